@@ -1,0 +1,1 @@
+//! Nephos on one machine.

@@ -1,0 +1,3 @@
+//! The `nephos` command.
+
+fn main() {}

@@ -1,0 +1,235 @@
+//! What a handler knows besides its event: deadline, attempt, trace, names, and the resources that it may use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::Result;
+use crate::event::Raw;
+use crate::resource::Resources;
+use crate::resource::bucket::Bucket;
+use crate::resource::queue::Queue;
+use crate::resource::secret::Secret;
+use crate::resource::stream::Stream;
+use crate::resource::table::Table;
+use crate::resource::topic::Topic;
+
+/// [W3C trace context](https://www.w3.org/TR/trace-context/), as it came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TraceContext {
+    /// `traceparent`.
+    pub parent: Option<String>,
+    /// `tracestate`.
+    pub state: Option<String>,
+}
+
+/// What a handler knows besides its event. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    invocation_id: String,
+    function: Arc<str>,
+    app: Arc<str>,
+    target: Arc<str>,
+    attempt: u32,
+    deadline: Option<Instant>,
+    trace: TraceContext,
+    resources: Arc<Resources>,
+    raw: Option<Raw>,
+}
+
+macro_rules! resource {
+    ($($(#[$doc:meta])* $method:ident -> $type:ty;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// [`PermissionDenied`](crate::ErrorKind::PermissionDenied) if the function's `uses` does not name it,
+        /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if nephos.toml declares it as another kind.
+        pub fn $method(&self, name: &str) -> Result<$type> {
+            self.0.resources.$method(name)
+        }
+    )*};
+}
+
+impl Context {
+    /// A context for `function`, with the rest by the builder's methods. Hosts make one for each invocation; tests may make their own.
+    #[must_use]
+    pub fn builder(function: &str) -> ContextBuilder {
+        ContextBuilder(Inner {
+            invocation_id: String::new(),
+            function: function.into(),
+            app: "".into(),
+            target: "".into(),
+            attempt: 1,
+            deadline: None,
+            trace: TraceContext::default(),
+            resources: Arc::new(Resources::none()),
+            raw: None,
+        })
+    }
+
+    /// The invocation's id, unique on this target.
+    #[must_use]
+    pub fn invocation_id(&self) -> &str {
+        &self.0.invocation_id
+    }
+
+    /// The function's name in the manifest.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        &self.0.function
+    }
+
+    /// The app's name.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        &self.0.app
+    }
+
+    /// The target's name in the manifest.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.0.target
+    }
+
+    /// Which delivery of the event this is, from 1. In a batch each message has its own.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// When the invocation is ended by force; `None` where the target sets no limit.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// The time left; `None` where the target sets no limit.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.0
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The trace that the event belongs to.
+    #[must_use]
+    pub fn trace(&self) -> &TraceContext {
+        &self.0.trace
+    }
+
+    /// The provider's bytes as they came; `None` for HTTP, whose request is the raw form already.
+    #[must_use]
+    pub fn raw(&self) -> Option<&Raw> {
+        self.0.raw.as_ref()
+    }
+
+    /// All resources that the function may use.
+    #[must_use]
+    pub fn resources(&self) -> &Resources {
+        &self.0.resources
+    }
+
+    resource! {
+        /// The bucket of this name.
+        bucket -> Bucket;
+        /// The queue of this name.
+        queue -> Queue;
+        /// The topic of this name.
+        topic -> Topic;
+        /// The stream of this name.
+        stream -> Stream;
+        /// The table of this name.
+        table -> Table;
+        /// The secret of this name.
+        secret -> Secret;
+    }
+
+    /// The same context with another attempt number and raw payload: for one record of a batch.
+    pub(crate) fn for_record(&self, attempt: Option<u32>) -> Self {
+        match attempt {
+            Some(attempt) if attempt != self.0.attempt => {
+                let mut inner = (*self.0).clone();
+                inner.attempt = attempt;
+                Self(Arc::new(inner))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    pub(crate) fn with_raw(self, raw: Option<Raw>) -> Self {
+        if raw.is_none() {
+            return self;
+        }
+        let mut inner = Arc::unwrap_or_clone(self.0);
+        inner.raw = raw;
+        Self(Arc::new(inner))
+    }
+}
+
+/// Builds a [`Context`].
+#[derive(Debug)]
+pub struct ContextBuilder(Inner);
+
+impl ContextBuilder {
+    /// Sets the invocation's id; a random one by default.
+    #[must_use]
+    pub fn invocation_id(mut self, id: impl Into<String>) -> Self {
+        self.0.invocation_id = id.into();
+        self
+    }
+
+    /// Sets the app's name.
+    #[must_use]
+    pub fn app(mut self, app: impl Into<Arc<str>>) -> Self {
+        self.0.app = app.into();
+        self
+    }
+
+    /// Sets the target's name.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<Arc<str>>) -> Self {
+        self.0.target = target.into();
+        self
+    }
+
+    /// Sets the attempt, from 1.
+    #[must_use]
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.0.attempt = attempt.max(1);
+        self
+    }
+
+    /// Sets the deadline.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.0.deadline = deadline;
+        self
+    }
+
+    /// Sets the trace context.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.0.trace = trace;
+        self
+    }
+
+    /// Sets the resources.
+    #[must_use]
+    pub fn resources(mut self, resources: Arc<Resources>) -> Self {
+        self.0.resources = resources;
+        self
+    }
+
+    /// Makes the context.
+    #[must_use]
+    pub fn build(mut self) -> Context {
+        if self.0.invocation_id.is_empty() {
+            self.0.invocation_id = uuid::Uuid::now_v7().to_string();
+        }
+        Context(Arc::new(self.0))
+    }
+}

@@ -1,0 +1,313 @@
+//! The neutral event: CloudEvents attributes around what one trigger delivers.
+//!
+//! An adapter decodes its provider's bytes into an [`Event`]; a handler takes a typed view of it (see
+//! [`FromEvent`](crate::handler::FromEvent)). Queues, streams and tables deliver *records*, several in one event; each
+//! record has an id, and fails or succeeds alone.
+
+mod auth;
+mod bucket;
+pub mod cloudevents;
+mod email;
+mod http;
+mod payload;
+mod queue;
+mod raw;
+mod schedule;
+mod stream;
+mod table;
+mod topic;
+mod voice;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use self::auth::{AuthDecision, AuthEvent, AuthStage, AuthVerdict};
+pub use self::bucket::{ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo};
+pub use self::email::{Attachment, Email, Envelope, Mailbox};
+pub use self::http::{Body, BufferedRequest, Request, Response};
+pub use self::payload::Payload;
+pub use self::queue::Message;
+pub use self::raw::Raw;
+pub use self::schedule::Tick;
+pub use self::stream::Record;
+pub use self::table::{Change, ChangeKind};
+pub use self::topic::Notification;
+pub use self::voice::{VoiceRequest, VoiceRequestKind, VoiceResponse};
+
+use crate::error::Error;
+
+/// The ten kinds of trigger, and events of no kind that Nephos knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerKind {
+    /// An HTTP request.
+    Http,
+    /// An object created in, or deleted from, a bucket.
+    Bucket,
+    /// Messages of a queue.
+    Queue,
+    /// A notification published to a topic.
+    Topic,
+    /// Records of a stream, in order.
+    Stream,
+    /// Changes of a table's items, in order.
+    Table,
+    /// A tick of a schedule.
+    Schedule,
+    /// An inbound e-mail.
+    Email,
+    /// A step of a user's sign-up or sign-in.
+    Auth,
+    /// A request of a voice assistant.
+    Voice,
+    /// Anything else, as it came.
+    Raw,
+}
+
+impl TriggerKind {
+    /// All kinds, in the order of the documentation.
+    pub const ALL: [Self; 11] = [
+        Self::Http,
+        Self::Bucket,
+        Self::Queue,
+        Self::Topic,
+        Self::Stream,
+        Self::Table,
+        Self::Schedule,
+        Self::Email,
+        Self::Auth,
+        Self::Voice,
+        Self::Raw,
+    ];
+
+    /// The name, as in the manifest (`bucket`).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Bucket => "bucket",
+            Self::Queue => "queue",
+            Self::Topic => "topic",
+            Self::Stream => "stream",
+            Self::Table => "table",
+            Self::Schedule => "schedule",
+            Self::Email => "email",
+            Self::Auth => "auth",
+            Self::Voice => "voice",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Whether an event of this kind carries records that fail one by one.
+    #[must_use]
+    pub const fn has_records(self) -> bool {
+        matches!(self, Self::Queue | Self::Stream | Self::Table)
+    }
+
+    /// Whether records behind a failed one must wait for it: streams and table changes are ordered.
+    #[must_use]
+    pub const fn is_ordered(self) -> bool {
+        matches!(self, Self::Stream | Self::Table)
+    }
+}
+
+impl fmt::Display for TriggerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The context attributes of [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    /// Identifies the event; unique together with `source`, the same on each redelivery.
+    pub id: String,
+    /// Where it happened, a URI reference (`bucket/snapshots`).
+    pub source: String,
+    /// What happened (`dev.nephos.bucket.object.created`).
+    pub ty: String,
+    /// What it happened to, within the source (an object's key).
+    pub subject: Option<String>,
+    /// When it happened.
+    pub time: Option<DateTime<Utc>>,
+    /// Facts beyond the standard's, by lower-case alphanumeric name; what only one provider tells goes here.
+    pub extensions: BTreeMap<String, String>,
+}
+
+impl Attributes {
+    /// Attributes with a new random id and the present time.
+    #[must_use]
+    pub fn new(source: impl Into<String>, ty: impl Into<String>) -> Self {
+        Self {
+            id: uuid::Uuid::now_v7().to_string(),
+            source: source.into(),
+            ty: ty.into(),
+            subject: None,
+            time: Some(Utc::now()),
+            extensions: BTreeMap::new(),
+        }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Sets the subject.
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets the time.
+    #[must_use]
+    pub fn time(mut self, time: DateTime<Utc>) -> Self {
+        self.time = Some(time);
+        self
+    }
+}
+
+/// What one invocation of a function is about.
+#[derive(Debug)]
+pub struct Event {
+    /// CloudEvents attributes. For an event with records these are the batch's own; each record has its id.
+    pub attributes: Attributes,
+    /// The neutral content.
+    pub data: Data,
+    /// Records that could not be decoded: they fail alone, the rest is handled.
+    pub undecodable: Vec<RecordFailure>,
+    /// The provider's bytes as they came, if they were kept.
+    pub raw: Option<Raw>,
+}
+
+impl Event {
+    /// An event of `data`.
+    #[must_use]
+    pub fn new(attributes: Attributes, data: Data) -> Self {
+        Self {
+            attributes,
+            data,
+            undecodable: Vec::new(),
+            raw: None,
+        }
+    }
+
+    /// Keeps the provider's bytes.
+    #[must_use]
+    pub fn with_raw(mut self, raw: Raw) -> Self {
+        self.raw = Some(raw);
+        self
+    }
+
+    /// The kind of trigger that it comes from.
+    #[must_use]
+    pub fn kind(&self) -> TriggerKind {
+        self.data.kind()
+    }
+
+    /// The ids of the records that it carries, in order; empty for kinds without records.
+    #[must_use]
+    pub fn record_ids(&self) -> Vec<&str> {
+        match &self.data {
+            Data::Queue(records) => records.iter().map(|record| record.id.as_str()).collect(),
+            Data::Stream(records) => records.iter().map(|record| record.sequence.as_str()).collect(),
+            Data::Table(records) => records.iter().map(|record| record.sequence.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The content of an [`Event`], by kind of trigger.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Data {
+    /// An HTTP request, its body still streaming.
+    Http(Request),
+    /// An object was created or deleted.
+    Bucket(ObjectEvent),
+    /// Messages of one queue.
+    Queue(Vec<Message<Payload>>),
+    /// A notification.
+    Topic(Notification<Payload>),
+    /// Records of one stream, in order.
+    Stream(Vec<Record<Payload>>),
+    /// Changes of one table, in order.
+    Table(Vec<Change<serde_json::Value>>),
+    /// A tick.
+    Schedule(Tick),
+    /// An e-mail.
+    Email(Box<Email>),
+    /// A sign-up or sign-in step.
+    Auth(Box<AuthEvent>),
+    /// A voice request.
+    Voice(Box<VoiceRequest>),
+    /// Anything else.
+    Raw(Raw),
+}
+
+impl Data {
+    /// The kind of trigger.
+    #[must_use]
+    pub fn kind(&self) -> TriggerKind {
+        match self {
+            Self::Http(_) => TriggerKind::Http,
+            Self::Bucket(_) => TriggerKind::Bucket,
+            Self::Queue(_) => TriggerKind::Queue,
+            Self::Topic(_) => TriggerKind::Topic,
+            Self::Stream(_) => TriggerKind::Stream,
+            Self::Table(_) => TriggerKind::Table,
+            Self::Schedule(_) => TriggerKind::Schedule,
+            Self::Email(_) => TriggerKind::Email,
+            Self::Auth(_) => TriggerKind::Auth,
+            Self::Voice(_) => TriggerKind::Voice,
+            Self::Raw(_) => TriggerKind::Raw,
+        }
+    }
+}
+
+/// One record that failed, and why.
+#[derive(Debug)]
+pub struct RecordFailure {
+    /// The record's id: a message's `id`, a record's or change's `sequence`.
+    pub id: String,
+    /// Why it failed; its [disposition](Error::disposition) says what becomes of the record.
+    pub error: Error,
+}
+
+/// Several records of one event, for a handler that wants them together.
+///
+/// Dereferences to a slice. A record whose body does not decode is not in it: that one fails alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch<T>(pub Vec<T>);
+
+impl<T> std::ops::Deref for Batch<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> IntoIterator for Batch<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Batch<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,46 @@
+//! An event as it came: bytes and their media type.
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::event::Payload;
+
+/// Bytes as the provider sent them; the way to what no neutral field holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Raw {
+    /// The media type, if it is known.
+    pub content_type: Option<String>,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl Raw {
+    /// Raw JSON bytes.
+    pub fn json(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: Some("application/json".to_owned()),
+            bytes: bytes.into(),
+        }
+    }
+
+    /// Decodes the bytes, as [`Payload::decode`] does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) with the field that does not fit.
+    pub fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        Payload {
+            content_type: self.content_type.clone(),
+            bytes: self.bytes.clone(),
+        }
+        .decode()
+    }
+}
+
+impl From<Payload> for Raw {
+    fn from(payload: Payload) -> Self {
+        Self {
+            content_type: payload.content_type,
+            bytes: payload.bytes,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The neutral heart of Nephos: events, resources, handlers, outcomes, and the app model.
+//!
+//! Nothing here knows a provider. Adapters map their provider's bytes to [`event::Event`]s and their services to the driver
+//! traits in [`resource`]; authors meet these types through the `nephos` crate.
+
+pub mod adapter;
+pub mod app;
+pub mod context;
+mod dispatch;
+pub mod env;
+pub mod error;
+pub mod event;
+pub mod handler;
+pub mod outcome;
+pub mod resource;
+pub mod retry;
+
+pub use self::context::{Context, TraceContext};
+pub use self::error::{BoxError, Disposition, Error, ErrorContext, ErrorKind, Result};
+pub use self::event::{Event, TriggerKind};
+pub use self::handler::{Function, FunctionInfo};
+pub use self::outcome::{BatchOutcome, Outcome};

@@ -1,0 +1,373 @@
+//! Resources: what a function may hold besides its event.
+//!
+//! Users hold a concrete type ([`Queue`](queue::Queue)), which checks access and limits, retries and traces, over a small
+//! driver trait ([`QueueDriver`](queue::QueueDriver)), which adapters implement. Driver traits have no default methods: a
+//! wrapper that forgets one would silently lose what it wraps.
+
+pub mod bucket;
+pub mod queue;
+pub mod secret;
+pub mod stream;
+pub mod table;
+pub mod topic;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::retry::RetryPolicy;
+
+/// The kinds of resource that an app declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceKind {
+    /// Objects by key.
+    Bucket,
+    /// Messages, each for one receiver.
+    Queue,
+    /// Notifications, each for every subscriber.
+    Topic,
+    /// Records in order.
+    Stream,
+    /// Items by key.
+    Table,
+    /// A value that is never shown.
+    Secret,
+}
+
+impl ResourceKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::Bucket,
+        Self::Queue,
+        Self::Topic,
+        Self::Stream,
+        Self::Table,
+        Self::Secret,
+    ];
+
+    /// The name, as in the manifest (`bucket`).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Queue => "queue",
+            Self::Topic => "topic",
+            Self::Stream => "stream",
+            Self::Table => "table",
+            Self::Secret => "secret",
+        }
+    }
+
+    /// What a function's `uses` may ask of this kind.
+    #[must_use]
+    pub const fn access(self) -> &'static [Access] {
+        match self {
+            Self::Bucket | Self::Table => &[Access::Read, Access::Write, Access::Delete],
+            Self::Queue => &[Access::Send, Access::Receive],
+            Self::Topic => &[Access::Publish],
+            Self::Stream => &[Access::Read, Access::Write],
+            Self::Secret => &[Access::Read],
+        }
+    }
+}
+
+impl fmt::Display for ResourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a function may do with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Read objects, items, records or the secret's value; list and query.
+    Read,
+    /// Create and replace objects or items; append records.
+    Write,
+    /// Delete objects or items.
+    Delete,
+    /// Send messages.
+    Send,
+    /// Receive, acknowledge and count messages.
+    Receive,
+    /// Publish notifications.
+    Publish,
+}
+
+impl Access {
+    /// The name, as in the manifest (`read`).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+            Self::Send => "send",
+            Self::Receive => "receive",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One resource as a function sees it: what the host hands to the function's process (in `NEPHOS_BINDINGS`, a JSON list).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Its kind.
+    pub kind: ResourceKind,
+    /// What the function may do with it.
+    pub access: BTreeSet<Access>,
+    /// Where it is, for a resource outside the target (`s3://evidence`); `None` for the target's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What else the driver needs: a physical name, an endpoint, a table's key attributes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Opens drivers for the bindings of one function. Implemented by each adapter; called once per resource.
+///
+/// Must not do I/O: connect on first use. What the adapter has no driver for is [`ErrorKind::Unsupported`].
+pub trait Drivers: fmt::Debug + Send + Sync + 'static {
+    /// Opens a bucket.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] or [`ErrorKind::InvalidArgument`] if the binding cannot be opened.
+    fn bucket(&self, binding: &Binding) -> Result<Arc<dyn bucket::BucketDriver>>;
+    /// Opens a queue.
+    ///
+    /// # Errors
+    /// As [`bucket`](Self::bucket).
+    fn queue(&self, binding: &Binding) -> Result<Arc<dyn queue::QueueDriver>>;
+    /// Opens a topic.
+    ///
+    /// # Errors
+    /// As [`bucket`](Self::bucket).
+    fn topic(&self, binding: &Binding) -> Result<Arc<dyn topic::TopicDriver>>;
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// As [`bucket`](Self::bucket).
+    fn stream(&self, binding: &Binding) -> Result<Arc<dyn stream::StreamDriver>>;
+    /// Opens a table.
+    ///
+    /// # Errors
+    /// As [`bucket`](Self::bucket).
+    fn table(&self, binding: &Binding) -> Result<Arc<dyn table::TableDriver>>;
+    /// Opens a secret.
+    ///
+    /// # Errors
+    /// As [`bucket`](Self::bucket).
+    fn secret(&self, binding: &Binding) -> Result<Arc<dyn secret::SecretDriver>>;
+}
+
+/// What every portable type has besides its driver: name, access and retry policy.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    pub(crate) kind: ResourceKind,
+    pub(crate) name: Arc<str>,
+    pub(crate) access: Arc<BTreeSet<Access>>,
+    pub(crate) retry: RetryPolicy,
+}
+
+impl Grant {
+    pub(crate) fn new(kind: ResourceKind, name: &str, access: BTreeSet<Access>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+            access: Arc::new(access),
+            retry: RetryPolicy::default(),
+        }
+    }
+
+    /// All that the kind allows, for hosts, tools and tests.
+    pub(crate) fn full(kind: ResourceKind, name: &str) -> Self {
+        Self::new(kind, name, kind.access().iter().copied().collect())
+    }
+
+    /// Refuses, before any I/O, what the function's `uses` does not declare.
+    pub(crate) fn require(&self, access: Access, operation: &'static str) -> Result<()> {
+        if self.access.contains(&access) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::PermissionDenied,
+            operation,
+            "the function may not do this; add it to the function's `uses` in nephos.toml",
+        )
+        .with(self.kind.name(), &self.name)
+        .with("missing", access))
+    }
+}
+
+/// The handles of one function: opened on first use, then shared by all its invocations.
+#[derive(Debug)]
+pub struct Resources {
+    drivers: Arc<dyn Drivers>,
+    bindings: BTreeMap<String, Binding>,
+    opened: std::sync::Mutex<BTreeMap<String, Handle>>,
+}
+
+#[derive(Debug, Clone)]
+enum Handle {
+    Bucket(bucket::Bucket),
+    Queue(queue::Queue),
+    Topic(topic::Topic),
+    Stream(stream::Stream),
+    Table(table::Table),
+    Secret(secret::Secret),
+}
+
+macro_rules! open {
+    ($($(#[$doc:meta])* $method:ident, $kind:ident, $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $method(&self, name: &str) -> Result<$type> {
+            match self.open(ResourceKind::$kind, name)? {
+                Handle::$kind(handle) => Ok(handle),
+                other => Err(Error::new(ErrorKind::Internal, "context.open", "the resource opened as another kind")
+                    .with("name", name).with("handle", format!("{other:?}"))),
+            }
+        }
+    )*};
+}
+
+impl Resources {
+    /// The handles of a function with these bindings.
+    pub fn new(drivers: Arc<dyn Drivers>, bindings: impl IntoIterator<Item = Binding>) -> Self {
+        Self {
+            drivers,
+            bindings: bindings
+                .into_iter()
+                .map(|binding| (binding.name.clone(), binding))
+                .collect(),
+            opened: std::sync::Mutex::default(),
+        }
+    }
+
+    /// No resources at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(Arc::new(NoDrivers), [])
+    }
+
+    /// What the function may use.
+    pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.values()
+    }
+
+    open! {
+        /// The bucket of this name.
+        ///
+        /// # Errors
+        /// [`ErrorKind::PermissionDenied`] if the function's `uses` does not name it, [`ErrorKind::InvalidArgument`] if it is of
+        /// another kind, or the driver's own error.
+        bucket, Bucket, bucket::Bucket;
+        /// The queue of this name.
+        ///
+        /// # Errors
+        /// As [`bucket`](Self::bucket).
+        queue, Queue, queue::Queue;
+        /// The topic of this name.
+        ///
+        /// # Errors
+        /// As [`bucket`](Self::bucket).
+        topic, Topic, topic::Topic;
+        /// The stream of this name.
+        ///
+        /// # Errors
+        /// As [`bucket`](Self::bucket).
+        stream, Stream, stream::Stream;
+        /// The table of this name.
+        ///
+        /// # Errors
+        /// As [`bucket`](Self::bucket).
+        table, Table, table::Table;
+        /// The secret of this name.
+        ///
+        /// # Errors
+        /// As [`bucket`](Self::bucket).
+        secret, Secret, secret::Secret;
+    }
+
+    fn open(&self, kind: ResourceKind, name: &str) -> Result<Handle> {
+        let binding = self.bindings.get(name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::PermissionDenied,
+                "context.open",
+                "the function's `uses` in nephos.toml does not name this resource",
+            )
+            .with(kind.name(), name)
+        })?;
+        if binding.kind != kind {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "context.open",
+                "nephos.toml declares the resource as another kind",
+            )
+            .with("name", name)
+            .with("asked", kind)
+            .with("declared", binding.kind));
+        }
+        // A poisoned lock only means that another thread panicked between two map operations: the map is whole.
+        let mut opened = self
+            .opened
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(handle) = opened.get(name) {
+            return Ok(handle.clone());
+        }
+        let grant = Grant::new(kind, name, binding.access.clone());
+        let handle = match kind {
+            ResourceKind::Bucket => {
+                Handle::Bucket(bucket::Bucket::granted(grant, self.drivers.bucket(binding)?))
+            }
+            ResourceKind::Queue => Handle::Queue(queue::Queue::granted(grant, self.drivers.queue(binding)?)),
+            ResourceKind::Topic => Handle::Topic(topic::Topic::granted(grant, self.drivers.topic(binding)?)),
+            ResourceKind::Stream => {
+                Handle::Stream(stream::Stream::granted(grant, self.drivers.stream(binding)?))
+            }
+            ResourceKind::Table => Handle::Table(table::Table::granted(grant, self.drivers.table(binding)?)),
+            ResourceKind::Secret => {
+                Handle::Secret(secret::Secret::granted(grant, self.drivers.secret(binding)?))
+            }
+        };
+        opened.insert(name.to_owned(), handle.clone());
+        Ok(handle)
+    }
+}
+
+/// Opens nothing.
+#[derive(Debug)]
+struct NoDrivers;
+
+macro_rules! refuse {
+    ($($method:ident -> $driver:ty;)*) => {$(
+        fn $method(&self, binding: &Binding) -> Result<Arc<$driver>> {
+            Err(Error::new(ErrorKind::Unsupported, "context.open", "this host offers no resources")
+                .with(binding.kind.name(), &binding.name))
+        }
+    )*};
+}
+
+impl Drivers for NoDrivers {
+    refuse! {
+        bucket -> dyn bucket::BucketDriver;
+        queue -> dyn queue::QueueDriver;
+        topic -> dyn topic::TopicDriver;
+        stream -> dyn stream::StreamDriver;
+        table -> dyn table::TableDriver;
+        secret -> dyn secret::SecretDriver;
+    }
+}
