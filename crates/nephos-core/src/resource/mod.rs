@@ -173,6 +173,40 @@ pub trait Drivers: fmt::Debug + Send + Sync + 'static {
     fn secret(&self, binding: &Binding) -> Result<Arc<dyn secret::SecretDriver>>;
 }
 
+/// Opens buckets outside the target, by their URL (`s3://evidence`): the same on every target, so no adapter's work.
+pub trait ExternalBuckets: fmt::Debug + Send + Sync + 'static {
+    /// Opens the bucket of a binding that has a URL. `credentials` is the secret that the manifest names for it: JSON with `access_key_id` and
+    /// `secret_access_key`. Must not do I/O: read the secret on first use.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a scheme that it does not know, [`ErrorKind::InvalidArgument`] for a URL or endpoint that is none.
+    fn open(
+        &self,
+        binding: &Binding,
+        credentials: Option<secret::Secret>,
+    ) -> Result<Arc<dyn bucket::BucketDriver>>;
+}
+
+/// Opens no bucket: what a function without the feature for it has.
+#[derive(Debug)]
+pub struct NoExternalBuckets;
+
+impl ExternalBuckets for NoExternalBuckets {
+    fn open(
+        &self,
+        binding: &Binding,
+        _credentials: Option<secret::Secret>,
+    ) -> Result<Arc<dyn bucket::BucketDriver>> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "context.open",
+            "this function was built without support for buckets by URL; enable the feature of `nephos` for its scheme (`s3`)",
+        )
+        .with("bucket", &binding.name)
+        .with("url", binding.url.as_deref().unwrap_or_default()))
+    }
+}
+
 /// What every portable type has besides its driver: name, access and retry policy.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
@@ -216,6 +250,7 @@ impl Grant {
 #[derive(Debug)]
 pub struct Resources {
     drivers: Arc<dyn Drivers>,
+    external: Arc<dyn ExternalBuckets>,
     bindings: BTreeMap<String, Binding>,
     opened: std::sync::Mutex<BTreeMap<String, Handle>>,
 }
@@ -248,12 +283,38 @@ impl Resources {
     pub fn new(drivers: Arc<dyn Drivers>, bindings: impl IntoIterator<Item = Binding>) -> Self {
         Self {
             drivers,
+            external: Arc::new(NoExternalBuckets),
             bindings: bindings
                 .into_iter()
                 .map(|binding| (binding.name.clone(), binding))
                 .collect(),
             opened: std::sync::Mutex::default(),
         }
+    }
+
+    /// Opens buckets that have a URL with `external` instead of the target's drivers.
+    #[must_use]
+    pub fn with_external(mut self, external: Arc<dyn ExternalBuckets>) -> Self {
+        self.external = external;
+        self
+    }
+
+    fn external_bucket(&self, binding: &Binding) -> Result<Arc<dyn bucket::BucketDriver>> {
+        let credentials = match binding.properties.get("credentials") {
+            None => None,
+            Some(name) => {
+                let grant = Grant::full(ResourceKind::Secret, name);
+                let secret = Binding {
+                    name: name.clone(),
+                    kind: ResourceKind::Secret,
+                    access: [Access::Read].into(),
+                    url: None,
+                    properties: BTreeMap::new(),
+                };
+                Some(secret::Secret::granted(grant, self.drivers.secret(&secret)?))
+            }
+        };
+        self.external.open(binding, credentials)
     }
 
     /// No resources at all.
@@ -331,8 +392,14 @@ impl Resources {
         let grant = Grant::new(kind, name, binding.access.clone());
         let handle = match kind {
             ResourceKind::Bucket => {
-                Handle::Bucket(bucket::Bucket::granted(grant, self.drivers.bucket(binding)?))
+                let driver = if binding.url.is_some() {
+                    self.external_bucket(binding)?
+                } else {
+                    self.drivers.bucket(binding)?
+                };
+                Handle::Bucket(bucket::Bucket::granted(grant, driver))
             }
+
             ResourceKind::Queue => Handle::Queue(queue::Queue::granted(grant, self.drivers.queue(binding)?)),
             ResourceKind::Topic => Handle::Topic(topic::Topic::granted(grant, self.drivers.topic(binding)?)),
             ResourceKind::Stream => {

@@ -1,0 +1,1 @@
+//! The resource API that functions and the command reach resources through.

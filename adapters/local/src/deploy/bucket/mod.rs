@@ -1,0 +1,1 @@
+//! Buckets in folders, and the S3-compatible store.

@@ -1,0 +1,1 @@
+//! The embedded host as a whole: start, addresses, activity, invoke, stop.

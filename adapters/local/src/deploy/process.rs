@@ -1,0 +1,1 @@
+//! One process of a function: start, talk, kill, output, memory.

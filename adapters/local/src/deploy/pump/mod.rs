@@ -1,0 +1,1 @@
+//! Pumps: from durable sources to functions, with retry and dead letters.

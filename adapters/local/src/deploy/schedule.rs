@@ -1,0 +1,1 @@
+//! Schedules: when the next tick is due.

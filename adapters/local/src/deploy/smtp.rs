@@ -1,0 +1,1 @@
+//! The SMTP listener for e-mail triggers.

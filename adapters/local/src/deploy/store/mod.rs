@@ -1,0 +1,1 @@
+//! The durable store: queue, topic, stream and table in SQLite.

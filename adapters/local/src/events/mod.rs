@@ -1,0 +1,1 @@
+//! The local wire format: CloudEvents over HTTP, and the function's answer.

@@ -1,0 +1,1 @@
+//! The bucket driver over the embedded host's resource API.

@@ -1,0 +1,1 @@
+//! The queue driver over the embedded host's resource API.

@@ -1,0 +1,1 @@
+//! The secret driver over the embedded host's resource API.

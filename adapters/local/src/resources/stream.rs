@@ -1,0 +1,1 @@
+//! The stream driver over the embedded host's resource API.

@@ -1,0 +1,1 @@
+//! The table driver over the embedded host's resource API.

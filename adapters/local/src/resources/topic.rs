@@ -1,0 +1,1 @@
+//! The topic driver over the embedded host's resource API.
