@@ -1,0 +1,305 @@
+//! `cargo xtask setup`: the tools that tests and checks need, at pinned versions, below the build folder.
+//!
+//! A new tool is one line in [`TOOLS`]. Python packages share one virtual environment, npm packages one
+//! prefix; nothing is installed outside the build folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::shell::{self, Error, Result};
+
+/// Where a tool comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registry {
+    /// PyPI, into `python/` (a virtual environment).
+    Python,
+    /// npm, into `npm/` (a prefix).
+    Npm,
+    /// crates.io, into `cargo/bin/`.
+    Cargo,
+}
+
+/// When a tool is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `cargo xtask test`
+    Test,
+    /// `cargo xtask ci`
+    Ci,
+}
+
+/// One pinned tool.
+#[derive(Debug, Clone, Copy)]
+pub struct Tool {
+    /// Its name in its registry.
+    pub name: &'static str,
+    /// The exact version.
+    pub version: &'static str,
+    /// Where it comes from.
+    pub registry: Registry,
+    /// When it is needed.
+    pub purpose: Purpose,
+    /// What needs it, for the message when it cannot be had.
+    pub needed_by: &'static str,
+}
+
+/// Every tool, at its pinned version.
+pub const TOOLS: &[Tool] = &[
+    tool(
+        Registry::Python,
+        "boto3",
+        "1.44.5",
+        Purpose::Test,
+        "the test of the embedded store against an independent S3 client",
+    ),
+    tool(
+        Registry::Cargo,
+        "cargo-deny",
+        "0.20.2",
+        Purpose::Ci,
+        "the check of licences, sources and banned crates",
+    ),
+];
+
+const fn tool(
+    registry: Registry,
+    name: &'static str,
+    version: &'static str,
+    purpose: Purpose,
+    needed_by: &'static str,
+) -> Tool {
+    Tool {
+        name,
+        version,
+        registry,
+        purpose,
+        needed_by,
+    }
+}
+
+/// The folder of tools in a build folder. Tests find it in the variable [`TOOLS_VARIABLE`].
+#[must_use]
+pub fn folder(target: &Path) -> PathBuf {
+    target.join("tools")
+}
+
+/// The environment variable that names the folder of tools.
+pub const TOOLS_VARIABLE: &str = "NEPHOS_TOOLS";
+
+/// Installs the tools of the given purposes into `folder`, where they are not there yet.
+///
+/// # Errors
+/// A missing `python3`, `node`, `npm` or `cargo`, by name; a package that cannot be had.
+pub fn install(folder: &Path, purposes: &[Purpose]) -> Result<()> {
+    let wanted = |registry| {
+        TOOLS
+            .iter()
+            .filter(move |t| t.registry == registry && purposes.contains(&t.purpose))
+            .collect::<Vec<_>>()
+    };
+    python(&folder.join("python"), &wanted(Registry::Python))?;
+    npm(&folder.join("npm"), &wanted(Registry::Npm))?;
+    for tool in wanted(Registry::Cargo) {
+        cargo(&folder.join("cargo"), tool)?;
+    }
+    Ok(())
+}
+
+fn python(venv: &Path, tools: &[&Tool]) -> Result<()> {
+    let interpreter = venv.join("bin/python");
+    let stamp = Stamp::of(venv, tools, "==");
+    if tools.is_empty() || (stamp.is_current() && interpreter.exists()) {
+        return Ok(());
+    }
+    let needed_by = reasons(tools);
+    stamp.start_afresh()?;
+    let mut create = Command::new("python3");
+    create.args(["-m", "venv"]).arg(venv);
+    shell::run(&mut create, &needed_by)
+        .map_err(|e| hinted(e, "python3 needs its venv module (Debian: python3-venv)"))?;
+    let mut install = Command::new(&interpreter);
+    install
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+        ])
+        .args(&stamp.pins);
+    shell::run(&mut install, &needed_by).map_err(|e| hinted(e, "a package index must be reachable"))?;
+    stamp.write()
+}
+
+fn npm(prefix: &Path, tools: &[&Tool]) -> Result<()> {
+    let stamp = Stamp::of(prefix, tools, "@");
+    if tools.is_empty() || stamp.is_current() {
+        return Ok(());
+    }
+    let needed_by = reasons(tools);
+    shell::output(Command::new("node").arg("--version"), &needed_by)?;
+    stamp.start_afresh()?;
+    let mut install = Command::new("npm");
+    install
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(prefix)
+        .args(&stamp.pins);
+    shell::run(&mut install, &needed_by).map_err(|e| hinted(e, "a package registry must be reachable"))?;
+    stamp.write()
+}
+
+fn cargo(prefix: &Path, tool: &Tool) -> Result<()> {
+    let home = prefix.join(tool.name);
+    let stamp = Stamp::of(&home, &[tool], "@");
+    if stamp.is_current() && home.join("bin").join(tool.name).exists() {
+        return Ok(());
+    }
+    stamp.start_afresh()?;
+    eprintln!(
+        "building {} {} once; it takes a minute or two",
+        tool.name, tool.version
+    );
+    let build = home.join("build");
+    let mut install = shell::cargo();
+    install
+        .args([
+            "install",
+            "--quiet",
+            "--locked",
+            "--no-default-features",
+            "--version",
+            tool.version,
+            tool.name,
+            "--root",
+        ])
+        .arg(&home)
+        .arg("--target-dir")
+        .arg(&build)
+        // The tool runs for seconds: what counts is how soon it is built.
+        .envs([
+            ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+            ("CARGO_PROFILE_RELEASE_LTO", "off"),
+        ])
+        .envs([
+            ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256"),
+            ("CARGO_PROFILE_RELEASE_DEBUG", "false"),
+        ]);
+    shell::run(&mut install, tool.needed_by)?;
+    fs::remove_dir_all(&build).map_err(Error::io("remove", &build))?;
+    stamp.write()
+}
+
+/// Where a tool from crates.io is, once it is installed.
+#[must_use]
+pub fn cargo_tool(folder: &Path, name: &str) -> PathBuf {
+    folder.join("cargo").join(name).join("bin").join(name)
+}
+
+/// Says which pins a folder was last filled with, so that a second run is quick and a new pin starts afresh.
+struct Stamp {
+    folder: PathBuf,
+    pins: Vec<String>,
+}
+
+impl Stamp {
+    fn of(folder: &Path, tools: &[&Tool], separator: &str) -> Self {
+        let mut pins: Vec<String> = tools
+            .iter()
+            .map(|t| format!("{}{separator}{}", t.name, t.version))
+            .collect();
+        pins.sort();
+        Self {
+            folder: folder.to_owned(),
+            pins,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("pins")
+    }
+
+    fn is_current(&self) -> bool {
+        fs::read_to_string(self.path())
+            .is_ok_and(|text| text.lines().eq(self.pins.iter().map(String::as_str)))
+    }
+
+    /// Empties the folder: what an interrupted run or other pins left there is not to be trusted.
+    fn start_afresh(&self) -> Result<()> {
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).map_err(Error::io("remove", &self.folder))?;
+        }
+        fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))
+    }
+
+    fn write(&self) -> Result<()> {
+        fs::write(self.path(), self.pins.join("\n") + "\n").map_err(Error::io("write", self.path()))
+    }
+}
+
+fn reasons(tools: &[&Tool]) -> String {
+    tools
+        .iter()
+        .map(|t| t.needed_by)
+        .collect::<Vec<_>>()
+        .join(", and ")
+}
+
+fn hinted(error: Error, advice: &str) -> Error {
+    match error {
+        Error::Failed { command, status, .. } => Error::Failed {
+            command,
+            status,
+            hint: format!("; {advice}"),
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pin_is_an_exact_version_and_named_once() {
+        for (at, tool) in TOOLS.iter().enumerate() {
+            let exact = tool
+                .version
+                .split('.')
+                .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()));
+            assert!(exact, "{} {}", tool.name, tool.version);
+            assert!(
+                TOOLS[at + 1..].iter().all(|t| t.name != tool.name),
+                "{} is listed twice",
+                tool.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_current_only_for_the_same_pins() {
+        let folder = tempfile::tempdir().unwrap();
+        let a = tool(Registry::Python, "a", "1.0", Purpose::Test, "x");
+        let b = tool(Registry::Python, "b", "2.0", Purpose::Test, "y");
+        let home = folder.path().join("python");
+        let both = Stamp::of(&home, &[&b, &a], "==");
+        assert_eq!(both.pins, ["a==1.0", "b==2.0"]);
+        assert!(!both.is_current(), "nothing was installed yet");
+        both.start_afresh().unwrap();
+        assert!(!both.is_current(), "an interrupted installation is not current");
+        both.write().unwrap();
+        assert!(both.is_current());
+        assert!(!Stamp::of(&home, &[&a], "==").is_current());
+        let newer = Tool { version: "1.1", ..a };
+        assert!(!Stamp::of(&home, &[&newer, &b], "==").is_current());
+    }
+
+    #[test]
+    fn nothing_is_started_for_an_empty_list() {
+        let folder = tempfile::tempdir().unwrap();
+        npm(&folder.path().join("npm"), &[]).unwrap();
+        python(&folder.path().join("python"), &[]).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
