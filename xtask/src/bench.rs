@@ -42,11 +42,16 @@ type Measure = fn(&Bench) -> Result<Vec<Row>>;
 pub(crate) struct Bench {
     /// Cargo's build folder.
     pub(crate) target: PathBuf,
+    /// A `nephos` command to measure instead of the one of this tree.
+    pub(crate) other: Option<PathBuf>,
 }
 
 impl Bench {
     /// The `nephos` command, built as a release.
     pub(crate) fn nephos(&self) -> Result<PathBuf> {
+        if let Some(other) = &self.other {
+            return Ok(other.clone());
+        }
         shell::run(
             shell::cargo().args(["build", "--quiet", "--release", "--package", "nephos-cli"]),
             "the benchmark",
@@ -69,9 +74,10 @@ impl Bench {
 ///
 /// # Errors
 /// Whatever keeps a figure from being measured.
-pub(crate) fn run(subject: Subject) -> Result<()> {
+pub(crate) fn run(subject: Subject, other: Option<PathBuf>) -> Result<()> {
     let bench = Bench {
         target: shell::metadata()?.target_directory,
+        other,
     };
     if cfg!(debug_assertions) {
         return again_as_release(&bench, subject);
@@ -109,5 +115,9 @@ fn again_as_release(bench: &Bench, subject: Subject) -> Result<()> {
         .to_possible_value()
         .map(|v| v.get_name().to_owned())
         .unwrap_or_default();
-    shell::run(release.args(["bench", &name]), "the benchmark")
+    release.args(["bench", &name]);
+    if let Some(other) = &bench.other {
+        release.arg("--nephos").arg(other);
+    }
+    shell::run(&mut release, "the benchmark")
 }

@@ -5,6 +5,7 @@ mod ci;
 mod docs;
 mod test;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,9 @@ enum Task {
         /// What to measure.
         #[arg(value_enum, default_value = "all")]
         subject: bench::Subject,
+        /// Measure this `nephos` command instead of building this tree's.
+        #[arg(long, value_name = "PROGRAM")]
+        nephos: Option<PathBuf>,
     },
     /// Serve the peer of the HTTP benchmark until killed; the first line printed is its address.
     #[command(hide = true)]
@@ -65,7 +69,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test => test::run(),
         Task::Ci => ci::run(),
-        Task::Bench { subject } => bench::run(subject),
+        Task::Bench { subject, nephos } => bench::run(subject, nephos),
         Task::PeerHyper { port } => bench::peer::serve(port),
         Task::Docs => docs::run(),
     }

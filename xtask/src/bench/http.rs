@@ -11,7 +11,7 @@ use super::peer::Peer;
 use super::report::{Budget, Judged, Row, median};
 
 const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(3);
+const ROUND: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 16;
 

@@ -114,12 +114,13 @@ pub fn without_lints(name: &str, manifest_text: &str) -> Option<Offence> {
 /// Crates in the lines of `cargo tree --prefix none` that a function must not link.
 #[must_use]
 pub fn banned_in_functions(tree: &str) -> Vec<Offence> {
-    const BANNED: [(&str, &str); 8] = [
+    const BANNED: [(&str, &str); 9] = [
         ("rusqlite", "the embedded resources belong to the host"),
         ("libsqlite3-sys", "the embedded resources belong to the host"),
         ("clap", "command lines belong to the command"),
         ("miette", "diagnostics belong to the command"),
         ("rustls", "a function without a remote resource needs no TLS"),
+        ("aws-lc-sys", "a function without a remote resource needs no TLS"),
         ("native-tls", "a function without a remote resource needs no TLS"),
         ("openssl-sys", "a function without a remote resource needs no TLS"),
         ("ring", "a function without a remote resource needs no TLS"),
