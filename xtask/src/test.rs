@@ -7,7 +7,11 @@ use std::time::Instant;
 
 use xtask::setup::{self, Purpose};
 use xtask::shell::{self, Error, Result};
-use xtask::tidy::graph::{Metadata, Role};
+use xtask::tidy::graph::{Metadata, Package, Role};
+
+/// The environment variable that names the built `nephos` command, for tests of packages that cannot ask cargo for it.
+const COMMAND_VARIABLE: &str = "NEPHOS_COMMAND";
+const COMMAND_PACKAGE: &str = "nephos-cli";
 
 /// Runs it all. The last line printed sums it up.
 ///
@@ -30,14 +34,26 @@ pub(crate) fn run() -> Result<()> {
         rest.args(["--exclude", name]);
         own.args(["--package", name]);
     }
-    // The command that the examples' tests start.
-    let mut command = shell::cargo();
-    command.args(["build", "--package", "nephos-cli"]);
-    shell::run(&mut command, "the examples' tests")?;
+    // Its own integration tests make cargo build the command, with the features of the whole workspace; building it
+    // by itself would compile most of its dependencies once more.
+    let tested = |p: &Package| p.targets.iter().any(|t| t.kind.iter().any(|k| k == "test"));
+    if !metadata
+        .packages
+        .iter()
+        .any(|p| p.name == COMMAND_PACKAGE && tested(p))
+    {
+        shell::run(
+            shell::cargo().args(["build", "--package", COMMAND_PACKAGE]),
+            "the examples' tests",
+        )?;
+    }
+    let command = metadata.target_directory.join("debug/nephos");
 
     let mut tally = Tally::default();
     for tests in [&mut rest, &mut own] {
-        tests.env(setup::TOOLS_VARIABLE, &tools);
+        tests
+            .env(setup::TOOLS_VARIABLE, &tools)
+            .env(COMMAND_VARIABLE, &command);
         tally.add(run_tests(tests)?);
     }
     let verdict = tally.verdict();

@@ -25,6 +25,16 @@ pub struct Package {
     /// Feature → what it turns on.
     #[serde(default)]
     pub features: std::collections::BTreeMap<String, Vec<String>>,
+    /// What cargo builds of it.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+}
+
+/// One library, program or test program of a member.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Target {
+    /// `lib`, `bin`, `test`, …
+    pub kind: Vec<String>,
 }
 
 /// One dependency of a member.
@@ -195,6 +205,7 @@ pub(super) mod tests {
             manifest_path: format!("/w/{folder}/Cargo.toml").into(),
             dependencies,
             features: std::collections::BTreeMap::new(),
+            targets: Vec::new(),
         }
     }
 
