@@ -67,3 +67,133 @@ pub struct Email {
     /// The message as it came (RFC 5322).
     pub source: Bytes,
 }
+
+#[cfg(feature = "email")]
+mod parse {
+    //! Reads a message (RFC 5322, MIME) into its parts.
+
+    use bytes::Bytes;
+    use chrono::DateTime;
+    use mail_parser::{Address, HeaderName, Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
+
+    use super::{Attachment, Email, Envelope, Mailbox};
+    use crate::error::{Error, ErrorKind, Result};
+
+    impl Email {
+        /// Reads a message as it came. Lenient: what the headers do not tell is empty; text in a charset that is not known is replaced.
+        ///
+        /// # Errors
+        /// [`ErrorKind::Decode`] if `source` has not a single header.
+        ///
+        /// ```
+        /// use nephos_core::event::{Email, Envelope};
+        ///
+        /// let email = Email::parse(Envelope::default(), "From: Ann <ann@example.net>\r\nSubject: =?utf-8?q?caf=C3=A9?=\r\n\r\nhi\r\n".into())?;
+        /// assert_eq!((email.subject.as_str(), email.from[0].address.as_str()), ("café", "ann@example.net"));
+        /// # Ok::<(), nephos_core::Error>(())
+        /// ```
+        pub fn parse(envelope: Envelope, source: Bytes) -> Result<Self> {
+            let unreadable = || {
+                Error::new(
+                    ErrorKind::Decode,
+                    "email.parse",
+                    "the bytes are not an e-mail message",
+                )
+                .with("bytes", source.len())
+            };
+            let message = MessageParser::default().parse(&source).ok_or_else(unreadable)?;
+            if message.headers().is_empty() {
+                return Err(unreadable());
+            }
+            let text = |parts: &[u32]| {
+                joined(parts.iter().filter_map(|part| match &message.part(*part)?.body {
+                    PartType::Text(text) => Some(text.as_ref()),
+                    _ => None,
+                }))
+            };
+            let html = |parts: &[u32]| {
+                joined(parts.iter().filter_map(|part| match &message.part(*part)?.body {
+                    PartType::Html(html) => Some(html.as_ref()),
+                    _ => None,
+                }))
+            };
+            let mut email = Self {
+                message_id: message.message_id().map(str::to_owned),
+                from: mailboxes(message.from()),
+                to: mailboxes(message.to()),
+                cc: mailboxes(message.cc()),
+                reply_to: mailboxes(message.reply_to()),
+                subject: message.subject().unwrap_or_default().to_owned(),
+                date: message
+                    .date()
+                    .filter(|date| date.is_valid())
+                    .and_then(|date| DateTime::from_timestamp(date.to_timestamp(), 0)),
+                text: text(&message.text_body),
+                html: html(&message.html_body),
+                attachments: message.attachments().map(attachment).collect(),
+                ..Self::default()
+            };
+            add_headers(&mut email, &message, &source);
+            Ok(Self {
+                envelope,
+                source,
+                ..email
+            })
+        }
+    }
+
+    fn joined<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<String> {
+        let mut text = texts.next()?.to_owned();
+        for next in texts {
+            text.push('\n');
+            text.push_str(next);
+        }
+        Some(text)
+    }
+
+    fn mailboxes(address: Option<&Address<'_>>) -> Vec<Mailbox> {
+        let Some(address) = address else {
+            return Vec::new();
+        };
+        address
+            .iter()
+            .map(|mailbox| Mailbox {
+                name: mailbox.name().map(str::to_owned),
+                address: mailbox.address().unwrap_or_default().to_owned(),
+            })
+            .collect()
+    }
+
+    fn attachment(part: &MessagePart<'_>) -> Attachment {
+        let content_type = match (&part.body, part.content_type()) {
+            (_, Some(stated)) => match stated.subtype() {
+                Some(subtype) => format!("{}/{subtype}", stated.ctype()).to_ascii_lowercase(),
+                None => stated.ctype().to_ascii_lowercase(),
+            },
+            (PartType::Message(_), None) => "message/rfc822".to_owned(),
+            (PartType::Text(_), None) => "text/plain".to_owned(),
+            _ => "application/octet-stream".to_owned(),
+        };
+        Attachment {
+            name: part.attachment_name().map(str::to_owned),
+            content_type,
+            content: Bytes::copy_from_slice(part.contents()),
+        }
+    }
+
+    fn add_headers(email: &mut Email, message: &Message<'_>, source: &[u8]) {
+        for header in message.headers() {
+            let (start, end) = (header.offset_start() as usize, header.offset_end() as usize);
+            let value = source.get(start..end).unwrap_or_default();
+            let name = match &header.name {
+                HeaderName::Other(name) => name.as_ref(),
+                known => known.as_str(),
+            };
+            email
+                .headers
+                .entry(name.to_ascii_lowercase())
+                .or_default()
+                .push(String::from_utf8_lossy(value).trim().to_owned());
+        }
+    }
+}

@@ -121,19 +121,23 @@ impl fmt::Display for TriggerKind {
 }
 
 /// The context attributes of [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// Identifies the event; unique together with `source`, the same on each redelivery.
     pub id: String,
     /// Where it happened, a URI reference (`bucket/snapshots`).
     pub source: String,
     /// What happened (`dev.nephos.bucket.object.created`).
+    #[serde(rename = "type")]
     pub ty: String,
     /// What it happened to, within the source (an object's key).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// When it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<DateTime<Utc>>,
     /// Facts beyond the standard's, by lower-case alphanumeric name; what only one provider tells goes here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extensions: BTreeMap<String, String>,
 }
 
@@ -149,6 +153,45 @@ impl Attributes {
             time: Some(Utc::now()),
             extensions: BTreeMap::new(),
         }
+    }
+
+    /// The attributes that follow from `data`; what it does not tell is a new random id and the present time.
+    ///
+    /// An event of records takes the first record's. [`Data::Raw`] says nothing of itself: its source and type are `raw`.
+    #[must_use]
+    pub fn of(data: &Data) -> Self {
+        let named = |kind: TriggerKind, name: &str| format!("{kind}/{name}");
+        let kind = data.kind();
+        let ty = cloudevents::type_of(data).unwrap_or_else(|| kind.name().to_owned());
+        let mut attributes = Self::new(kind.name(), ty);
+        let (id, source, time) = match data {
+            Data::Bucket(event) => {
+                attributes.source = named(kind, &event.object().bucket);
+                attributes.subject = Some(event.object().key.clone());
+                return attributes;
+            }
+            Data::Topic(notification) => {
+                attributes.subject.clone_from(&notification.subject);
+                (&notification.id, &notification.topic, notification.published_at)
+            }
+            Data::Queue(records) => match records.first() {
+                Some(message) => (&message.id, &message.queue, message.sent_at),
+                None => return attributes,
+            },
+            Data::Stream(records) => match records.first() {
+                Some(record) => (&record.sequence, &record.stream, record.appended_at),
+                None => return attributes,
+            },
+            Data::Table(records) => match records.first() {
+                Some(change) => (&change.sequence, &change.table, change.at),
+                None => return attributes,
+            },
+            _ => return attributes,
+        };
+        attributes.id.clone_from(id);
+        attributes.source = named(kind, source);
+        attributes.time = time;
+        attributes
     }
 
     /// Sets the id.
@@ -196,6 +239,12 @@ impl Event {
             undecodable: Vec::new(),
             raw: None,
         }
+    }
+
+    /// An event of `data`, with the attributes that follow from it: type, source, and subject, id and time where the data has them.
+    #[must_use]
+    pub fn of(data: Data) -> Self {
+        Self::new(Attributes::of(&data), data)
     }
 
     /// Keeps the provider's bytes.
