@@ -1,0 +1,135 @@
+//! The attribute on a function.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::parse::Parser as _;
+use syn::spanned::Spanned as _;
+use syn::{Error, FnArg, Ident, ItemFn, LitStr, PatType, Result, Signature};
+
+/// The hidden sibling's name.
+pub(crate) fn sibling(function: &Ident) -> Ident {
+    format_ident!("__nephos_function_{}", function.unraw(), span = function.span())
+}
+
+/// What becomes of the function. After an error it is left as it was, so that its callers do not fail, too.
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let made = syn::parse2::<ItemFn>(item.clone())
+        .map_err(|error| {
+            Error::new(
+                error.span(),
+                "`#[nephos::function]` goes on a function: `async fn name(event: E, cx: Context) -> R`",
+            )
+        })
+        .and_then(|function| {
+            let name = name(options, &function.sig)?;
+            constructor(&function, &name)
+        });
+    match made {
+        Ok(constructor) => quote! { #item #constructor },
+        Err(error) => {
+            let error = error.into_compile_error();
+            quote! { #item #error }
+        }
+    }
+}
+
+fn name(options: TokenStream, signature: &Signature) -> Result<LitStr> {
+    let mut name = None;
+    let parser = syn::meta::parser(|option| {
+        if !option.path.is_ident("name") {
+            return Err(option.error("the only option is `name = \"…\"`"));
+        }
+        let given: LitStr = option.value()?.parse()?;
+        if given.value().is_empty() {
+            return Err(Error::new(given.span(), "the name is empty"));
+        }
+        name = Some(given);
+        Ok(())
+    });
+    parser.parse2(options)?;
+    Ok(name.unwrap_or_else(|| LitStr::new(&signature.ident.unraw().to_string(), signature.ident.span())))
+}
+
+fn constructor(function: &ItemFn, name: &LitStr) -> Result<TokenStream> {
+    let ItemFn { vis, sig, .. } = function;
+    let ident = &sig.ident;
+    let made = match (sig.asyncness, arguments(sig)?.as_slice()) {
+        (None, []) => quote! { ::nephos::Function::service(#name, #ident()) },
+        (None, _) => {
+            return Err(Error::new(
+                sig.fn_token.span,
+                "a function that takes an event must be `async fn`",
+            ));
+        }
+        (Some(_), []) => {
+            return Err(Error::new(
+                sig.paren_token.span.join(),
+                "a function takes its event as the first argument: `event: E`",
+            ));
+        }
+        (Some(_), [event]) => called(&format_ident!("function_of_event"), event, name, ident),
+        (Some(_), [event, _context]) => called(
+            &format_ident!("function_of_event_and_context"),
+            event,
+            name,
+            ident,
+        ),
+        (Some(_), [_, _, third, ..]) => {
+            return Err(Error::new(
+                third.span(),
+                "a function takes its event and perhaps a `Context`, nothing else; resources come from the context",
+            ));
+        }
+    };
+    let sibling = sibling(ident);
+    let cfgs = function
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"));
+    Ok(quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(unreachable_pub)]
+        #vis fn #sibling() -> ::nephos::Function {
+            #made.at(::core::concat!(::core::file!(), ":", ::core::line!()))
+        }
+    })
+}
+
+/// The call has the place of the event's type, so that the compiler points there when the type does not fit.
+fn called(maker: &Ident, event: &PatType, name: &LitStr, ident: &Ident) -> TokenStream {
+    let ty = &event.ty;
+    let span: Span = ty.span();
+    let turbofish = quote_spanned! { span => ::<#ty, _, _, _> };
+    quote! { ::nephos::__private::#maker #turbofish (#name, #ident) }
+}
+
+fn arguments(signature: &Signature) -> Result<Vec<&PatType>> {
+    if !signature.generics.params.is_empty() {
+        return Err(Error::new(
+            signature.generics.span(),
+            "a function cannot be generic: its event is of one type",
+        ));
+    }
+    if let Some(unsafety) = &signature.unsafety {
+        return Err(Error::new(unsafety.span, "a function cannot be `unsafe`"));
+    }
+    signature
+        .inputs
+        .iter()
+        .map(|argument| match argument {
+            FnArg::Receiver(receiver) => Err(Error::new(
+                receiver.self_token.span,
+                "a function cannot be a method: it keeps no state between invocations",
+            )),
+            FnArg::Typed(typed) => match &*typed.ty {
+                syn::Type::ImplTrait(generic) => Err(Error::new(
+                    generic.span(),
+                    "a function cannot be generic: its event is of one type",
+                )),
+                _ => Ok(typed),
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! The hosts that this binary holds. A new adapter is one line here.
+
+use nephos_core::adapter::Host;
+use nephos_core::env::Environment;
+
+/// All hosts, in the order in which they are asked.
+pub(crate) const HOSTS: &[&dyn Host] = &[];
+
+/// The host that started this process, if one did.
+pub(crate) fn detect(
+    hosts: &'static [&'static dyn Host],
+    environment: &Environment,
+) -> Option<&'static dyn Host> {
+    hosts.iter().copied().find(|host| host.detect(environment))
+}
