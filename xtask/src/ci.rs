@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use xtask::setup::{self, Purpose};
-use xtask::shell::{self, Error, Result};
+use xtask::shell::{self, Result};
 
 use crate::{docs, test};
 
@@ -76,7 +76,7 @@ fn deny() -> Result<Advisories> {
 }
 
 /// Fetches the advisory database within [`FETCH_LIMIT`], or says why not.
-fn fetch(command: &mut Command) -> Result<(), String> {
+fn fetch(command: &mut Command) -> std::result::Result<(), String> {
     eprintln!("$ {}", shell::line(command));
     let quiet = command
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -85,7 +85,7 @@ fn fetch(command: &mut Command) -> Result<(), String> {
     let mut child = quiet
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|e| Error::Other(e.to_string()).to_string())?;
+        .map_err(|e| format!("cargo-deny does not start: {e}"))?;
     let deadline = Instant::now() + FETCH_LIMIT;
     loop {
         match child.try_wait() {
@@ -102,5 +102,19 @@ fn fetch(command: &mut Command) -> Result<(), String> {
                 ));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_cannot_be_fetched_is_said_and_one_that_can_is_used() {
+        assert_eq!(fetch(&mut Command::new("true")), Ok(()));
+        let refused = fetch(&mut Command::new("false")).unwrap_err();
+        assert!(refused.contains("cannot be fetched"), "{refused}");
+        let missing = fetch(&mut Command::new("nephos-no-such-program")).unwrap_err();
+        assert!(missing.contains("does not start"), "{missing}");
     }
 }
