@@ -170,8 +170,8 @@ impl Context {
     }
 }
 
-/// Builds a [`Context`].
-#[derive(Debug)]
+/// Builds a [`Context`]; a clone is a cheap start for the next one.
+#[derive(Debug, Clone)]
 pub struct ContextBuilder(Inner);
 
 impl ContextBuilder {

@@ -281,7 +281,7 @@ pub fn query_value(value: &str) -> String {
 /// Whole milliseconds, rounded up so that no time that was asked for is lost.
 #[must_use]
 pub fn millis(duration: Duration) -> u64 {
-    let rounded = u128::from(duration.subsec_nanos() % 1_000_000 != 0);
+    let rounded = u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
     u64::try_from(duration.as_millis() + rounded).unwrap_or(u64::MAX)
 }
 
