@@ -1,6 +1,7 @@
 //! Drivers over the embedded host's resource API: what a function's handles stand on.
 
 pub mod bucket;
+pub mod capabilities;
 pub mod client;
 pub mod queue;
 pub mod secret;
