@@ -145,7 +145,6 @@ on = [{ queue = "work" }]
 
 const FUNCTIONS: &str = r#"//! The functions of the queue benchmark.
 use nephos::prelude::*;
-use nephos::queue::Outgoing;
 
 #[nephos::function]
 async fn fill(_: http::Request, cx: Context) -> Result<String> {
