@@ -252,6 +252,9 @@ pub enum Trigger {
     Schedule {
         /// As written: `every 5 minutes`, or five cron fields.
         schedule: String,
+        /// The interval of an `every …`; `None` for cron fields.
+        #[serde(default)]
+        every: Option<Duration>,
         /// The IANA time zone of the cron fields.
         timezone: String,
     },
