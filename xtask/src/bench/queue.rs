@@ -139,7 +139,7 @@ uses = { work = ["send"] }
 on = [{ http = "GET /left" }]
 uses = { work = ["receive"] }
 
-[function.work-off]
+[function.consume]
 on = [{ queue = "work" }]
 "#;
 
@@ -159,11 +159,11 @@ async fn left(_: http::Request, cx: Context) -> Result<String> {
 }
 
 #[nephos::function]
-async fn work_off(_: Batch<Message<String>>) -> Result<()> {
+async fn consume(_: Batch<Message<String>>) -> Result<()> {
     Ok(())
 }
 
-nephos::main!(fill, left, work_off);
+nephos::main!(fill, left, consume);
 "#;
 
 #[cfg(test)]
