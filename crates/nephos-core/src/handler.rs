@@ -36,6 +36,15 @@ pub enum Shape {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathParams(pub BTreeMap<String, String>);
 
+impl PathParams {
+    /// The parameter of this name in the request's route, decoded.
+    #[must_use]
+    pub fn of<'request>(request: &'request Request, name: &str) -> Option<&'request str> {
+        let Self(params) = request.extensions().get()?;
+        params.get(name).map(String::as_str)
+    }
+}
+
 /// What an event type made of an [`Event`], and the records that did not fit it.
 #[derive(Debug)]
 pub struct Extracted<T> {

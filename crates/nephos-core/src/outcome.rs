@@ -237,6 +237,8 @@ pub fn http_status(error: &Error) -> http::StatusCode {
         ErrorKind::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::ResourceExhausted if error.operation() == crate::event::READ => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::Unavailable if error.operation() == crate::event::READ => StatusCode::BAD_REQUEST,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         // A caller cannot do anything about the function's own permissions, quotas or defects.
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,7 +4,10 @@ use nephos_core::adapter::Host;
 use nephos_core::env::Environment;
 
 /// All hosts, in the order in which they are asked.
-pub(crate) const HOSTS: &[&dyn Host] = &[];
+pub(crate) const HOSTS: &[&dyn Host] = &[
+    #[cfg(feature = "local")]
+    &nephos_local::host::LocalHost,
+];
 
 /// The host that started this process, if one did.
 pub(crate) fn detect(

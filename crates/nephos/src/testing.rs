@@ -22,8 +22,8 @@
 
 use chrono::Utc;
 use nephos_core::event::{
-    Data, Message, Notification, ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo, Payload, Request,
-    Tick,
+    BufferedRequest, Data, Message, Notification, ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo,
+    Payload, Request, Response, Tick,
 };
 use nephos_core::handler::Handler;
 use nephos_core::{Context, Event, Function, Outcome};
@@ -99,4 +99,14 @@ pub fn tick(schedule: &str) -> Event {
 #[must_use]
 pub fn request(request: Request) -> Event {
     Event::of(Data::Http(request))
+}
+
+/// The body of a response as text, up to a mebibyte; what is not UTF-8 is replaced.
+pub async fn text(response: Response) -> String {
+    const LIMIT: usize = 1 << 20;
+    let request = Request::new(response.into_body());
+    match BufferedRequest::read(request, LIMIT).await {
+        Ok(read) => String::from_utf8_lossy(&read.body).into_owned(),
+        Err(error) => error.chain(),
+    }
 }

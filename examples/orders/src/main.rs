@@ -1,6 +1,6 @@
 //! An order's way through a queue, a table, its changes and a topic.
 
-use nephos::http::{Json, Path, StatusCode};
+use nephos::http::{Json, StatusCode};
 use nephos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +35,8 @@ async fn place(request: http::Request, cx: Context) -> Result<(StatusCode, Json<
 /// Tells where an order is.
 #[nephos::function]
 async fn status(request: http::Request, cx: Context) -> Result<Json<Order>> {
-    let Path(id) = http::path(&request, "id")?;
-    let order = cx.table("orders")?.get(&id).await?;
+    let id = http::path(&request, "id")?;
+    let order = cx.table("orders")?.get(id).await?;
     order.map(Json).ok_or_else(|| Error::new(ErrorKind::NotFound, "orders.status", "no such order").with("id", id))
 }
 

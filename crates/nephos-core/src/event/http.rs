@@ -16,6 +16,9 @@ pub type Request = http::Request<Body>;
 /// An HTTP response: the `http` crate's, with a streaming [`Body`].
 pub type Response = http::Response<Body>;
 
+/// The operation of an error while a request's body is read, by which its answer is told from one about the function's own limits.
+pub(crate) const READ: &str = "http.read";
+
 /// A request whose body was read whole, so that it can be kept or sent again.
 #[derive(Debug, Clone)]
 pub struct BufferedRequest {
@@ -40,17 +43,29 @@ impl BufferedRequest {
             }),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Error::new(
                 ErrorKind::ResourceExhausted,
-                "http.read",
+                READ,
                 "the request's body is too long",
             )
             .with("limit_bytes", limit)),
             Err(error) => Err(Error::new(
                 ErrorKind::Unavailable,
-                "http.read",
+                READ,
                 "the request's body broke off",
             )
             .caused_by(error)),
         }
+    }
+
+    /// The body, read as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] with the field that does not fit.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        crate::event::Payload {
+            content_type: Some("application/json".to_owned()),
+            bytes: self.body.clone(),
+        }
+        .decode()
     }
 
     /// The request again.

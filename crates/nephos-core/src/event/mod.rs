@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use self::auth::{AuthDecision, AuthEvent, AuthStage, AuthVerdict};
 pub use self::bucket::{ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo};
 pub use self::email::{Attachment, Email, Envelope, Mailbox};
+pub(crate) use self::http::READ;
 pub use self::http::{Body, BufferedRequest, Request, Response};
 pub use self::payload::Payload;
 pub use self::queue::Message;
