@@ -1,1 +1,0 @@
-//! The resource API that functions and the command reach resources through.
