@@ -1,5 +1,6 @@
 //! The embedded host: processes, gateway, resources, and what feeds the triggers.
 
+pub mod activity;
 pub mod api;
 pub mod bucket;
 pub mod engine;

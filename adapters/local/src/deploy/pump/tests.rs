@@ -1,0 +1,1 @@
+//! Pumps over a real store and a scripted function.
