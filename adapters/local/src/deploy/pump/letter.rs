@@ -38,11 +38,18 @@ pub(super) struct Given<'a> {
 }
 
 /// A dead letter with the record's own body and attributes.
-pub(super) fn of_record(body: Payload, mut attributes: BTreeMap<String, String>, given: Given<'_>) -> Outgoing {
+pub(super) fn of_record(
+    body: Payload,
+    mut attributes: BTreeMap<String, String>,
+    given: Given<'_>,
+) -> Outgoing {
     let mut set = |name: &str, value: String| attributes.insert(name.to_owned(), value);
     let mut reason = given.error.chain();
     if reason.len() > MAX_REASON {
-        let end = (0..=MAX_REASON).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or_default();
+        let end = (0..=MAX_REASON)
+            .rev()
+            .find(|end| reason.is_char_boundary(*end))
+            .unwrap_or_default();
         reason.truncate(end);
     }
     set(REASON, reason);
@@ -52,7 +59,11 @@ pub(super) fn of_record(body: Payload, mut attributes: BTreeMap<String, String>,
     set(EVENT_ID, given.id.to_owned());
     set(EVENT_TYPE, given.ty.to_owned());
     set(SOURCE, given.source.to_owned());
-    Outgoing { body, attributes, ..Outgoing::default() }
+    Outgoing {
+        body,
+        attributes,
+        ..Outgoing::default()
+    }
 }
 
 /// A dead letter with the event as CloudEvents JSON.
@@ -61,9 +72,23 @@ pub(super) fn of_record(body: Payload, mut attributes: BTreeMap<String, String>,
 /// The event has no such form.
 pub(super) fn of_event(event: &Event, function: &str, attempts: u32, error: &Error) -> Result<Outgoing> {
     let (content_type, bytes) = encode_event(event)?;
-    let body = Payload { content_type: Some(content_type.to_owned()), bytes };
+    let body = Payload {
+        content_type: Some(content_type.to_owned()),
+        bytes,
+    };
     let Attributes { id, source, ty, .. } = &event.attributes;
-    Ok(of_record(body, BTreeMap::new(), Given { function, id, ty, source, attempts, error }))
+    Ok(of_record(
+        body,
+        BTreeMap::new(),
+        Given {
+            function,
+            id,
+            ty,
+            source,
+            attempts,
+            error,
+        },
+    ))
 }
 
 /// A dead letter with one of the event's records as CloudEvents JSON: for changes of a table, which have no body of their own.
@@ -73,6 +98,9 @@ pub(super) fn of_event(event: &Event, function: &str, attempts: u32, error: &Err
 pub(super) fn of_change(event: Event, given: Given<'_>) -> Result<Outgoing> {
     debug_assert!(matches!(event.data, Data::Table(_)), "only changes have no body");
     let (content_type, bytes) = encode_event(&event)?;
-    let body = Payload { content_type: Some(content_type.to_owned()), bytes };
+    let body = Payload {
+        content_type: Some(content_type.to_owned()),
+        bytes,
+    };
     Ok(of_record(body, BTreeMap::new(), given))
 }

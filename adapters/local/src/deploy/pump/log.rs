@@ -68,13 +68,29 @@ impl LogPump {
     /// A pump from a stream. `consumer` is the name of its checkpoint.
     #[must_use]
     pub fn stream(feed: Feed, stream: &str, batch: usize, consumer: String) -> Self {
-        Self { feed, log: Log::Stream(stream.to_owned()), batch: batch.max(1), consumer }
+        Self {
+            feed,
+            log: Log::Stream(stream.to_owned()),
+            batch: batch.max(1),
+            consumer,
+        }
     }
 
     /// A pump from a table's changes of these kinds.
     #[must_use]
-    pub fn table(feed: Feed, table: &str, events: BTreeSet<ChangeKind>, batch: usize, consumer: String) -> Self {
-        Self { feed, log: Log::Table(table.to_owned(), events), batch: batch.max(1), consumer }
+    pub fn table(
+        feed: Feed,
+        table: &str,
+        events: BTreeSet<ChangeKind>,
+        batch: usize,
+        consumer: String,
+    ) -> Self {
+        Self {
+            feed,
+            log: Log::Table(table.to_owned(), events),
+            batch: batch.max(1),
+            consumer,
+        }
     }
 
     /// Starts it.
@@ -127,7 +143,12 @@ impl LogPump {
         }
         let event = self.event(entries.iter().map(|(_, entry)| entry.clone()));
         let attempt = checkpoint.attempts + 1;
-        let outcome = match self.feed.invoker.invoke(&self.feed.function, &event, attempt).await {
+        let outcome = match self
+            .feed
+            .invoker
+            .invoke(&self.feed.function, &event, attempt)
+            .await
+        {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(error),
         };
@@ -141,7 +162,13 @@ impl LogPump {
             Log::Stream(name) => {
                 let records = store.records(name, after, most).await?;
                 let passed = records.last().map_or(after, |(position, _)| *position);
-                Ok((records.into_iter().map(|(position, record)| (position, Entry::Record(record))).collect(), passed))
+                Ok((
+                    records
+                        .into_iter()
+                        .map(|(position, record)| (position, Entry::Record(record)))
+                        .collect(),
+                    passed,
+                ))
             }
             Log::Table(name, kinds) => {
                 // Looks at a batch even when one entry is wanted: most may be of kinds that the trigger is not for.
@@ -172,11 +199,14 @@ impl LogPump {
         }
         let name = self.log.name();
         match self.log {
-            Log::Stream(_) => {
-                Event::new(Attributes::new(format!("stream/{name}"), wire::STREAM_RECORD), Data::Stream(records))
-            }
+            Log::Stream(_) => Event::new(
+                Attributes::new(format!("stream/{name}"), wire::STREAM_RECORD),
+                Data::Stream(records),
+            ),
             Log::Table(..) => {
-                let ty = changes.first().map_or(wire::TABLE_MODIFIED, |change| type_of(change.kind));
+                let ty = changes
+                    .first()
+                    .map_or(wire::TABLE_MODIFIED, |change| type_of(change.kind));
                 Event::new(Attributes::new(format!("table/{name}"), ty), Data::Table(changes))
             }
         }
@@ -198,10 +228,20 @@ impl LogPump {
                 let error = Arc::new(error);
                 let all = error.disposition() == Disposition::Reject;
                 let blamed = if all { entries.len() } else { 1 };
-                failures.extend(entries.iter().take(blamed).map(|(_, entry)| (entry.id().to_owned(), Arc::clone(&error))));
+                failures.extend(
+                    entries
+                        .iter()
+                        .take(blamed)
+                        .map(|(_, entry)| (entry.id().to_owned(), Arc::clone(&error))),
+                );
             }
             Outcome::Batch(batch) => {
-                failures.extend(batch.into_failures().into_iter().map(|failure| (failure.id, Arc::new(failure.error))));
+                failures.extend(
+                    batch
+                        .into_failures()
+                        .into_iter()
+                        .map(|failure| (failure.id, Arc::new(failure.error))),
+                );
             }
             _ => {}
         }
@@ -212,7 +252,11 @@ impl LogPump {
                 done = position;
                 continue;
             };
-            let tried = if Some(position) == head { checkpoint.attempts + 1 } else { 1 };
+            let tried = if Some(position) == head {
+                checkpoint.attempts + 1
+            } else {
+                1
+            };
             let given_up = error.disposition() == Disposition::Reject
                 // In a batch another entry may be to blame: nothing is given up before it has failed alone.
                 || (tried >= self.feed.spec.retry.attempts && (alone || self.feed.spec.retry.attempts == 1));
@@ -229,7 +273,10 @@ impl LogPump {
     }
 
     async fn advance(&self, position: i64, attempts: u32) -> Result<()> {
-        self.feed.store.advance(&self.consumer, self.log.name(), Checkpoint { position, attempts }).await
+        self.feed
+            .store
+            .advance(&self.consumer, self.log.name(), Checkpoint { position, attempts })
+            .await
     }
 
     async fn give_up(&self, position: i64, entry: Entry, attempts: u32, error: &Error) -> Result<()> {
@@ -238,14 +285,27 @@ impl LogPump {
             (Entry::Change(change), _) => (type_of(change.kind), format!("table/{}", self.log.name())),
             (Entry::Record(_), _) => (wire::STREAM_RECORD, format!("stream/{}", self.log.name())),
         };
-        let given = Given { function: &self.feed.function, id: &id, ty, source: &source, attempts, error };
+        let given = Given {
+            function: &self.feed.function,
+            id: &id,
+            ty,
+            source: &source,
+            attempts,
+            error,
+        };
         let dead = match entry {
             Entry::Record(record) => letter::of_record(record.body, record.attributes, given),
             change @ Entry::Change(_) => letter::of_change(self.event(std::iter::once(change)), given)?,
         };
         let queue = &self.feed.spec.dead_letter;
-        let to = Checkpoint { position, attempts: 0 };
-        self.feed.store.advance_dead(&self.consumer, self.log.name(), to, queue, dead).await?;
+        let to = Checkpoint {
+            position,
+            attempts: 0,
+        };
+        self.feed
+            .store
+            .advance_dead(&self.consumer, self.log.name(), to, queue, dead)
+            .await?;
         self.feed.activities.tell(Activity::DeadLettered {
             function: self.feed.function.to_string(),
             id,
@@ -257,7 +317,12 @@ impl LogPump {
     }
 
     fn trouble(&self, error: &Error) {
-        let message = format!("{} ({}): could not read on: {}", self.feed.function, self.log.name(), error.chain());
+        let message = format!(
+            "{} ({}): could not read on: {}",
+            self.feed.function,
+            self.log.name(),
+            error.chain()
+        );
         tracing::warn!("{message}");
         self.feed.activities.tell(Activity::Trouble { message });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nephos_core::event::{Attributes, Data, Event, Message, Payload, cloudevents as wire};
-use nephos_core::resource::queue::{Outgoing, QueueDriver as _, Received, Receipt};
+use nephos_core::resource::queue::{Outgoing, QueueDriver as _, Receipt, Received};
 use nephos_core::{Disposition, Error, ErrorKind, Outcome, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -61,7 +61,11 @@ impl MessagePump {
     }
 
     async fn run(self: Arc<Self>, cancel: CancellationToken) {
-        let places = self.feed.invoker.capacity(&self.feed.function).clamp(1, MAX_DELIVERIES);
+        let places = self
+            .feed
+            .invoker
+            .capacity(&self.feed.function)
+            .clamp(1, MAX_DELIVERIES);
         let places = Arc::new(Semaphore::new(places));
         let mut deliveries = JoinSet::new();
         loop {
@@ -147,7 +151,11 @@ impl MessagePump {
         let mut letters = Vec::new();
         let mut messages = Vec::new();
         for Received { message, receipt } in batch {
-            letters.push(Letter { id: message.id.clone(), attempt: message.attempt, receipt });
+            letters.push(Letter {
+                id: message.id.clone(),
+                attempt: message.attempt,
+                receipt,
+            });
             messages.push(message);
         }
         let attempt = letters.iter().map(|letter| letter.attempt).max().unwrap_or(1);
@@ -162,7 +170,12 @@ impl MessagePump {
                 return settlement;
             }
         };
-        let outcome = match self.feed.invoker.invoke(&self.feed.function, &event, attempt).await {
+        let outcome = match self
+            .feed
+            .invoker
+            .invoke(&self.feed.function, &event, attempt)
+            .await
+        {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(error),
         };
@@ -170,10 +183,19 @@ impl MessagePump {
         match outcome {
             Outcome::Failed(error) => {
                 let error = Arc::new(error);
-                failures.extend(letters.iter().map(|letter| (letter.id.clone(), Arc::clone(&error))));
+                failures.extend(
+                    letters
+                        .iter()
+                        .map(|letter| (letter.id.clone(), Arc::clone(&error))),
+                );
             }
             Outcome::Batch(batch) => {
-                failures.extend(batch.into_failures().into_iter().map(|failure| (failure.id, Arc::new(failure.error))));
+                failures.extend(
+                    batch
+                        .into_failures()
+                        .into_iter()
+                        .map(|failure| (failure.id, Arc::new(failure.error))),
+                );
             }
             _ => {}
         }
@@ -182,7 +204,9 @@ impl MessagePump {
                 settlement.acks.push(letter.receipt);
                 continue;
             };
-            let last = letter.attempt >= self.feed.spec.retry.attempts;
+            // A record that only waited behind one that failed was not tried: that is no reason to give it up.
+            let tried = error.kind() != ErrorKind::Cancelled;
+            let last = tried && letter.attempt >= self.feed.spec.retry.attempts;
             if error.disposition() == Disposition::Reject || last {
                 let dead = match &self.source {
                     MessageSource::Queue { .. } => self.dead_record(&letter, message, error),
@@ -191,7 +215,9 @@ impl MessagePump {
                 };
                 settlement.dead.push((letter, dead, error.chain()));
             } else {
-                settlement.nacks.push((letter.receipt, backoff(&self.feed.spec.retry, letter.attempt)));
+                settlement
+                    .nacks
+                    .push((letter.receipt, backoff(&self.feed.spec.retry, letter.attempt)));
             }
         }
         settlement
@@ -199,9 +225,13 @@ impl MessagePump {
 
     /// The event that these messages are.
     fn event(&self, messages: &[Message<Payload>]) -> Result<Event> {
-        let first = messages
-            .first()
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "pump.deliver", "there is no message to deliver"))?;
+        let first = messages.first().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "pump.deliver",
+                "there is no message to deliver",
+            )
+        })?;
         match self.source {
             MessageSource::Queue { .. } => {
                 let attributes = Attributes::new(format!("queue/{}", self.queue.name()), wire::QUEUE_MESSAGE);
@@ -210,7 +240,8 @@ impl MessagePump {
             MessageSource::Topic => {
                 let notification = notification(first.clone());
                 let mut attributes =
-                    Attributes::new(format!("topic/{}", notification.topic), wire::TOPIC_NOTIFICATION).id(&notification.id);
+                    Attributes::new(format!("topic/{}", notification.topic), wire::TOPIC_NOTIFICATION)
+                        .id(&notification.id);
                 attributes.time = notification.published_at;
                 Ok(Event::new(attributes, Data::Topic(notification)))
             }
@@ -251,7 +282,11 @@ impl MessagePump {
             letters.push((letter.receipt, queue.clone(), outgoing));
         }
         loop {
-            let settled = self.feed.store.settle(self.queue.name(), acks.clone(), nacks.clone(), letters.clone()).await;
+            let settled = self
+                .feed
+                .store
+                .settle(self.queue.name(), acks.clone(), nacks.clone(), letters.clone())
+                .await;
             match settled {
                 Ok(()) => break,
                 // Some leases had run out: their messages are delivered again, the rest is settled.
@@ -270,11 +305,17 @@ impl MessagePump {
                 }
             }
         }
-        told.into_iter().for_each(|activity| self.feed.activities.tell(activity));
+        told.into_iter()
+            .for_each(|activity| self.feed.activities.tell(activity));
     }
 
     fn trouble(&self, what: &str, error: &Error) {
-        let message = format!("{} ({}): {what}: {}", self.feed.function, self.queue.name(), error.chain());
+        let message = format!(
+            "{} ({}): {what}: {}",
+            self.feed.function,
+            self.queue.name(),
+            error.chain()
+        );
         tracing::warn!("{message}");
         self.feed.activities.tell(Activity::Trouble { message });
     }

@@ -3,7 +3,7 @@
 //! Every trigger but HTTP has a durable source: a queue is one itself, bucket, topic, schedule and e-mail events wait in an inbox, streams and tables are
 //! logs with a checkpoint. A pump takes from its source, has the function invoked, and settles what came of it in one transaction.
 
-mod letter;
+pub mod letter;
 mod log;
 mod messages;
 pub mod source;
@@ -56,7 +56,10 @@ pub struct Feed {
 /// The wait before the next delivery of what has been tried `attempts` times.
 fn backoff(retry: &Retry, attempts: u32) -> Duration {
     let doublings = attempts.saturating_sub(1).min(31);
-    retry.backoff.saturating_mul(1 << doublings).min(retry.max_backoff)
+    retry
+        .backoff
+        .saturating_mul(1 << doublings)
+        .min(retry.max_backoff)
 }
 
 /// A pump at work.

@@ -20,12 +20,22 @@ use crate::wire::EVENT_JSON;
 #[must_use]
 pub fn inbox(function: &str, trigger: &Trigger) -> String {
     let name = match trigger {
-        Trigger::Bucket { bucket, event, prefix, suffix } => format!("bucket/{bucket}/{event:?}/{prefix}/{suffix}"),
+        Trigger::Bucket {
+            bucket,
+            event,
+            prefix,
+            suffix,
+        } => format!("bucket/{bucket}/{event:?}/{prefix}/{suffix}"),
         Trigger::Topic { topic, filter } => {
-            let filter: Vec<_> = filter.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let filter: Vec<_> = filter
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             format!("topic/{topic}/{}", filter.join("&"))
         }
-        Trigger::Schedule { schedule, timezone, .. } => format!("schedule/{schedule}/{timezone}"),
+        Trigger::Schedule {
+            schedule, timezone, ..
+        } => format!("schedule/{schedule}/{timezone}"),
         Trigger::Email { address } => format!("email/{address}"),
         Trigger::Auth { stage } => format!("auth/{}", stage.name()),
         Trigger::Voice { skill } => format!("voice/{skill}"),
@@ -43,7 +53,10 @@ pub fn inbox(function: &str, trigger: &Trigger) -> String {
 /// It has no CloudEvents form.
 pub fn write(event: &Event) -> Result<Outgoing> {
     let (content_type, bytes) = encode_event(event)?;
-    Ok(Outgoing::new(Payload { content_type: Some(content_type.to_owned()), bytes }))
+    Ok(Outgoing::new(Payload {
+        content_type: Some(content_type.to_owned()),
+        bytes,
+    }))
 }
 
 /// The event that an inbox kept.
@@ -74,7 +87,10 @@ impl Router {
     }
 
     fn triggers(&self) -> impl Iterator<Item = (&str, &Trigger)> {
-        self.app.functions.iter().flat_map(|(name, spec)| spec.on.iter().map(move |trigger| (name.as_str(), trigger)))
+        self.app
+            .functions
+            .iter()
+            .flat_map(|(name, spec)| spec.on.iter().map(move |trigger| (name.as_str(), trigger)))
     }
 
     /// The inboxes of all triggers that the event fits.
@@ -94,7 +110,10 @@ impl Router {
     /// # Errors
     /// [`ErrorKind::Unsupported`] for HTTP, which the gateway takes; the store's.
     pub async fn emit(&self, event: Event) -> Result<usize> {
-        let fitting = self.triggers().filter(|(function, trigger)| fits(function, trigger, &event)).count();
+        let fitting = self
+            .triggers()
+            .filter(|(function, trigger)| fits(function, trigger, &event))
+            .count();
         match event.data {
             Data::Http(_) => Err(Error::new(
                 ErrorKind::Unsupported,
@@ -103,8 +122,12 @@ impl Router {
             )),
             Data::Queue(messages) => {
                 let sent = messages.into_iter().map(|message| {
-                    let outgoing =
-                        Outgoing { body: message.body, attributes: message.attributes, group: message.group, ..Outgoing::default() };
+                    let outgoing = Outgoing {
+                        body: message.body,
+                        attributes: message.attributes,
+                        group: message.group,
+                        ..Outgoing::default()
+                    };
                     (message.queue, outgoing)
                 });
                 self.store.enqueue(sent.collect()).await?;
@@ -117,7 +140,10 @@ impl Router {
                     subject: notification.subject,
                     attributes: notification.attributes,
                 };
-                self.store.topic(&notification.topic).publish_batch(&[publication]).await?;
+                self.store
+                    .topic(&notification.topic)
+                    .publish_batch(&[publication])
+                    .await?;
                 Ok(fitting)
             }
             Data::Stream(records) => {
@@ -125,12 +151,22 @@ impl Router {
                 use nephos_core::resource::stream::{Append, StreamDriver as _};
                 for record in records {
                     let Some(Resource::Stream(spec)) = self.app.resources.get(&record.stream) else {
-                        return Err(Error::new(ErrorKind::NotFound, "engine.emit", "the app has no such stream")
-                            .with("stream", record.stream));
+                        return Err(Error::new(
+                            ErrorKind::NotFound,
+                            "engine.emit",
+                            "the app has no such stream",
+                        )
+                        .with("stream", record.stream));
                     };
-                    let append =
-                        Append { partition_key: record.partition_key, body: record.body, attributes: record.attributes };
-                    self.store.stream(&record.stream, spec).append_batch(&[append]).await?;
+                    let append = Append {
+                        partition_key: record.partition_key,
+                        body: record.body,
+                        attributes: record.attributes,
+                    };
+                    self.store
+                        .stream(&record.stream, spec)
+                        .append_batch(&[append])
+                        .await?;
                 }
                 Ok(fitting)
             }
@@ -138,7 +174,14 @@ impl Router {
                 let outgoing = write(&event)?;
                 let inboxes = self.inboxes(&event);
                 let count = inboxes.len();
-                self.store.enqueue(inboxes.into_iter().map(|inbox| (inbox, outgoing.clone())).collect()).await?;
+                self.store
+                    .enqueue(
+                        inboxes
+                            .into_iter()
+                            .map(|inbox| (inbox, outgoing.clone()))
+                            .collect(),
+                    )
+                    .await?;
                 Ok(count)
             }
         }
@@ -167,7 +210,15 @@ impl EventSink for Router {
 /// Whether the trigger is for this event.
 fn fits(function: &str, trigger: &Trigger, event: &Event) -> bool {
     match (trigger, &event.data) {
-        (Trigger::Bucket { bucket, event: wanted, prefix, suffix }, Data::Bucket(happened)) => {
+        (
+            Trigger::Bucket {
+                bucket,
+                event: wanted,
+                prefix,
+                suffix,
+            },
+            Data::Bucket(happened),
+        ) => {
             let object = happened.object();
             let kind = matches!(
                 (wanted, happened),
@@ -175,23 +226,38 @@ fn fits(function: &str, trigger: &Trigger, event: &Event) -> bool {
                     | (ObjectEventKind::Created, ObjectEvent::Created(_))
                     | (ObjectEventKind::Deleted, ObjectEvent::Deleted(_))
             );
-            kind && object.bucket == *bucket && object.key.starts_with(prefix.as_str()) && object.key.ends_with(suffix.as_str())
+            kind && object.bucket == *bucket
+                && object.key.starts_with(prefix.as_str())
+                && object.key.ends_with(suffix.as_str())
         }
-        (Trigger::Queue { queue, .. }, Data::Queue(messages)) => messages.iter().any(|message| message.queue == *queue),
+        (Trigger::Queue { queue, .. }, Data::Queue(messages)) => {
+            messages.iter().any(|message| message.queue == *queue)
+        }
         (Trigger::Topic { topic, filter }, Data::Topic(notification)) => {
             notification.topic == *topic && has_all(&notification.attributes, filter)
         }
-        (Trigger::Stream { stream, .. }, Data::Stream(records)) => records.iter().any(|record| record.stream == *stream),
-        (Trigger::Table { table, events, .. }, Data::Table(changes)) => {
-            changes.iter().any(|Change { table: changed, kind, .. }| changed == table && events.contains(kind))
+        (Trigger::Stream { stream, .. }, Data::Stream(records)) => {
+            records.iter().any(|record| record.stream == *stream)
         }
+        (Trigger::Table { table, events, .. }, Data::Table(changes)) => changes.iter().any(
+            |Change {
+                 table: changed, kind, ..
+             }| changed == table && events.contains(kind),
+        ),
         // Two functions may have the same schedule: the tick's subject says for which one the clock struck.
         (Trigger::Schedule { schedule, .. }, Data::Schedule(tick)) => {
-            tick.schedule == *schedule && event.attributes.subject.as_deref().is_none_or(|subject| subject == function)
+            tick.schedule == *schedule
+                && event
+                    .attributes
+                    .subject
+                    .as_deref()
+                    .is_none_or(|subject| subject == function)
         }
-        (Trigger::Email { address }, Data::Email(email)) => {
-            email.envelope.to.iter().any(|recipient| address_fits(address, recipient))
-        }
+        (Trigger::Email { address }, Data::Email(email)) => email
+            .envelope
+            .to
+            .iter()
+            .any(|recipient| address_fits(address, recipient)),
         (Trigger::Auth { stage }, Data::Auth(auth)) => auth.stage == *stage,
         (Trigger::Voice { skill }, Data::Voice(voice)) => voice.skill == *skill,
         _ => false,
@@ -199,7 +265,9 @@ fn fits(function: &str, trigger: &Trigger, event: &Event) -> bool {
 }
 
 fn has_all(attributes: &BTreeMap<String, String>, filter: &BTreeMap<String, String>) -> bool {
-    filter.iter().all(|(name, value)| attributes.get(name) == Some(value))
+    filter
+        .iter()
+        .all(|(name, value)| attributes.get(name) == Some(value))
 }
 
 /// Whether mail to `recipient` is for an address of the manifest: itself, `*@domain`, or `*`. Case does not matter.
@@ -209,7 +277,9 @@ pub fn address_fits(address: &str, recipient: &str) -> bool {
         return true;
     }
     match address.strip_prefix("*@") {
-        Some(domain) => recipient.rsplit_once('@').is_some_and(|(_, host)| host.eq_ignore_ascii_case(domain)),
+        Some(domain) => recipient
+            .rsplit_once('@')
+            .is_some_and(|(_, host)| host.eq_ignore_ascii_case(domain)),
         None => recipient.eq_ignore_ascii_case(address),
     }
 }
