@@ -148,7 +148,7 @@ impl Context {
         secret -> Secret;
     }
 
-    /// The same context with another attempt number and raw payload: for one record of a batch.
+    /// The same context with another attempt number: for one record, which counts its own deliveries.
     pub(crate) fn for_record(&self, attempt: Option<u32>) -> Self {
         match attempt {
             Some(attempt) if attempt != self.0.attempt => {

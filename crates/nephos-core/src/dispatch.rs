@@ -1,9 +1,10 @@
 //! From event to outcome: arguments, deadline, panics, and records one by one.
 
-use std::future::Future;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +17,10 @@ impl Function {
     pub async fn dispatch(&self, mut event: Event, cx: Context) -> Outcome {
         let undecodable = std::mem::take(&mut event.undecodable);
         let cx = cx.with_raw(event.raw.clone());
-        let outcome = if self.info().shape == Shape::EachRecord && event.kind().has_records() {
+        let outcome = if event.kind().has_records() && event.record_ids().is_empty() {
+            // Not one record could be decoded: there is nothing to call the handler with.
+            Outcome::Ack
+        } else if self.info().shape == Shape::EachRecord && event.kind().has_records() {
             self.dispatch_records(event, &cx).await
         } else {
             self.dispatch_whole(event, cx).await
@@ -38,7 +42,7 @@ impl Function {
                     )
                     .with("id", &unknown.id),
                 ),
-                None => Outcome::Batch(batch),
+                None => Outcome::Batch(without_repeats(batch)),
             },
             outcome => outcome,
         }
@@ -76,34 +80,52 @@ impl Function {
     /// Runs the handler on one event under deadline and panic guard.
     async fn run(&self, event: Event, cx: Context) -> Outcome {
         let deadline = cx.deadline();
-        if deadline.is_some_and(|deadline| deadline <= tokio::time::Instant::now()) {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Outcome::Failed(deadline_exceeded());
         }
+        let records = event.record_ids().len();
         let called = std::panic::catch_unwind(AssertUnwindSafe(|| self.call(event, cx)));
         let (future, failures) = match called {
             Ok(Ok(called)) => called,
             Ok(Err(error)) => return Outcome::Failed(error),
             Err(panic) => return Outcome::Failed(panicked(&*panic)),
         };
+        if records > 0 && failures.len() == records {
+            // The handler would be called with an empty batch; its future was not polled, so it has done nothing.
+            return with_failures(Outcome::Ack, failures);
+        }
         let outcome = guarded(future, deadline).await.unwrap_or_else(Outcome::Failed);
         with_failures(outcome, failures)
     }
 }
 
-/// Awaits the handler until the deadline; a panic becomes an error.
-async fn guarded(future: OutcomeFuture, deadline: Option<tokio::time::Instant>) -> Result<Outcome> {
-    let future = AssertUnwindSafe(future).catch_unwind();
-    let finished = match deadline {
-        Some(deadline) => until(deadline, future).await?,
-        None => future.await,
+/// Awaits the handler until the deadline; a panic becomes an error, also one in what it drops when its time is over.
+async fn guarded(future: OutcomeFuture, deadline: Option<Instant>) -> Result<Outcome> {
+    let timed = async move {
+        match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, future)
+                .await
+                .map_err(|_| deadline_exceeded()),
+            None => Ok(future.await),
+        }
     };
-    finished.map_err(|panic| panicked(&*panic))
+    match AssertUnwindSafe(timed).catch_unwind().await {
+        Ok(finished) => finished,
+        Err(panic) => Err(panicked(&*panic)),
+    }
 }
 
-async fn until<T>(deadline: tokio::time::Instant, future: impl Future<Output = T>) -> Result<T> {
-    tokio::time::timeout_at(deadline, future)
-        .await
-        .map_err(|_| deadline_exceeded())
+/// A record that the handler reported twice counts once, with its first error.
+fn without_repeats(batch: BatchOutcome) -> BatchOutcome {
+    let mut seen = BTreeSet::new();
+    let mut once = BatchOutcome::new();
+    once.extend(
+        batch
+            .into_failures()
+            .into_iter()
+            .filter(|failure| seen.insert(failure.id.clone())),
+    );
+    once
 }
 
 fn deadline_exceeded() -> Error {
@@ -133,17 +155,18 @@ fn with_failures(outcome: Outcome, failures: Vec<RecordFailure>) -> Outcome {
         return outcome;
     }
     match outcome {
-        Outcome::Ack => {
-            let mut batch = BatchOutcome::new();
-            batch.extend(failures);
-            Outcome::Batch(batch)
-        }
+        // All are delivered again, those that do not decode among them: they fail alone then.
+        Outcome::Failed(error) => Outcome::Failed(error),
         Outcome::Batch(mut batch) => {
             batch.extend(failures);
             Outcome::Batch(batch)
         }
-        // All are delivered again, those that do not decode among them: they fail alone then.
-        other => other,
+        // Nobody hears an answer to records.
+        _ => {
+            let mut batch = BatchOutcome::new();
+            batch.extend(failures);
+            Outcome::Batch(batch)
+        }
     }
 }
 
@@ -208,3 +231,6 @@ impl Blocked {
             .is_some_and(|order| self.orders.contains(order))
     }
 }
+
+#[cfg(test)]
+mod tests;

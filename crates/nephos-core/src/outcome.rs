@@ -237,7 +237,9 @@ pub fn http_status(error: &Error) -> http::StatusCode {
         ErrorKind::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        ErrorKind::ResourceExhausted if error.operation() == crate::event::READ => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::ResourceExhausted if error.operation() == crate::event::READ => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         ErrorKind::Unavailable if error.operation() == crate::event::READ => StatusCode::BAD_REQUEST,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         // A caller cannot do anything about the function's own permissions, quotas or defects.
@@ -261,7 +263,11 @@ impl IntoResponse for Error {
             "status": status.as_u16(),
             "detail": detail,
         });
-        tracing::error!(error = %self.chain(), status = status.as_u16(), "the handler answered with an error");
+        if status.is_server_error() {
+            tracing::error!(error = %self.chain(), status = status.as_u16(), "the handler answered with an error");
+        } else {
+            tracing::debug!(error = %self.chain(), status = status.as_u16(), "the handler refused a request");
+        }
         let mut response = Response::new(problem.to_string().into());
         *response.status_mut() = status;
         response.headers_mut().insert(

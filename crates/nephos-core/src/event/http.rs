@@ -47,12 +47,9 @@ impl BufferedRequest {
                 "the request's body is too long",
             )
             .with("limit_bytes", limit)),
-            Err(error) => Err(Error::new(
-                ErrorKind::Unavailable,
-                READ,
-                "the request's body broke off",
-            )
-            .caused_by(error)),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Unavailable, READ, "the request's body broke off").caused_by(error))
+            }
         }
     }
 

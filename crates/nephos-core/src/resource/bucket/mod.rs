@@ -1,163 +1,29 @@
 //! Buckets: objects by key, on [`object_store`] underneath.
 
-use std::any::Any;
+mod driver;
+mod list;
+mod object;
+#[cfg(test)]
+mod tests;
+mod upload;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use futures::stream::{BoxStream, Stream, StreamExt as _};
 use object_store::path::Path;
 use object_store::{
-    Attribute, AttributeValue, Attributes, GetOptions, GetRange, MultipartUpload as _, ObjectStore,
-    ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, UpdateVersion,
+    Attribute, AttributeValue, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutOptions, PutPayload, UpdateVersion,
 };
-use serde::{Deserialize, Serialize};
 
+pub use self::driver::{BucketCapabilities, BucketDriver, ObjectMeta, PutOptionsExt, SignedMethod};
+pub use self::list::Listing;
+pub use self::object::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::{Access, Grant, ResourceKind};
-
-/// The size of one part of a streamed upload: the least that every provider takes but for the last part, 5 MiB, and some more.
-const PART_BYTES: usize = 8 << 20;
-
-/// What is known of a stored object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObjectMeta {
-    /// Its key.
-    pub key: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its entity tag; changes with each write.
-    pub etag: Option<String>,
-    /// Its version, where the bucket keeps versions.
-    pub version: Option<String>,
-    /// When it was last written.
-    pub modified: DateTime<Utc>,
-}
-
-/// What a bucket can do. A request beyond it is [`ErrorKind::Unsupported`] before any I/O.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BucketCapabilities {
-    /// Whether [`Bucket::put_if_absent`] works.
-    pub put_if_absent: bool,
-    /// Whether [`Bucket::put_if_match`] works.
-    pub put_if_match: bool,
-    /// Whether content type and metadata are kept.
-    pub attributes: bool,
-    /// The longest life of a signed URL; zero where there are none.
-    pub max_signed_url: Duration,
-    /// The longest key, in bytes.
-    pub max_key_bytes: usize,
-    /// Whether the store lists by ascending key bytes, so that a page can stop early.
-    pub ordered_list: bool,
-}
-
-/// What a signed URL allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignedMethod {
-    /// Reading the object.
-    Get,
-    /// Writing it.
-    Put,
-    /// Deleting it.
-    Delete,
-}
-
-/// One provider's bucket: an [`ObjectStore`], and what that trait does not have.
-///
-/// Must not retry beyond what its store does. May be called concurrently.
-#[async_trait]
-pub trait BucketDriver: Debug + Send + Sync + 'static {
-    /// What it can do; constant for the driver's life.
-    fn capabilities(&self) -> BucketCapabilities;
-    /// The store, rooted at the bucket.
-    fn store(&self) -> Arc<dyn ObjectStore>;
-    /// A URL that allows `method` on `key` until `expires_in` from now, without credentials.
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String>;
-    /// The provider's own client, for what neither this nor the store can do.
-    fn as_any(&self) -> &dyn Any;
-}
-
-/// How an object is stored besides its bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PutOptionsExt {
-    /// Its media type.
-    pub content_type: Option<String>,
-    /// Metadata by lower-case name.
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// An object being read.
-pub struct Object {
-    /// What is known of it.
-    pub meta: ObjectMeta,
-    /// Its media type, where the bucket keeps one.
-    pub content_type: Option<String>,
-    /// Its metadata by lower-case name.
-    pub metadata: BTreeMap<String, String>,
-    /// The bytes that the stream holds: the whole object unless a range was asked for.
-    pub range: Range<u64>,
-    stream: BoxStream<'static, object_store::Result<Bytes>>,
-}
-
-impl Debug for Object {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Object")
-            .field("meta", &self.meta)
-            .field("range", &self.range)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Object {
-    /// All bytes at once, in memory.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] if the store breaks off.
-    pub async fn bytes(self) -> Result<Bytes> {
-        let key = self.meta.key;
-        let size = usize::try_from(self.range.end - self.range.start).unwrap_or_default();
-        let mut stream = self.stream;
-        let Some(first) = stream
-            .next()
-            .await
-            .transpose()
-            .map_err(|error| store_error(error, "bucket.get", &key))?
-        else {
-            return Ok(Bytes::new());
-        };
-        if first.len() == size {
-            return Ok(first);
-        }
-        let mut bytes = bytes::BytesMut::with_capacity(size.min(64 << 20));
-        bytes.extend_from_slice(&first);
-        while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk.map_err(|error| store_error(error, "bucket.get", &key))?);
-        }
-        Ok(bytes.freeze())
-    }
-
-    /// The bytes as they come, without holding the object in memory.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-        let key = self.meta.key;
-        self.stream
-            .map(move |chunk| chunk.map_err(|error| store_error(error, "bucket.get", &key)))
-    }
-}
-
-/// One page of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// The objects, by ascending key bytes.
-    pub objects: Vec<ObjectMeta>,
-    /// The key to go on after; `None` when this is the last page.
-    pub next: Option<String>,
-}
 
 /// A bucket.
 #[derive(Debug, Clone)]
@@ -381,146 +247,6 @@ impl Bucket {
             .await
             .map_err(|error| self.failed(error, OPERATION, key))?;
         Ok(result.e_tag)
-    }
-
-    /// Writes the object from a stream of any length, in parts of 8 MiB, so that memory stays bounded. Nothing is visible before all of it is
-    /// there; if the stream fails, nothing is left behind.
-    ///
-    /// # Errors
-    /// As [`put_with`](Self::put_with), or the stream's own.
-    pub async fn put_stream<S, E>(
-        &self,
-        key: &str,
-        stream: S,
-        options: PutOptionsExt,
-    ) -> Result<Option<String>>
-    where
-        S: Stream<Item = std::result::Result<Bytes, E>> + Send,
-        E: Into<crate::error::BoxError>,
-    {
-        const OPERATION: &str = "bucket.put_stream";
-        self.grant.require(Access::Write, OPERATION)?;
-        let path = self.path(OPERATION, key)?;
-        let attributes = self.attributes(key, options)?;
-        let options = PutMultipartOptions {
-            attributes,
-            ..PutMultipartOptions::default()
-        };
-        let store = self.driver.store();
-        let mut upload = store
-            .put_multipart_opts(&path, options)
-            .await
-            .map_err(|error| self.failed(error, OPERATION, key))?;
-        let mut stream = std::pin::pin!(stream);
-        let mut part = Vec::new();
-        let mut filled = 0;
-        let outcome = loop {
-            match stream.next().await {
-                None => break Ok(()),
-                Some(Err(error)) => {
-                    let error: crate::error::BoxError = error.into();
-                    break Err(self
-                        .error(
-                            ErrorKind::Cancelled,
-                            OPERATION,
-                            "the content broke off; nothing was stored",
-                            key,
-                        )
-                        .caused_by(error));
-                }
-                Some(Ok(chunk)) => {
-                    filled += chunk.len();
-                    part.push(chunk);
-                    if filled >= PART_BYTES {
-                        filled = 0;
-                        let payload: PutPayload = std::mem::take(&mut part).into_iter().collect();
-                        if let Err(error) = upload.put_part(payload).await {
-                            break Err(self.failed(error, OPERATION, key));
-                        }
-                    }
-                }
-            }
-        };
-        let outcome = match outcome {
-            Ok(()) if part.is_empty() => Ok(()),
-            Ok(()) => {
-                let payload: PutPayload = part.into_iter().collect();
-                upload
-                    .put_part(payload)
-                    .await
-                    .map_err(|error| self.failed(error, OPERATION, key))
-            }
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(()) => {
-                let result = upload
-                    .complete()
-                    .await
-                    .map_err(|error| self.failed(error, OPERATION, key))?;
-                Ok(result.e_tag)
-            }
-            Err(error) => {
-                if let Err(abort) = upload.abort().await {
-                    tracing::warn!(bucket = self.name(), key, %abort, "an unfinished upload could not be removed");
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Lists objects whose key begins with `prefix` (any text, not only whole path segments), behind key `after`, at most `limit`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::PermissionDenied`] without `read`, [`ErrorKind::InvalidArgument`] for a limit of 0, or the store's.
-    pub async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Listing> {
-        const OPERATION: &str = "bucket.list";
-        self.grant.require(Access::Read, OPERATION)?;
-        if limit == 0 {
-            return Err(self.error(
-                ErrorKind::InvalidArgument,
-                OPERATION,
-                "the limit must be at least 1",
-                prefix,
-            ));
-        }
-        // The store's prefix is whole path segments; the rest of ours is matched here. A prefix that is no path matches nothing in the store's
-        // terms, so it too is matched here.
-        let folder = prefix.rfind('/').and_then(|slash| key_to_path(&prefix[..slash]));
-        let store = self.driver.store();
-        let mut stream = match after.and_then(key_to_path) {
-            Some(offset) => store.list_with_offset(folder.as_ref(), &offset),
-            None => store.list(folder.as_ref()),
-        };
-        let ordered = self.driver.capabilities().ordered_list;
-        // Some stores list in no order, and some return the offset itself: keep the smallest `limit + 1` keys behind it.
-        let mut smallest: BTreeMap<String, ObjectMeta> = BTreeMap::new();
-        while let Some(meta) = stream.next().await {
-            let meta = meta_of(&meta.map_err(|error| self.failed(error, OPERATION, prefix))?);
-            if !meta.key.starts_with(prefix) || after.is_some_and(|after| meta.key.as_str() <= after) {
-                continue;
-            }
-            smallest.insert(meta.key.clone(), meta);
-            if smallest.len() > limit {
-                if ordered {
-                    break;
-                }
-                if smallest.len() > limit + 1 {
-                    smallest.pop_last();
-                }
-            }
-        }
-        let more = smallest.len() > limit;
-        if more {
-            smallest.pop_last();
-        }
-        let objects: Vec<_> = smallest.into_values().collect();
-        let next = if more {
-            objects.last().map(|meta| meta.key.clone())
-        } else {
-            None
-        };
-        Ok(Listing { objects, next })
     }
 
     /// Copies an object within the bucket, over whatever was there.

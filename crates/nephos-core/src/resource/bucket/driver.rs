@@ -1,0 +1,86 @@
+//! What an adapter implements for a bucket.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use object_store::ObjectStore;
+use serde::{Deserialize, Serialize};
+
+#[cfg(doc)]
+use super::Bucket;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
+
+/// What is known of a stored object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectMeta {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its entity tag; changes with each write.
+    pub etag: Option<String>,
+    /// Its version, where the bucket keeps versions.
+    pub version: Option<String>,
+    /// When it was last written.
+    pub modified: DateTime<Utc>,
+}
+
+/// What a bucket can do. A request beyond it is [`ErrorKind::Unsupported`] before any I/O.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketCapabilities {
+    /// Whether [`Bucket::put_if_absent`] works.
+    pub put_if_absent: bool,
+    /// Whether [`Bucket::put_if_match`] works.
+    pub put_if_match: bool,
+    /// Whether content type and metadata are kept.
+    pub attributes: bool,
+    /// The longest life of a signed URL; zero where there are none.
+    pub max_signed_url: Duration,
+    /// The longest key, in bytes.
+    pub max_key_bytes: usize,
+    /// Whether the store lists by ascending key bytes, so that a page can stop early.
+    pub ordered_list: bool,
+}
+
+/// What a signed URL allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignedMethod {
+    /// Reading the object.
+    Get,
+    /// Writing it.
+    Put,
+    /// Deleting it.
+    Delete,
+}
+
+/// One provider's bucket: an [`ObjectStore`], and what that trait does not have.
+///
+/// Must not retry beyond what its store does. May be called concurrently.
+#[async_trait]
+pub trait BucketDriver: Debug + Send + Sync + 'static {
+    /// What it can do; constant for the driver's life.
+    fn capabilities(&self) -> BucketCapabilities;
+    /// The store, rooted at the bucket.
+    fn store(&self) -> Arc<dyn ObjectStore>;
+    /// A URL that allows `method` on `key` until `expires_in` from now, without credentials.
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String>;
+    /// The provider's own client, for what neither this nor the store can do.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// How an object is stored besides its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PutOptionsExt {
+    /// Its media type.
+    pub content_type: Option<String>,
+    /// Metadata by lower-case name.
+    pub metadata: BTreeMap<String, String>,
+}
