@@ -330,8 +330,13 @@ impl<T, E: Into<BoxError>> ErrorContext<T> for std::result::Result<T, E> {
 }
 
 impl From<object_store::Error> for Error {
+    /// An error that a store of ours wraps comes out as it was.
     fn from(error: object_store::Error) -> Self {
         use object_store::Error as Store;
+        let error = match unwrap_own(error) {
+            Ok(own) => return own,
+            Err(error) => error,
+        };
         let (kind, message) = match &error {
             Store::NotFound { .. } => (ErrorKind::NotFound, "no such object"),
             Store::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "the object exists already"),
@@ -357,9 +362,59 @@ impl From<object_store::Error> for Error {
     }
 }
 
+/// The error of ours that a store's error has as its source, or the store's error unchanged.
+fn unwrap_own(error: object_store::Error) -> Result<Error, object_store::Error> {
+    use object_store::Error as Store;
+    macro_rules! unwrap {
+        ($($variant:ident { $($field:ident),* };)*) => {
+            match error {
+                $(Store::$variant { $($field,)* source } => match source.downcast::<Error>() {
+                    Ok(own) => Ok(*own),
+                    Err(source) => Err(Store::$variant { $($field,)* source }),
+                },)*
+                other => Err(other),
+            }
+        };
+    }
+    unwrap! {
+        Generic { store };
+        NotFound { path };
+        NotSupported {};
+        AlreadyExists { path };
+        Precondition { path };
+        PermissionDenied { path };
+        Unauthenticated { path };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_ours_comes_out_of_a_store_as_it_went_in() {
+        let own =
+            || Error::new(ErrorKind::ResourceExhausted, "bucket.put", "the disk is full").with("key", "a");
+        for wrapped in [
+            object_store::Error::Generic {
+                store: "test",
+                source: Box::new(own()),
+            },
+            object_store::Error::NotFound {
+                path: "a".into(),
+                source: Box::new(own()),
+            },
+        ] {
+            let error = Error::from(wrapped);
+            assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
+            assert_eq!(error.to_string(), own().to_string());
+        }
+        let foreign = object_store::Error::Generic {
+            store: "test",
+            source: "broken".into(),
+        };
+        assert_eq!(Error::from(foreign).kind(), ErrorKind::Unavailable);
+    }
 
     #[test]
     fn display_is_one_line_without_the_cause() {

@@ -1,12 +1,37 @@
-//! The bucket driver over the embedded host's resource API.
+//! The bucket driver over the embedded host's resource API: an `object_store` whose every request is plain HTTP.
 
+use std::any::Any;
+use std::fmt::{self, Display};
+use std::sync::Arc;
 use std::time::Duration;
 
-use nephos_core::resource::bucket::BucketCapabilities;
-use nephos_core::{Error, ErrorKind};
-use object_store::Attribute;
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, RANGE};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty, StreamBody};
+use hyper::body::{Frame, Incoming};
+use nephos_core::event::Body;
+use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod};
+use nephos_core::{Error, ErrorKind, Result};
+use object_store::path::Path;
+use object_store::{
+    CopyMode, CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart,
+};
+use serde::{Deserialize, Serialize};
 
-use crate::wire::OBJECT_META_PREFIX;
+use super::client::{Client, failure, read};
+use crate::wire::{bucket_path, object_path, query_value};
+
+mod headers;
+
+pub(crate) use self::headers::{
+    attribute_name, attribute_of, insert, quote, read_attributes, unquote, write_attributes,
+};
 
 /// What buckets on one machine can do: the same through the API and in the host itself.
 pub const CAPABILITIES: BucketCapabilities = BucketCapabilities {
@@ -17,6 +42,53 @@ pub const CAPABILITIES: BucketCapabilities = BucketCapabilities {
     max_key_bytes: 1024,
     ordered_list: true,
 };
+
+/// When an object was written, to the nanosecond; `last-modified` tells only the second.
+pub(crate) const MODIFIED: HeaderName = HeaderName::from_static("nephos-modified");
+/// The most entries of one page of a listing.
+pub(crate) const PAGE: usize = 1000;
+/// How many objects of a stream are deleted side by side.
+const DELETES: usize = 8;
+
+/// One page of a listing.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ListReply {
+    /// The objects.
+    pub(crate) objects: Vec<WireObject>,
+    /// The common prefixes, each with the delimiter at its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) prefixes: Vec<String>,
+    /// With what the next page begins (`token=…`); none if this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// An object of a listing.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WireObject {
+    pub(crate) key: String,
+    pub(crate) size: u64,
+    pub(crate) etag: Option<String>,
+    pub(crate) modified: DateTime<Utc>,
+}
+
+/// The answer to the beginning of an upload.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UploadReply {
+    pub(crate) id: String,
+}
+
+/// The answer to the end of an upload.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WrittenReply {
+    pub(crate) etag: String,
+}
+
+/// A signed URL.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SignedReply {
+    pub(crate) url: String,
+}
 
 /// A core error as the store's, which keeps it whole as its source.
 pub(crate) fn to_store_error(error: Error, key: &str) -> object_store::Error {
@@ -37,27 +109,570 @@ pub(crate) fn to_store_error(error: Error, key: &str) -> object_store::Error {
     }
 }
 
-/// The name under which an attribute is kept and sent: the HTTP header of the same meaning. `None` for one that has no meaning here.
-pub(crate) fn attribute_name(attribute: &Attribute) -> Option<String> {
-    Some(match attribute {
-        Attribute::ContentType => "content-type".to_owned(),
-        Attribute::ContentDisposition => "content-disposition".to_owned(),
-        Attribute::ContentEncoding => "content-encoding".to_owned(),
-        Attribute::ContentLanguage => "content-language".to_owned(),
-        Attribute::CacheControl => "cache-control".to_owned(),
-        Attribute::Metadata(name) => format!("{OBJECT_META_PREFIX}{name}"),
-        _ => return None,
+/// A bucket of the embedded host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LocalBucket {
+    client: Client,
+    name: Arc<str>,
+}
+
+impl LocalBucket {
+    /// The bucket of this name.
+    #[must_use]
+    pub fn new(client: Client, name: &str) -> Self {
+        Self {
+            client,
+            name: name.into(),
+        }
+    }
+
+    fn object(&self, key: &str, query: &str) -> String {
+        object_path(&self.name, key) + query
+    }
+
+    async fn page(
+        &self,
+        operation: &'static str,
+        prefix: &str,
+        delimiter: bool,
+        from: &From,
+    ) -> Result<ListReply> {
+        let mut path = format!(
+            "{}?list&prefix={}&limit={PAGE}",
+            bucket_path(&self.name),
+            query_value(prefix)
+        );
+        if delimiter {
+            path.push_str("&delimiter=%2F");
+        }
+        match from {
+            From::Start => {}
+            From::Key(key) => path.push_str(&format!("&after={}", query_value(key))),
+            From::Token(token) => path.push_str(&format!("&token={}", query_value(token))),
+        }
+        let request = request(operation, Method::GET, &path, HeaderMap::new())?;
+        json(
+            operation,
+            self.client
+                .send(operation, request.map(|()| Empty::<Bytes>::new()).map(Body::new))
+                .await?,
+        )
+        .await
+    }
+
+    fn objects(
+        &self,
+        prefix: Option<&Path>,
+        from: From,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        const OPERATION: &str = "bucket.list";
+        let this = self.clone();
+        let prefix = folder_prefix(prefix);
+        stream::try_unfold(Some(from), move |from| {
+            let (this, prefix) = (this.clone(), prefix.clone());
+            async move {
+                let Some(from) = from else { return Ok(None) };
+                let page = this
+                    .page(OPERATION, &prefix, false, &from)
+                    .await
+                    .map_err(|error| to_store_error(error, &prefix))?;
+                let objects: Vec<_> = page.objects.into_iter().map(meta_of).collect();
+                Ok::<_, object_store::Error>(Some((stream::iter(objects), page.next.map(From::Token))))
+            }
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    async fn delete_one(&self, key: &str) -> Result<()> {
+        const OPERATION: &str = "bucket.delete";
+        let request = request(OPERATION, Method::DELETE, &self.object(key, ""), HeaderMap::new())?;
+        self.client.send(OPERATION, request.map(empty)).await.map(drop)
+    }
+}
+
+/// Where a listing begins.
+enum From {
+    Start,
+    Key(String),
+    Token(String),
+}
+
+fn empty((): ()) -> Body {
+    Body::empty()
+}
+
+fn request(operation: &'static str, method: Method, path: &str, headers: HeaderMap) -> Result<Request<()>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(())
+        .map_err(|error| {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                operation,
+                "the key cannot be in a URL",
+            )
+            .caused_by(error)
+        })?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+async fn json<T: serde::de::DeserializeOwned>(
+    operation: &'static str,
+    response: Response<Incoming>,
+) -> Result<T> {
+    let bytes = read(operation, response).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            operation,
+            "the embedded host's answer cannot be read",
+        )
+        .caused_by(error)
     })
 }
 
-/// The attribute of such a name.
-pub(crate) fn attribute_of(name: &str) -> Option<Attribute> {
-    Some(match name {
-        "content-type" => Attribute::ContentType,
-        "content-disposition" => Attribute::ContentDisposition,
-        "content-encoding" => Attribute::ContentEncoding,
-        "content-language" => Attribute::ContentLanguage,
-        "cache-control" => Attribute::CacheControl,
-        other => Attribute::Metadata(other.strip_prefix(OBJECT_META_PREFIX)?.to_owned().into()),
+/// The chunks of a payload as a body of known length.
+fn body_of(payload: PutPayload) -> (u64, Body) {
+    let length = payload.content_length() as u64;
+    let frames = stream::iter(
+        payload
+            .into_iter()
+            .map(|chunk| Ok::<_, std::convert::Infallible>(Frame::data(chunk))),
+    );
+    (length, Body::new(StreamBody::new(frames)))
+}
+
+fn mode_headers(mode: &PutMode, operation: &'static str, headers: &mut HeaderMap) -> Result<()> {
+    match mode {
+        PutMode::Overwrite => {}
+        PutMode::Create => insert(headers, IF_NONE_MATCH, "*", operation)?,
+        PutMode::Update(version) => {
+            let etag = version.e_tag.as_deref().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidArgument,
+                    operation,
+                    "a conditional write needs the etag to match; this bucket keeps no versions",
+                )
+            })?;
+            insert(headers, IF_MATCH, &quote(etag), operation)?;
+        }
+    }
+    Ok(())
+}
+
+fn get_headers(options: &GetOptions) -> Result<HeaderMap> {
+    const OPERATION: &str = "bucket.get";
+    let mut headers = HeaderMap::new();
+    if options.version.is_some() {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            OPERATION,
+            "this bucket keeps no versions",
+        ));
+    }
+    if let Some(range) = &options.range {
+        let range = match range {
+            GetRange::Bounded(range) if range.start < range.end => {
+                format!("bytes={}-{}", range.start, range.end - 1)
+            }
+            GetRange::Bounded(_) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    OPERATION,
+                    "the range is empty",
+                ));
+            }
+            GetRange::Offset(start) => format!("bytes={start}-"),
+            GetRange::Suffix(length) => format!("bytes=-{length}"),
+        };
+        insert(&mut headers, RANGE, &range, OPERATION)?;
+    }
+    for (name, value) in [
+        (IF_MATCH, &options.if_match),
+        (IF_NONE_MATCH, &options.if_none_match),
+    ] {
+        if let Some(value) = value {
+            let quoted: Vec<_> = value.split(',').map(|etag| quote(etag.trim())).collect();
+            insert(&mut headers, name, &quoted.join(", "), OPERATION)?;
+        }
+    }
+    for (name, value) in [
+        (http::header::IF_MODIFIED_SINCE, options.if_modified_since),
+        (http::header::IF_UNMODIFIED_SINCE, options.if_unmodified_since),
+    ] {
+        if let Some(value) = value {
+            // To the nanosecond, which HTTP's own form cannot tell; the API reads both.
+            insert(&mut headers, name, &value.to_rfc3339(), OPERATION)?;
+        }
+    }
+    Ok(headers)
+}
+
+fn meta_of(object: WireObject) -> object_store::Result<ObjectMeta> {
+    Ok(ObjectMeta {
+        location: Path::parse(&object.key)?,
+        last_modified: object.modified,
+        size: object.size,
+        e_tag: object.etag,
+        version: None,
     })
+}
+
+/// What an answer's headers tell of its object, and which bytes the answer holds.
+fn read_meta(location: &Path, headers: &HeaderMap) -> Option<(ObjectMeta, std::ops::Range<u64>)> {
+    let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
+    let length: u64 = text(&CONTENT_LENGTH)?.parse().ok()?;
+    let (range, size) = match text(&CONTENT_RANGE) {
+        None => (0..length, length),
+        Some(range) => {
+            let (range, size) = range.strip_prefix("bytes ")?.split_once('/')?;
+            let (first, last) = range.split_once('-')?;
+            (
+                first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?,
+                size.parse().ok()?,
+            )
+        }
+    };
+    let last_modified = match text(&MODIFIED) {
+        Some(exact) => DateTime::parse_from_rfc3339(exact).ok()?,
+        None => DateTime::parse_from_rfc2822(text(&LAST_MODIFIED)?).ok()?,
+    };
+    let meta = ObjectMeta {
+        location: location.clone(),
+        last_modified: last_modified.with_timezone(&Utc),
+        size,
+        e_tag: text(&ETAG).map(|etag| unquote(etag).to_owned()),
+        version: None,
+    };
+    Some((meta, range))
+}
+
+impl Display for LocalBucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bucket {} of the embedded host", self.name)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for LocalBucket {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        const OPERATION: &str = "bucket.put";
+        let put = async {
+            let mut headers = HeaderMap::new();
+            mode_headers(&options.mode, OPERATION, &mut headers)?;
+            write_attributes(&options.attributes, &mut headers, OPERATION)?;
+            let (length, body) = body_of(payload);
+            headers.insert(CONTENT_LENGTH, length.into());
+            let request = request(
+                OPERATION,
+                Method::PUT,
+                &self.object(location.as_ref(), ""),
+                headers,
+            )?;
+            let written: WrittenReply = json(
+                OPERATION,
+                self.client.send(OPERATION, request.map(|()| body)).await?,
+            )
+            .await?;
+            Ok(put_result(written))
+        };
+        put.await
+            .map_err(|error: Error| to_store_error(error, location.as_ref()))
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        const OPERATION: &str = "bucket.put_multipart";
+        let begin = async {
+            let mut headers = HeaderMap::new();
+            write_attributes(&options.attributes, &mut headers, OPERATION)?;
+            let request = request(
+                OPERATION,
+                Method::POST,
+                &self.object(location.as_ref(), "?upload"),
+                headers,
+            )?;
+            let begun: UploadReply =
+                json(OPERATION, self.client.send(OPERATION, request.map(empty)).await?).await?;
+            Ok(begun)
+        };
+        let begun = begin
+            .await
+            .map_err(|error: Error| to_store_error(error, location.as_ref()))?;
+        Ok(Box::new(LocalUpload {
+            bucket: self.clone(),
+            key: location.to_string(),
+            id: begun.id,
+            next: 1,
+        }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        const OPERATION: &str = "bucket.get";
+        let failed = |error: Error| to_store_error(error, location.as_ref());
+        let headers = get_headers(&options).map_err(failed)?;
+        let method = if options.head { Method::HEAD } else { Method::GET };
+        let request =
+            request(OPERATION, method, &self.object(location.as_ref(), ""), headers).map_err(failed)?;
+        let response = self
+            .client
+            .exchange(OPERATION, request.map(empty))
+            .await
+            .map_err(failed)?;
+        match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
+            StatusCode::NOT_MODIFIED => {
+                return Err(object_store::Error::NotModified {
+                    path: location.to_string(),
+                    source: "the object was not modified".into(),
+                });
+            }
+            _ => return Err(failed(failure(OPERATION, response).await)),
+        }
+        let Some((meta, range)) = read_meta(location, response.headers()) else {
+            return Err(failed(Error::new(
+                ErrorKind::Internal,
+                OPERATION,
+                "the embedded host's answer lacks what is known of the object",
+            )));
+        };
+        let attributes = read_attributes(response.headers());
+        let key = location.to_string();
+        let stream = response
+            .into_body()
+            .into_data_stream()
+            .map_err(move |error| {
+                let error = Error::new(
+                    ErrorKind::Unavailable,
+                    OPERATION,
+                    "the connection to the embedded host broke off",
+                )
+                .caused_by(error);
+                to_store_error(error, &key)
+            })
+            .boxed();
+        Ok(GetResult {
+            payload: GetResultPayload::Stream(stream),
+            meta,
+            range,
+            attributes,
+            extensions: object_store::Extensions::default(),
+        })
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        let this = self.clone();
+        locations
+            .map(move |location| {
+                let this = this.clone();
+                async move {
+                    let location = location?;
+                    this.delete_one(location.as_ref())
+                        .await
+                        .map_err(|error| to_store_error(error, location.as_ref()))?;
+                    Ok(location)
+                }
+            })
+            .buffered(DELETES)
+            .boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.objects(prefix, From::Start)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.objects(prefix, From::Key(offset.to_string()))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        let prefix = folder_prefix(prefix);
+        let mut result = ListResult {
+            common_prefixes: Vec::new(),
+            objects: Vec::new(),
+            extensions: object_store::Extensions::default(),
+        };
+        let mut from = From::Start;
+        loop {
+            let page = self
+                .page("bucket.list", &prefix, true, &from)
+                .await
+                .map_err(|error| to_store_error(error, &prefix))?;
+            for object in page.objects {
+                result.objects.push(meta_of(object)?);
+            }
+            for prefix in page.prefixes {
+                result.common_prefixes.push(Path::parse(prefix)?);
+            }
+            match page.next {
+                Some(token) => from = From::Token(token),
+                None => return Ok(result),
+            }
+        }
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        const OPERATION: &str = "bucket.copy";
+        let copy = async {
+            let mut headers = HeaderMap::new();
+            if options.mode == CopyMode::Create {
+                mode_headers(&PutMode::Create, OPERATION, &mut headers)?;
+            }
+            let query = format!("?copy-from={}", query_value(from.as_ref()));
+            let request = request(OPERATION, Method::PUT, &self.object(to.as_ref(), &query), headers)?;
+            self.client.send(OPERATION, request.map(empty)).await.map(drop)
+        };
+        copy.await.map_err(|error: Error| {
+            let key = if error.kind() == ErrorKind::NotFound {
+                from
+            } else {
+                to
+            };
+            to_store_error(error, key.as_ref())
+        })
+    }
+}
+
+fn put_result(written: WrittenReply) -> PutResult {
+    PutResult {
+        e_tag: Some(written.etag),
+        version: None,
+        extensions: object_store::Extensions::default(),
+    }
+}
+
+/// `object_store`'s prefixes are whole segments.
+pub(crate) fn folder_prefix(prefix: Option<&Path>) -> String {
+    match prefix {
+        Some(prefix) if !prefix.as_ref().is_empty() => format!("{prefix}/"),
+        _ => String::new(),
+    }
+}
+
+/// An upload in parts. One that is dropped ends with the host.
+#[derive(Debug)]
+struct LocalUpload {
+    bucket: LocalBucket,
+    key: String,
+    id: String,
+    next: u32,
+}
+
+#[async_trait]
+impl MultipartUpload for LocalUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        const OPERATION: &str = "bucket.put_multipart";
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        let path = self
+            .bucket
+            .object(&self.key, &format!("?upload={}&part={number}", self.id));
+        let (client, key) = (self.bucket.client.clone(), self.key.clone());
+        async move {
+            let (length, body) = body_of(data);
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_LENGTH, length.into());
+            let put = async {
+                let request = request(OPERATION, Method::PUT, &path, headers)?;
+                client.send(OPERATION, request.map(|()| body)).await.map(drop)
+            };
+            put.await.map_err(|error: Error| to_store_error(error, &key))
+        }
+        .boxed()
+    }
+
+    async fn complete(&mut self) -> object_store::Result<PutResult> {
+        const OPERATION: &str = "bucket.put_multipart";
+        let path = self
+            .bucket
+            .object(&self.key, &format!("?upload={}&complete", self.id));
+        let complete = async {
+            let request = request(OPERATION, Method::POST, &path, HeaderMap::new())?;
+            let written = json(
+                OPERATION,
+                self.bucket.client.send(OPERATION, request.map(empty)).await?,
+            )
+            .await?;
+            Ok(put_result(written))
+        };
+        complete
+            .await
+            .map_err(|error: Error| to_store_error(error, &self.key))
+    }
+
+    async fn abort(&mut self) -> object_store::Result<()> {
+        const OPERATION: &str = "bucket.put_multipart";
+        let path = self.bucket.object(&self.key, &format!("?upload={}", self.id));
+        let abort = async {
+            let request = request(OPERATION, Method::DELETE, &path, HeaderMap::new())?;
+            self.bucket
+                .client
+                .send(OPERATION, request.map(empty))
+                .await
+                .map(drop)
+        };
+        abort
+            .await
+            .map_err(|error: Error| to_store_error(error, &self.key))
+    }
+}
+
+#[async_trait]
+impl BucketDriver for LocalBucket {
+    fn capabilities(&self) -> BucketCapabilities {
+        CAPABILITIES
+    }
+
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.clone())
+    }
+
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+        const OPERATION: &str = "bucket.signed_url";
+        let query = format!(
+            "?sign={}&expires-in={}",
+            method_name(method),
+            expires_in.as_secs()
+        );
+        let request = request(
+            OPERATION,
+            Method::POST,
+            &self.object(key, &query),
+            HeaderMap::new(),
+        )?;
+        let signed: SignedReply =
+            json(OPERATION, self.client.send(OPERATION, request.map(empty)).await?).await?;
+        Ok(signed.url)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The method's name in a URL.
+pub(crate) const fn method_name(method: SignedMethod) -> &'static str {
+    match method {
+        SignedMethod::Get => "GET",
+        SignedMethod::Put => "PUT",
+        SignedMethod::Delete => "DELETE",
+    }
 }

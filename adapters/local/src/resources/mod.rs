@@ -11,6 +11,7 @@ pub mod topic;
 
 use std::sync::Arc;
 
+use nephos_core::Result;
 use nephos_core::env::Environment;
 use nephos_core::resource::bucket::BucketDriver;
 use nephos_core::resource::queue::QueueDriver;
@@ -19,7 +20,6 @@ use nephos_core::resource::stream::StreamDriver;
 use nephos_core::resource::table::TableDriver;
 use nephos_core::resource::topic::TopicDriver;
 use nephos_core::resource::{Binding, Drivers};
-use nephos_core::{Error, ErrorKind, Result};
 
 use self::client::Client;
 
@@ -47,10 +47,10 @@ impl LocalDrivers {
 
 impl Drivers for LocalDrivers {
     fn bucket(&self, binding: &Binding) -> Result<Arc<dyn BucketDriver>> {
-        Err(
-            Error::new(ErrorKind::Unsupported, "context.open", "no buckets on this host")
-                .with("bucket", &binding.name),
-        )
+        Ok(Arc::new(bucket::LocalBucket::new(
+            self.client.clone(),
+            &binding.name,
+        )))
     }
 
     fn queue(&self, binding: &Binding) -> Result<Arc<dyn QueueDriver>> {

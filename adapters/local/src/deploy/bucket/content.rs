@@ -106,9 +106,18 @@ fn range(wanted: Option<&GetRange>, size: u64) -> Result<Range<u64>> {
             "bucket.get",
             "the range is not one of this object",
         )
-        .with("bytes", size)
+        .with(RANGED_BYTES, size)
         .caused_by(error.to_string())
     })
+}
+
+/// The fact that tells a range outside the object from other errors.
+const RANGED_BYTES: &str = "object_bytes";
+
+/// The object's size, if the error is that a range lies outside it.
+pub(super) fn range_error(error: &Error) -> Option<u64> {
+    let mut facts = error.context();
+    facts.find(|(name, _)| *name == RANGED_BYTES)?.1.parse().ok()
 }
 
 fn pieces(file: File, range: Range<u64>, key: String) -> BoxStream<'static, object_store::Result<Bytes>> {

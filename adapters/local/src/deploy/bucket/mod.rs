@@ -3,6 +3,7 @@
 //! An object is a plain file: the key `a/b.txt` is the file `a/b.txt` in the bucket's folder, to the letter. What a file cannot hold (content type,
 //! metadata) and what is not finished yet lies in a hidden folder *beside* the bucket's (`.nephos/<bucket>/`), so no key can reach it.
 
+pub mod api;
 mod attributes;
 mod blocking;
 mod content;
@@ -11,6 +12,7 @@ mod files;
 mod journal;
 mod list;
 mod multipart;
+pub mod s3;
 pub mod sign;
 mod stage;
 mod store;
@@ -26,9 +28,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nephos_core::Result;
 use nephos_core::resource::bucket::BucketCapabilities;
 
+pub use self::api::{Authorize, router};
 pub use self::events::{EventSink, Occurrence};
 pub use self::list::{After, Entry, Page};
 pub use self::multipart::PartInfo;
+pub use self::s3::{S3Credentials, S3Server};
 pub use self::sign::UrlSigner;
 pub use self::store::Incoming;
 pub use self::watch::Watch;

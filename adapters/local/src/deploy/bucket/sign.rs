@@ -11,6 +11,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use sha2::Sha256;
 
 use super::attributes::hex;
+use crate::resources::bucket::method_name;
 use crate::wire::object_path;
 
 /// Makes and checks signed URLs of the resource API. Cheap to clone.
@@ -110,15 +111,6 @@ impl UrlSigner {
         }
         mac.update(&expires.to_be_bytes());
         mac
-    }
-}
-
-/// The method's name in a URL.
-pub(crate) fn method_name(method: SignedMethod) -> &'static str {
-    match method {
-        SignedMethod::Get => "GET",
-        SignedMethod::Put => "PUT",
-        SignedMethod::Delete => "DELETE",
     }
 }
 

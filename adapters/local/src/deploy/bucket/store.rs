@@ -26,7 +26,7 @@ use super::files::{check_key, io_error, not_found};
 use super::list::{After, Entry};
 use super::multipart::{FolderUpload, PartDigest};
 use super::stage::{Placed, Staged};
-use crate::resources::bucket::to_store_error;
+use crate::resources::bucket::{folder_prefix, to_store_error};
 
 /// Chunks are gathered to this much before they are written.
 const WRITE_BYTES: usize = 512 << 10;
@@ -221,14 +221,29 @@ impl FolderBucket {
         mode: PutMode,
         attributes: Option<Attributes>,
     ) -> Result<Written> {
+        self.copy_from(self, from, to, mode, attributes).await
+    }
+
+    /// The same from another bucket.
+    ///
+    /// # Errors
+    /// As [`copy_object`](Self::copy_object).
+    pub async fn copy_from(
+        &self,
+        source: &Self,
+        from: &str,
+        to: &str,
+        mode: PutMode,
+        attributes: Option<Attributes>,
+    ) -> Result<Written> {
         const OPERATION: &str = "bucket.copy";
         check_key(from, OPERATION)?;
         check_key(to, OPERATION)?;
-        let this = self.clone();
+        let (this, other) = (self.clone(), source.clone());
         let (from, to) = (from.to_owned(), to.to_owned());
         let placed = blocking(move || {
             let failed = |error: std::io::Error| io_error(error, OPERATION).with("key", &from);
-            let Some((mut source, info)) = this
+            let Some((mut source, info)) = other
                 .inner
                 .folder
                 .read(&from)
@@ -237,7 +252,7 @@ impl FolderBucket {
                 return Err(not_found(OPERATION, &from));
             };
             let attributes =
-                attributes.unwrap_or_else(|| attributes::read(&this.inner.hidden, &from, &info.etag));
+                attributes.unwrap_or_else(|| attributes::read(&other.inner.hidden, &from, &info.etag));
             let mut staged = this.inner.stage.create()?;
             // The system copies from file to file without passing through this process where it can.
             std::io::copy(&mut source, staged.file()).map_err(failed)?;
@@ -380,14 +395,6 @@ impl ObjectStore for FolderBucket {
                 };
                 to_store_error(error, key.as_ref())
             })
-    }
-}
-
-/// `object_store`'s prefixes are whole segments.
-fn folder_prefix(prefix: Option<&Path>) -> String {
-    match prefix {
-        Some(prefix) if !prefix.as_ref().is_empty() => format!("{prefix}/"),
-        _ => String::new(),
     }
 }
 

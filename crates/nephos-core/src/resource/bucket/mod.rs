@@ -417,9 +417,15 @@ fn meta_of(meta: &object_store::ObjectMeta) -> ObjectMeta {
 
 fn store_error(error: object_store::Error, operation: &'static str, key: &str) -> Error {
     let translated = Error::from(error);
-    let kind = translated.kind();
     let message = translated.message().to_owned();
-    let error = Error::new(kind, operation, message).with("key", key);
+    let mut error = Error::new(translated.kind(), operation, message)
+        .with("key", key)
+        .retryable(translated.is_retryable());
+    for (name, value) in translated.context() {
+        if name != "key" && name != "bucket" {
+            error = error.with(name.to_owned(), value);
+        }
+    }
     match std::error::Error::source(&translated) {
         Some(source) => error.caused_by(source.to_string()),
         None => error,
