@@ -22,6 +22,8 @@ mod body;
 mod http;
 mod records;
 mod single;
+#[cfg(test)]
+mod tests;
 
 use cloudevents::{AttributesReader as _, AttributesWriter as _, EventBuilder as _, EventBuilderV10};
 
