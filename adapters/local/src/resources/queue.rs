@@ -8,21 +8,11 @@ use nephos_core::Result;
 use nephos_core::resource::ResourceKind;
 use nephos_core::resource::queue::{Depth, Outgoing, QueueCapabilities, QueueDriver, Receipt, Received};
 
+use super::capabilities;
 use super::client::{ANSWER, Client};
 use super::parts;
 use crate::wire::{
     AckBody, ExtendBody, IdsReply, NackBody, ReceiveBody, ReceiveReply, SendBody, millis, resource_path,
-};
-
-/// What the embedded queue can do.
-pub const CAPABILITIES: QueueCapabilities = QueueCapabilities {
-    max_delay: Duration::from_secs(7 * 24 * 3600),
-    max_visibility_timeout: Duration::from_secs(12 * 3600),
-    max_message_bytes: 1 << 20,
-    max_receive: 1000,
-    ordered_groups: true,
-    attributes: true,
-    exact_depth: true,
 };
 
 /// A queue of the embedded host.
@@ -50,7 +40,7 @@ impl LocalQueue {
 #[async_trait]
 impl QueueDriver for LocalQueue {
     fn capabilities(&self) -> QueueCapabilities {
-        CAPABILITIES
+        capabilities::QUEUE
     }
 
     async fn send_batch(&self, batch: &[Outgoing]) -> Result<Vec<String>> {

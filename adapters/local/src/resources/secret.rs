@@ -7,11 +7,9 @@ use nephos_core::Result;
 use nephos_core::resource::ResourceKind;
 use nephos_core::resource::secret::{SecretCapabilities, SecretDriver, SecretValue};
 
+use super::capabilities;
 use super::client::Client;
 use crate::wire::{SecretBody, SecretReply, resource_path};
-
-/// What the embedded secrets can do.
-pub const CAPABILITIES: SecretCapabilities = SecretCapabilities { versions: false };
 
 /// A secret of the embedded host.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ impl LocalSecret {
 #[async_trait]
 impl SecretDriver for LocalSecret {
     fn capabilities(&self) -> SecretCapabilities {
-        CAPABILITIES
+        capabilities::SECRET
     }
 
     async fn get(&self, version: Option<&str>) -> Result<SecretValue> {

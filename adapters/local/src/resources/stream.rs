@@ -7,16 +7,10 @@ use nephos_core::Result;
 use nephos_core::resource::ResourceKind;
 use nephos_core::resource::stream::{Append, Position, StreamCapabilities, StreamDriver, StreamPage};
 
+use super::capabilities;
 use super::client::Client;
 use super::parts;
 use crate::wire::{AppendBody, IdsReply, ReadBody, ReadReply, resource_path};
-
-/// What the embedded stream can do.
-pub const CAPABILITIES: StreamCapabilities = StreamCapabilities {
-    max_record_bytes: 1 << 20,
-    attributes: true,
-    read: true,
-};
 
 /// A stream of the embedded host.
 #[derive(Debug)]
@@ -43,7 +37,7 @@ impl LocalStream {
 #[async_trait]
 impl StreamDriver for LocalStream {
     fn capabilities(&self) -> StreamCapabilities {
-        CAPABILITIES
+        capabilities::STREAM
     }
 
     async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {

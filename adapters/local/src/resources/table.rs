@@ -10,16 +10,9 @@ use nephos_core::resource::{Binding, ResourceKind};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
+use super::capabilities;
 use super::client::Client;
 use crate::wire::{GetBody, ItemReply, ScanBody, VersionsReply, WriteBody, resource_path};
-
-/// What the embedded table can do.
-pub const CAPABILITIES: TableCapabilities = TableCapabilities {
-    max_item_bytes: 400 << 10,
-    max_batch: 100,
-    ttl: true,
-    scan: true,
-};
 
 /// The key attributes that a binding tells of.
 ///
@@ -69,7 +62,7 @@ impl LocalTable {
 #[async_trait]
 impl TableDriver for LocalTable {
     fn capabilities(&self) -> TableCapabilities {
-        CAPABILITIES
+        capabilities::TABLE
     }
 
     fn schema(&self) -> &TableSchema {

@@ -7,15 +7,10 @@ use nephos_core::Result;
 use nephos_core::resource::ResourceKind;
 use nephos_core::resource::topic::{Publication, TopicCapabilities, TopicDriver};
 
+use super::capabilities;
 use super::client::Client;
 use super::parts;
 use crate::wire::{IdsReply, PublishBody, resource_path};
-
-/// What the embedded topic can do.
-pub const CAPABILITIES: TopicCapabilities = TopicCapabilities {
-    max_message_bytes: 1 << 20,
-    attributes: true,
-};
 
 /// A topic of the embedded host.
 #[derive(Debug)]
@@ -38,7 +33,7 @@ impl LocalTopic {
 #[async_trait]
 impl TopicDriver for LocalTopic {
     fn capabilities(&self) -> TopicCapabilities {
-        CAPABILITIES
+        capabilities::TOPIC
     }
 
     async fn publish_batch(&self, batch: &[Publication]) -> Result<Vec<String>> {

@@ -73,6 +73,18 @@ impl Tokens {
             .get(AUTHORIZATION)
             .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
             .unwrap_or_default();
+        self.holder(token)
+    }
+
+    /// Whether the holder of `token` may do this with a resource.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unauthenticated`] for a token that nobody was given, [`ErrorKind::PermissionDenied`] for what its holder may not do.
+    pub fn authorize(&self, token: &str, kind: ResourceKind, name: &str, access: Access) -> Result<()> {
+        self.holder(token.as_bytes())?.require(kind, name, access)
+    }
+
+    fn holder(&self, token: &[u8]) -> Result<&Caller> {
         // All are compared, so that the time tells nothing of which one comes close.
         let mut found = None;
         for (known, caller) in &self.0 {

@@ -1,7 +1,6 @@
 //! The resource API: the functions' way to the embedded resources, and the command's way to a running engine.
 
 mod access;
-mod buckets;
 mod control;
 mod remote;
 mod resources;
@@ -31,7 +30,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::access::{Caller, Tokens};
-pub use self::buckets::Authorized;
 pub use self::control::Control;
 pub use self::remote::Remote;
 use crate::wire::{JSON, PROBLEM_JSON, problem, status_of_kind};
@@ -109,16 +107,16 @@ fn open<T: ?Sized>(kind: ResourceKind, drivers: &BTreeMap<String, Arc<T>>, name:
 #[derive(Debug)]
 pub(crate) struct Shared {
     registry: ResourceRegistry,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     control: Arc<dyn Control>,
 }
 
-/// The whole API. `buckets` are the routes under `/v1/bucket`, as `deploy::bucket::router` makes them: they are entered by callers with a
-/// fitting token, whose requests carry [`Authorized`], and by requests with a signature, which they must check themselves.
+/// The whole API. `buckets` are the routes under `/v1/bucket`, as `deploy::bucket` makes them: they ask [`Tokens::authorize`] themselves, as
+/// signed URLs need no token.
 #[must_use]
 pub fn router(
     registry: ResourceRegistry,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     control: Arc<dyn Control>,
     buckets: Router,
 ) -> Router {
@@ -127,7 +125,6 @@ pub fn router(
         tokens,
         control,
     });
-    let guard = axum::middleware::from_fn_with_state(Arc::clone(&shared), buckets::authorize);
     Router::new()
         .route("/v1/status", get(control::status))
         .route("/v1/activity", get(control::activity))
@@ -137,7 +134,7 @@ pub fn router(
         .route("/v1/{kind}/{name}/{operation}", post(resources::operate))
         .fallback(no_such_route)
         .with_state(shared)
-        .merge(buckets.layer(guard))
+        .merge(buckets)
 }
 
 async fn no_such_route(request: Request) -> Problem {

@@ -174,7 +174,7 @@ impl Call<'_> {
             "get" => {
                 let table = self.registry.table(self.name)?;
                 let body: GetBody = self.body()?;
-                let item = table.get(body.key).await?;
+                let item = table.get_stored(body.key).await?;
                 json(&ItemReply { item })
             }
             "write" => {
