@@ -365,3 +365,55 @@ impl App {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_hold_what_uses_names_and_what_every_target_knows_of_it() {
+        let app: App = serde_json::from_value(serde_json::json!({
+            "name": "face-gate",
+            "resources": {
+                "archive": {"kind": "bucket", "url": "s3://evidence", "endpoint": "https://s3.example.net", "credentials": "keys"},
+                "faces": {"kind": "table", "key": "face_id", "sort": "at"},
+                "keys": {"kind": "secret"},
+                "unused": {"kind": "topic"},
+            },
+            "functions": {
+                "recognise": {
+                    "memory": 1, "timeout": {"secs": 30, "nanos": 0}, "on": [], "env": {},
+                    "uses": {"archive": ["write"], "faces": ["read", "write"]},
+                    "retry": Retry::default(), "dead_letter": "d", "concurrency": 1, "max_instances": 1,
+                    "isolation": "process",
+                },
+            },
+        }))
+        .unwrap();
+        let bindings = app.bindings("recognise");
+        let [archive, faces] = bindings.as_slice() else {
+            panic!("{bindings:?}");
+        };
+        assert_eq!(
+            (archive.kind, archive.url.as_deref()),
+            (ResourceKind::Bucket, Some("s3://evidence"))
+        );
+        let properties =
+            |binding: &Binding| -> Vec<(String, String)> { binding.properties.clone().into_iter().collect() };
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(
+            properties(archive),
+            [
+                pair("credentials", "keys"),
+                pair("endpoint", "https://s3.example.net")
+            ]
+        );
+        assert_eq!(properties(faces), [pair("key", "face_id"), pair("sort", "at")]);
+        assert_eq!(faces.access, [Access::Read, Access::Write].into());
+        // The environment carries them to the function's process.
+        let text = serde_json::to_string(&bindings).unwrap();
+        let environment: crate::env::Environment = [(crate::env::BINDINGS, text)].into_iter().collect();
+        assert_eq!(environment.bindings().unwrap(), bindings);
+        assert!(app.bindings("stranger").is_empty());
+    }
+}

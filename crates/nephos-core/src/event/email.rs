@@ -197,3 +197,107 @@ mod parse {
         }
     }
 }
+
+#[cfg(all(test, feature = "email"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const MESSAGE: &[u8] = b"Return-Path: <bounce@example.net>\r\n\
+        From: =?utf-8?q?Ann_=C3=85?= <ann@example.net>\r\n\
+        To: gate@example.com, \"Guard, The\" <guard@example.com>\r\n\
+        Cc: Friends: bob@example.org;\r\n\
+        Subject: A\r\n face\r\n\
+        Date: Tue, 3 Feb 2026 10:00:00 +0100\r\n\
+        Message-ID: <1@example.net>\r\n\
+        X-Camera: one\r\n\
+        X-Camera: two\r\n\
+        MIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\
+        \r\n\
+        --b\r\n\
+        Content-Type: text/plain; charset=iso-8859-1\r\n\
+        Content-Transfer-Encoding: quoted-printable\r\n\
+        \r\n\
+        Gr=FC=DFe\r\n\
+        --b\r\n\
+        Content-Type: text/html\r\n\
+        \r\n\
+        <p>hi</p>\r\n\
+        --b\r\n\
+        Content-Type: image/jpeg; name=\"../face.jpg\"\r\n\
+        Content-Disposition: attachment; filename=\"../face.jpg\"\r\n\
+        Content-Transfer-Encoding: base64\r\n\
+        \r\n\
+        /9j/AA==\r\n\
+        --b--\r\n";
+
+    #[test]
+    fn a_message_is_read_into_its_parts() -> crate::Result<()> {
+        let envelope = Envelope {
+            from: "bounce@example.net".to_owned(),
+            to: vec!["gate@example.com".to_owned()],
+        };
+        let email = Email::parse(envelope.clone(), Bytes::from_static(MESSAGE))?;
+        assert_eq!(email.envelope, envelope);
+        assert_eq!(email.from[0].name.as_deref(), Some("Ann Å"));
+        let to: Vec<_> = email.to.iter().map(|mailbox| mailbox.address.as_str()).collect();
+        assert_eq!(to, ["gate@example.com", "guard@example.com"]);
+        assert_eq!(email.cc[0].address, "bob@example.org");
+        assert_eq!(email.subject, "A face");
+        assert_eq!(email.message_id.as_deref(), Some("1@example.net"));
+        assert_eq!(
+            email.date.map(|date| date.to_rfc3339()).as_deref(),
+            Some("2026-02-03T09:00:00+00:00")
+        );
+        assert_eq!(email.text.as_deref().map(str::trim_end), Some("Grüße"));
+        assert_eq!(email.html.as_deref().map(str::trim_end), Some("<p>hi</p>"));
+        assert_eq!(email.headers["x-camera"], ["one", "two"]);
+        assert_eq!(
+            email.headers["from"],
+            ["=?utf-8?q?Ann_=C3=85?= <ann@example.net>"]
+        );
+        let attachment = email
+            .attachments
+            .iter()
+            .find(|attachment| attachment.content_type == "image/jpeg")
+            .unwrap();
+        assert_eq!(attachment.name.as_deref(), Some("../face.jpg"));
+        assert_eq!(attachment.content, vec![0xff, 0xd8, 0xff, 0x00]);
+        assert_eq!(email.source, MESSAGE);
+        Ok(())
+    }
+
+    #[test]
+    fn bytes_without_a_header_are_no_message() {
+        let error = Email::parse(Envelope::default(), Bytes::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+    }
+
+    #[test]
+    fn a_message_cut_off_at_any_byte_is_never_a_panic() {
+        let mut read = 0;
+        for end in 0..MESSAGE.len() {
+            read += usize::from(Email::parse(Envelope::default(), MESSAGE[..end].into()).is_ok());
+        }
+        assert!(read > MESSAGE.len() / 2, "{read}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_a_panic(noise in prop::collection::vec(any::<u8>(), 0..512)) {
+            let _ = Email::parse(Envelope::default(), noise.into());
+        }
+
+        #[test]
+        fn no_damage_is_a_panic(at in 0..MESSAGE.len(), noise in prop::collection::vec(any::<u8>(), 0..16)) {
+            let mut damaged = MESSAGE.to_vec();
+            let end = (at + noise.len()).min(damaged.len());
+            damaged.splice(at..end, noise);
+            let email = Email::parse(Envelope::default(), damaged.clone().into());
+            prop_assert!(email.is_err() || email.is_ok_and(|email| email.source == damaged));
+        }
+    }
+}

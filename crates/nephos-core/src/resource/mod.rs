@@ -5,11 +5,15 @@
 //! wrapper that forgets one would silently lose what it wraps.
 
 pub mod bucket;
+#[cfg(test)]
+mod fake;
 mod open;
 pub mod queue;
 pub mod secret;
 pub mod stream;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
