@@ -46,6 +46,14 @@ fn prepare(conn: &Connection, path: &Path) -> Sql<()> {
     // If the file turns out to be damaged, closing it must not write the log's pages into it.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     check_pages(conn, path)?;
+    if conn.is_readonly("main")? {
+        return Err(Error::new(
+            ErrorKind::PermissionDenied,
+            OPERATION,
+            "the store's file may only be read; check its permissions or choose another state folder",
+        )
+        .into());
+    }
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
@@ -83,10 +91,29 @@ fn check_header(path: &Path) -> Result<()> {
         .take(100)
         .read_to_end(&mut header)
         .map_err(|error| io_error(error, "the store's file cannot be read", path))?;
-    if !header.is_empty() && (header.len() < 100 || !header.starts_with(MAGIC)) {
+    if header.is_empty() {
+        return Ok(());
+    }
+    if !looks_like_a_store(&header) {
         return Err(damaged("it does not begin like a store").with("path", path.display()));
     }
     Ok(())
+}
+
+/// What SQLite itself does not call damage, but opens for reading only, or with an error of another kind, or as other text
+/// (<https://www.sqlite.org/fileformat.html>).
+fn looks_like_a_store(header: &[u8]) -> bool {
+    let number = |at: usize| {
+        let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(u32::MAX, u32::from_be_bytes)
+    };
+    let journal = header.get(18..20);
+    let (schema_format, text_encoding) = (number(44), number(56));
+    header.len() == 100
+        && header.starts_with(MAGIC)
+        && matches!(journal, Some([1, 1] | [2, 2]))
+        && schema_format <= 4
+        && text_encoding <= 1
 }
 
 fn check_pages(conn: &Connection, path: &Path) -> Sql<()> {

@@ -2,7 +2,6 @@
 //!
 //! Nothing here blocks a thread of the async runtime: operations go to the threads over channels and come back by one-shot replies.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
 use std::thread;
@@ -15,43 +14,14 @@ use super::clock::Clock;
 use super::connect;
 use super::failure::{Failure, Sql};
 use super::wake::Wakes;
+use super::writer::{Command, Durability, Job, Tx, write_loop};
 
-/// The most operations that one commit takes: enough to share a flush to disk, few enough that none waits long for its neighbours.
-const MAX_GROUP: usize = 128;
 /// Readers. Reads are short; two keep a long scan from holding up a lookup.
 const READERS: usize = 2;
 
-/// What an operation sees of the transaction that it runs in.
-pub(super) struct Tx<'c> {
-    pub(super) conn: &'c Connection,
-    /// The time of the transaction.
-    pub(super) now: i64,
-    woken: BTreeSet<String>,
-}
-
-impl Tx<'_> {
-    /// Fires this name's bell once the transaction is durable.
-    pub(super) fn wake(&mut self, name: &str) {
-        if !self.woken.contains(name) {
-            self.woken.insert(name.to_owned());
-        }
-    }
-}
-
-/// A write on its way through the writer. It may run more than once: alone, after a transaction that it shared was lost.
-trait Job: Send {
-    /// Whether nobody waits for the answer any more.
-    fn abandoned(&self) -> bool;
-    /// Runs it and keeps its result; false if what it wrote must be taken back.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Its transaction failed: that is its result now.
-    fn fail(&mut self, error: rusqlite::Error);
-    /// Hands the result to who waits for it.
-    fn reply(self: Box<Self>);
-}
-
 struct WriteJob<F, T, A, R> {
     operation: &'static str,
+    durability: Durability,
     path: Arc<Path>,
     run: F,
     result: Option<Result<T>>,
@@ -68,6 +38,10 @@ where
 {
     fn abandoned(&self) -> bool {
         self.reply.is_closed()
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
@@ -88,11 +62,6 @@ where
     }
 }
 
-enum Command {
-    Run(Box<dyn Job>),
-    Stop(oneshot::Sender<()>),
-}
-
 type ReadJob = Box<dyn FnOnce(&Connection, i64) + Send>;
 
 /// A way to the writer that does not wait for an answer.
@@ -103,7 +72,7 @@ pub(super) struct WriterHandle {
 }
 
 impl WriterHandle {
-    /// Runs `run` some time soon; an error is logged, for nobody waits for it.
+    /// Runs `run` some time soon, durable for the process; an error is logged, for nobody waits for it.
     pub(super) fn post<F>(&self, operation: &'static str, run: F)
     where
         F: FnMut(&mut Tx<'_>) -> Sql<()> + Send + 'static,
@@ -112,6 +81,7 @@ impl WriterHandle {
         let job = Posted {
             job: WriteJob {
                 operation,
+                durability: Durability::Process,
                 path: Arc::clone(&self.path),
                 run,
                 result: None,
@@ -138,6 +108,10 @@ where
 {
     fn abandoned(&self) -> bool {
         false
+    }
+
+    fn durability(&self) -> Durability {
+        self.job.durability
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
@@ -204,13 +178,15 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> Sql<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.write_then(operation, run, |value| value).await
+        self.write_then(operation, Durability::Disk, run, |value| value)
+            .await
     }
 
     /// As [`write`](Self::write); `durable` maps the result when the transaction is durable, whether or not the caller still waits.
     pub(super) async fn write_then<F, T, A, R>(
         &self,
         operation: &'static str,
+        durability: Durability,
         run: F,
         durable: A,
     ) -> Result<R>
@@ -223,6 +199,7 @@ impl Db {
         let (reply, answer) = oneshot::channel();
         let job = WriteJob {
             operation,
+            durability,
             path: Arc::clone(&self.path),
             run,
             result: None,
@@ -291,112 +268,5 @@ fn read_loop(conn: &Connection, jobs: &Mutex<blocking::Receiver<ReadJob>>, clock
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         job(conn, clock.now());
-    }
-}
-
-fn write_loop(
-    conn: Connection,
-    mut commands: mpsc::UnboundedReceiver<Command>,
-    clock: &dyn Clock,
-    wakes: &Wakes,
-) {
-    let mut stop = None;
-    while stop.is_none() {
-        let Some(first) = commands.blocking_recv() else {
-            break;
-        };
-        let mut group = Vec::new();
-        let mut next = Some(first);
-        while let Some(command) = next {
-            match command {
-                Command::Run(job) => group.push(job),
-                Command::Stop(done) => {
-                    stop = Some(done);
-                    break;
-                }
-            }
-            next = if group.len() < MAX_GROUP {
-                commands.try_recv().ok()
-            } else {
-                None
-            };
-        }
-        group.retain(|job| !job.abandoned());
-        commit(&conn, group, clock, wakes);
-    }
-    // Whoever comes from here on is told that the store is closed, not left waiting.
-    commands.close();
-    while commands.try_recv().is_ok() {}
-    if let Err((_, error)) = conn.close() {
-        tracing::warn!(%error, "the store's file did not close cleanly; nothing is lost");
-    }
-    if let Some(done) = stop {
-        // Whoever asked may have stopped waiting.
-        done.send(()).ok();
-    }
-}
-
-fn commit(conn: &Connection, mut group: Vec<Box<dyn Job>>, clock: &dyn Clock, wakes: &Wakes) {
-    let mut tx = Tx {
-        conn,
-        now: clock.now(),
-        woken: BTreeSet::new(),
-    };
-    if group.len() < 2 || together(&mut tx, &mut group).is_err() {
-        roll_back(conn);
-        for job in &mut group {
-            if let Err(error) = alone(&mut tx, &mut **job) {
-                roll_back(conn);
-                job.fail(error);
-            }
-        }
-    }
-    for job in group {
-        job.reply();
-    }
-    for name in &tx.woken {
-        wakes.fire(name);
-    }
-}
-
-/// One commit for all; each operation in its own savepoint, so that one that fails takes back only what it wrote itself. An error means
-/// that the transaction is lost: a full disk, for one, may end it under SQLite's own hands.
-fn together(tx: &mut Tx<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-    execute(tx.conn, "BEGIN IMMEDIATE")?;
-    for job in group {
-        execute(tx.conn, "SAVEPOINT operation")?;
-        let keep = job.run(tx);
-        if tx.conn.is_autocommit() {
-            return Err(rusqlite::Error::ExecuteReturnedResults);
-        }
-        if !keep {
-            execute(tx.conn, "ROLLBACK TO operation")?;
-        }
-        execute(tx.conn, "RELEASE operation")?;
-    }
-    execute(tx.conn, "COMMIT")?;
-    Ok(())
-}
-
-/// Prepared once: these run for every operation.
-fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(sql)?.execute([]).map(drop)
-}
-
-fn alone(tx: &mut Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
-    execute(tx.conn, "BEGIN IMMEDIATE")?;
-    if job.run(tx) {
-        execute(tx.conn, "COMMIT")?;
-    } else {
-        roll_back(tx.conn);
-    }
-    Ok(())
-}
-
-fn roll_back(conn: &Connection) {
-    if !conn.is_autocommit()
-        && let Err(error) = conn.execute_batch("ROLLBACK")
-    {
-        tracing::error!(%error, "the store could not take back a failed transaction");
     }
 }

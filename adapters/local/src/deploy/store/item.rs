@@ -5,9 +5,9 @@ use nephos_core::resource::table::{Condition, Key, TableSchema, Version, Write};
 use nephos_core::{Error, ErrorKind, Result};
 use rusqlite::{OptionalExtension, params};
 
-use super::db::Tx;
 use super::failure::Sql;
 use super::log;
+use super::writer::Tx;
 
 /// A write with all that can be known of it beforehand.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::Store;
 use super::clock::time;
-use super::db::Tx;
 use super::failure::{Sql, damaged};
 use super::message;
 use super::token::MAX_PAGE;
+use super::writer::Tx;
 
 /// How far a consumer has come in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -15,8 +15,8 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::clock::{millis, time};
-use super::db::Tx;
 use super::failure::{Sql, damaged};
+use super::writer::Tx;
 
 /// The lease that a receipt stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

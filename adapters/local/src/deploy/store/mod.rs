@@ -15,9 +15,12 @@ mod schema;
 mod stream;
 mod sweep;
 mod table;
+#[cfg(test)]
+mod tests;
 mod token;
 mod topic;
 mod wake;
+mod writer;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -14,9 +14,10 @@ use rusqlite::params;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::clock::millis;
-use super::db::{Tx, WriterHandle};
+use super::db::WriterHandle;
 use super::failure::Sql;
 use super::message::{self, Held, Lease};
+use super::writer::{Durability, Tx};
 use super::{Inner, Store};
 use crate::resources::capabilities;
 
@@ -37,7 +38,7 @@ impl fmt::Debug for EmbeddedQueue {
 }
 
 /// Messages that were leased for a caller. If the caller is gone before it gets them, they go back as if nothing had happened.
-struct Leased {
+pub(super) struct Leased {
     queue: Arc<str>,
     leases: Vec<Lease>,
     received: Vec<Received>,
@@ -92,7 +93,8 @@ impl EmbeddedQueue {
         &self.store.inner
     }
 
-    async fn lease(&self, max: usize, visibility_timeout: Duration) -> Result<Leased> {
+    /// One try to receive.
+    pub(super) async fn lease(&self, max: usize, visibility_timeout: Duration) -> Result<Leased> {
         let (queue, spec, inner) = (Arc::clone(&self.name), Arc::clone(&self.spec), self.inner());
         let lease = move |tx: &mut Tx<'_>| {
             let leased = message::lease(tx, &queue, &spec, max, visibility_timeout)?;
@@ -115,7 +117,10 @@ impl EmbeddedQueue {
             next_due,
             writer,
         };
-        inner.db.write_then("queue.receive", lease, wrap).await
+        inner
+            .db
+            .write_then("queue.receive", Durability::Process, lease, wrap)
+            .await
     }
 
     async fn with_held<F>(&self, operation: &'static str, receipt: &Receipt, mut then: F) -> Result<()>

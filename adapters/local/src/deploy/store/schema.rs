@@ -3,7 +3,7 @@
 use nephos_core::{Error, ErrorKind};
 use rusqlite::Connection;
 
-use super::failure::Sql;
+use super::failure::{Sql, damaged};
 
 /// Marks the file as a store of ours ("NPHS").
 const APPLICATION_ID: i64 = 0x4e50_4853;
@@ -96,6 +96,10 @@ pub(super) fn migrate(conn: &Connection) -> Sql<()> {
             "the file is another program's database; choose another state folder",
         )
         .into());
+    }
+    // The mark, the version and the tables are written in one transaction.
+    if application == APPLICATION_ID && (version == 0 || tables == 0) {
+        return Err(damaged("store.open", "version").into());
     }
     let done = usize::try_from(version).unwrap_or(usize::MAX);
     if done > STEPS.len() {

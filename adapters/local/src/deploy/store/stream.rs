@@ -14,10 +14,10 @@ use rusqlite::{Connection, params};
 
 use super::Store;
 use super::clock::{millis, time};
-use super::db::Tx;
 use super::failure::Sql;
 use super::message::{attributes_map, attributes_text};
 use super::token::{MAX_PAGE, tag};
+use super::writer::Tx;
 use crate::resources::capabilities;
 
 /// A stream of the store.

@@ -13,9 +13,9 @@ use nephos_core::resource::topic::{Publication, TopicCapabilities, TopicDriver};
 use rusqlite::params;
 
 use super::Store;
-use super::db::Tx;
 use super::failure::{Sql, damaged};
 use super::message;
+use super::writer::Tx;
 use crate::resources::capabilities;
 
 /// Where an inbox message carries its notification's topic.
