@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use nephos_core::ErrorKind;
 use nephos_core::event::Payload;
+use nephos_core::resource::Drivers as _;
+use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::{Depth, Outgoing};
 use nephos_core::resource::stream::{Append, Position};
 use nephos_core::resource::table::{Condition, Key, Query, Write};
 use nephos_core::resource::topic::Publication;
+use nephos_local::resources::LocalDrivers;
+use nephos_local::resources::client::Client;
 use serde_json::{Value, json};
 
-use crate::support::Api;
+use crate::support::{Api, WORKER};
 
 const LEASE: Duration = Duration::from_secs(30);
 const NOW: Duration = Duration::ZERO;
@@ -170,4 +174,27 @@ async fn a_secret_comes_over_to_the_byte() {
     let value = api.resources().secret("api-key").unwrap().get().await.unwrap();
     assert_eq!(value.expose().as_ref(), [0xff, b's']);
     assert_eq!(value.version(), Some("v1"));
+}
+
+#[tokio::test]
+async fn a_bucket_is_behind_the_same_tokens() {
+    let api = Api::start().await;
+    let bucket = api.resources().bucket("photos").unwrap();
+    bucket.put("2026/a b%ü.jpg", vec![0xff, 0xd8]).await.unwrap();
+    assert_eq!(bucket.get("2026/a b%ü.jpg").await.unwrap().as_ref(), [0xff, 0xd8]);
+    let missing = bucket.get("other").await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound, "{missing:?}");
+
+    // Not by its handle, and neither by the API itself: the function may read and write, not delete.
+    let drivers = LocalDrivers::new(Client::new(&api.base(), WORKER).unwrap());
+    let binding = api
+        .app
+        .bindings("worker")
+        .into_iter()
+        .find(|binding| binding.name == "photos")
+        .unwrap();
+    let all = Bucket::new("photos", drivers.bucket(&binding).unwrap());
+    let denied = all.delete("2026/a b%ü.jpg").await.unwrap_err();
+    assert_eq!(denied.kind(), ErrorKind::PermissionDenied, "{denied:?}");
+    assert!(bucket.get("2026/a b%ü.jpg").await.is_ok());
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use nephos_core::app::{
     App, BucketSpec, FunctionSpec, Isolation, QueueSpec, Resource, Retry, SecretSpec, StreamSpec, TableSpec,
@@ -19,6 +18,7 @@ use nephos_core::resource::table::TableSchema;
 use nephos_core::resource::{Access, Resources};
 use nephos_core::{BatchOutcome, Error, ErrorKind, Event, Outcome, Result};
 use nephos_local::deploy::api::{Control, ResourceRegistry, Tokens, router, serve};
+use nephos_local::deploy::bucket::{self, FolderBucket};
 use nephos_local::deploy::store::Store;
 use nephos_local::resources::LocalDrivers;
 use nephos_local::resources::client::Client;
@@ -77,7 +77,9 @@ impl Api {
         }
         change(&mut registry);
         let tokens = Arc::new(Tokens::new(ADMIN).function(&app, "worker", WORKER));
-        let router = router(registry, tokens, Arc::new(Engine), Router::new());
+        let photos = FolderBucket::open("photos", &folder.path().join("photos")).unwrap();
+        let buckets = bucket::router([photos], Arc::clone(&tokens) as Arc<dyn bucket::Authorize>, None);
+        let router = router(registry, tokens, Arc::new(Engine), buckets);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -127,6 +129,7 @@ fn app() -> App {
         ("api-key".to_owned(), Resource::Secret(SecretSpec::default())),
         ("archive-keys".to_owned(), Resource::Secret(SecretSpec::default())),
         ("other-key".to_owned(), Resource::Secret(SecretSpec::default())),
+        ("photos".to_owned(), Resource::Bucket(BucketSpec::default())),
         (
             "archive".to_owned(),
             Resource::Bucket(BucketSpec {
@@ -148,6 +151,7 @@ fn app() -> App {
             ("faces".to_owned(), uses(&[Access::Read, Access::Write])),
             ("api-key".to_owned(), uses(&[Access::Read])),
             ("archive".to_owned(), uses(&[Access::Write])),
+            ("photos".to_owned(), uses(&[Access::Read, Access::Write])),
         ]),
         env: BTreeMap::new(),
         retry: Retry::default(),

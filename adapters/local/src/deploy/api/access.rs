@@ -9,6 +9,8 @@ use nephos_core::app::App;
 use nephos_core::resource::{Access, ResourceKind};
 use nephos_core::{Error, ErrorKind, Result};
 
+use crate::deploy::bucket::Authorize;
+
 /// The tokens that the API takes.
 pub struct Tokens(Vec<(String, Caller)>);
 
@@ -76,14 +78,6 @@ impl Tokens {
         self.holder(token)
     }
 
-    /// Whether the holder of `token` may do this with a resource.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unauthenticated`] for a token that nobody was given, [`ErrorKind::PermissionDenied`] for what its holder may not do.
-    pub fn authorize(&self, token: &str, kind: ResourceKind, name: &str, access: Access) -> Result<()> {
-        self.holder(token.as_bytes())?.require(kind, name, access)
-    }
-
     fn holder(&self, token: &[u8]) -> Result<&Caller> {
         // All are compared, so that the time tells nothing of which one comes close.
         let mut found = None;
@@ -99,6 +93,12 @@ impl Tokens {
                 "the request carries no token that this host knows; send it as `Authorization: Bearer …`",
             )
         })
+    }
+}
+
+impl Authorize for Tokens {
+    fn authorize(&self, token: &str, kind: ResourceKind, name: &str, access: Access) -> Result<()> {
+        self.holder(token.as_bytes())?.require(kind, name, access)
     }
 }
 

@@ -111,9 +111,8 @@ pub(crate) struct Shared {
     control: Arc<dyn Control>,
 }
 
-/// The whole API. `buckets` are the routes under `/v1/bucket`, as `deploy::bucket` makes them: they ask [`Tokens::authorize`] themselves, as
-/// signed URLs need no token.
-#[must_use]
+/// The whole API. `buckets` are the routes under `/v1/bucket`, as [`bucket::router`](crate::deploy::bucket::router) makes them over the same
+/// [`Tokens`]: it asks them itself, as signed URLs need none.
 pub fn router(
     registry: ResourceRegistry,
     tokens: Arc<Tokens>,
@@ -223,7 +222,8 @@ async fn read(request: Request, limit: usize) -> Result<bytes::Bytes> {
         .map_err(|error| {
             // What the body's own error is, axum only tells as the cause.
             let too_long = std::error::Error::source(&error)
-                .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+                .and_then(|cause| cause.downcast_ref::<http_body_util::LengthLimitError>())
+                .is_some();
             let (kind, message) = if too_long {
                 (
                     ErrorKind::ResourceExhausted,
