@@ -55,7 +55,10 @@ fn constructor(function: &ItemFn, name: &LitStr) -> Result<TokenStream> {
     let ItemFn { vis, sig, .. } = function;
     let ident = &sig.ident;
     let made = match (sig.asyncness, arguments(sig)?.as_slice()) {
-        (None, []) => quote! { ::nephos::Function::service(#name, #ident()) },
+        (None, []) => {
+            let span = sig.output.span();
+            quote_spanned! { span => ::nephos::__private::function_of_service(#name, #ident()) }
+        }
         (None, _) => {
             return Err(Error::new(
                 sig.fn_token.span,
@@ -68,13 +71,8 @@ fn constructor(function: &ItemFn, name: &LitStr) -> Result<TokenStream> {
                 "a function takes its event as the first argument: `event: E`",
             ));
         }
-        (Some(_), [event]) => called(&format_ident!("function_of_event"), event, name, ident),
-        (Some(_), [event, _context]) => called(
-            &format_ident!("function_of_event_and_context"),
-            event,
-            name,
-            ident,
-        ),
+        (Some(_), [event]) => called("function_of_event", event, name, ident),
+        (Some(_), [event, _context]) => called("function_of_event_and_context", event, name, ident),
         (Some(_), [_, _, third, ..]) => {
             return Err(Error::new(
                 third.span(),
@@ -98,11 +96,11 @@ fn constructor(function: &ItemFn, name: &LitStr) -> Result<TokenStream> {
 }
 
 /// The call has the place of the event's type, so that the compiler points there when the type does not fit.
-fn called(maker: &Ident, event: &PatType, name: &LitStr, ident: &Ident) -> TokenStream {
+fn called(maker: &str, event: &PatType, name: &LitStr, ident: &Ident) -> TokenStream {
     let ty = &event.ty;
     let span: Span = ty.span();
-    let turbofish = quote_spanned! { span => ::<#ty, _, _, _> };
-    quote! { ::nephos::__private::#maker #turbofish (#name, #ident) }
+    let maker = Ident::new(maker, span);
+    quote_spanned! { span => ::nephos::__private::#maker::<#ty, _, _, _>(#name, #ident) }
 }
 
 fn arguments(signature: &Signature) -> Result<Vec<&PatType>> {

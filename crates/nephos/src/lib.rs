@@ -35,36 +35,5 @@ pub use nephos_macros::{function, main};
 
 pub use self::run::run;
 
-/// What the macros call: not to be used by hand, and not kept stable.
 #[doc(hidden)]
-pub mod __private {
-    use std::future::Future;
-
-    use nephos_core::handler::FromEvent;
-    use nephos_core::outcome::IntoOutcome;
-    use nephos_core::{Context, Function};
-
-    // `Function::new` would do; with the bounds spelt out, the compiler names the one that does not hold.
-
-    /// A function of its event.
-    pub fn function_of_event<E, R, Fut, F>(name: &str, handler: F) -> Function
-    where
-        E: FromEvent,
-        R: IntoOutcome<E::Answer>,
-        Fut: Future<Output = R> + Send + 'static,
-        F: Fn(E) -> Fut + Clone + Send + Sync + 'static,
-    {
-        Function::new::<(E,), F>(name, handler)
-    }
-
-    /// A function of its event and the context.
-    pub fn function_of_event_and_context<E, R, Fut, F>(name: &str, handler: F) -> Function
-    where
-        E: FromEvent,
-        R: IntoOutcome<E::Answer>,
-        Fut: Future<Output = R> + Send + 'static,
-        F: Fn(E, Context) -> Fut + Clone + Send + Sync + 'static,
-    {
-        Function::new::<(E, Context), F>(name, handler)
-    }
-}
+pub mod __private;

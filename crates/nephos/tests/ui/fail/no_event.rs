@@ -1,0 +1,8 @@
+use nephos::prelude::*;
+
+#[nephos::function]
+async fn recognise() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

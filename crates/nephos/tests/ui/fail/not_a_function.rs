@@ -1,0 +1,4 @@
+#[nephos::function]
+struct Recognise;
+
+fn main() {}

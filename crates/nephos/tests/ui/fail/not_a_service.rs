@@ -1,0 +1,6 @@
+#[nephos::function]
+fn site() -> String {
+    String::new()
+}
+
+nephos::main!(site);
