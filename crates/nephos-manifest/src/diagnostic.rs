@@ -273,7 +273,11 @@ impl Report {
                 &other.message,
             ))
         });
-        problems.dedup();
+        // The same mistake can be met again where a target's overlay is laid over it.
+        problems.dedup_by(|one, other| {
+            (one.kind, &one.message, &one.labels, &one.variable)
+                == (other.kind, &other.message, &other.labels, &other.variable)
+        });
         Self {
             path: path.to_owned(),
             source: Arc::new(NamedSource::new(path.display().to_string(), Arc::clone(text))),

@@ -43,7 +43,9 @@ impl Loaded {
             }
         }
         for (name, info) in infos {
-            if !self.app.functions.contains_key(name) {
+            // One that is only spelt otherwise was reported from the manifest's side.
+            let respelt = self.app.functions.contains_key(&name.replace('_', "-"));
+            if !respelt && !self.app.functions.contains_key(name) {
                 problems.push(undeclared(self, &layers, name, info));
             }
         }
@@ -69,6 +71,12 @@ fn no_handler(
     infos: &BTreeMap<&str, &FunctionInfo>,
 ) -> Problem {
     let help = match suggest::nearest(name, unclaimed).and_then(|near| infos.get(near)) {
+        // Rust's names have no hyphens, the manifest's no underscores.
+        Some(near) if near.name.replace('_', "-") == name => format!(
+            "write `#[nephos::function(name = \"{name}\")]` on `{}`{}",
+            near.name,
+            place(near)
+        ),
         Some(near) => format!("did you mean `{}`{}?", near.name, place(near)),
         None => format!("write a handler `{name}` and name it in `nephos::main!`, or remove it here"),
     };

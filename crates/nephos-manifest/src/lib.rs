@@ -26,6 +26,7 @@ mod spans;
 mod suggest;
 mod units;
 mod validate;
+mod work;
 
 pub use self::diagnostic::{Position, Problem, ProblemKind, Report};
 pub use self::load::{FILE_NAME, Loaded, load, load_str};

@@ -133,10 +133,9 @@ fn cron(text: &str) -> Result<Cron, ScheduleError> {
         .seconds(Seconds::Disallowed)
         .year(Year::Disallowed)
         .build();
-    let cron = parser.parse(text).map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.trim_end_matches('.');
-        ScheduleError::new(format!("`{text}` is not a cron schedule: {reason}"), FORM)
+    let cron = parser.parse(text).map_err(|_| {
+        let wrong = wrong_field(&parser, &fields);
+        ScheduleError::new(format!("`{text}` is not a cron schedule{wrong}"), FORM)
     })?;
     // Only a day and a month together can name a date that does not exist; the search for the next one is not free.
     let dated = fields
@@ -153,6 +152,27 @@ fn cron(text: &str) -> Result<Cron, ScheduleError> {
         ));
     }
     Ok(cron)
+}
+
+/// Which field it is, found by trying each with stars for the others: the parser does not tell.
+fn wrong_field(parser: &CronParser, fields: &[&str]) -> String {
+    const FIELDS: [(&str, &str); 5] = [
+        ("minute", "0 to 59"),
+        ("hour", "0 to 23"),
+        ("day of the month", "1 to 31"),
+        ("month", "1 to 12 or JAN to DEC"),
+        ("day of the week", "0 (Sunday) to 7 or SUN to SAT"),
+    ];
+    let wrong = fields.iter().zip(FIELDS).enumerate().find(|(index, (field, _))| {
+        let mut alone = ["*"; 5];
+        if let Some(place) = alone.get_mut(*index) {
+            *place = field;
+        }
+        parser.parse(&alone.join(" ")).is_err()
+    });
+    wrong.map_or_else(String::new, |(_, (field, (name, range)))| {
+        format!(": the {name} `{field}` is not within {range}")
+    })
 }
 
 fn nickname(text: &str) -> Option<&'static str> {

@@ -91,6 +91,7 @@ pub(crate) struct Layers<'a> {
 impl Layers<'_> {
     /// Where the entry is written, or the nearest thing around it.
     pub(crate) fn locate(&self, path: &Path<'_>, part: Part) -> Origin {
+        crate::work::step(1);
         let segments = path.segments();
         if let Some(variable) = self.variable(&segments) {
             return Origin::Variable(variable.to_owned());

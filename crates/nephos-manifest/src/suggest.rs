@@ -9,7 +9,15 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
         .into_iter()
         .filter(|candidate| *candidate != name)
         .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&normal, &normalise(candidate));
+            crate::work::step(1);
+            let other = normalise(candidate);
+            // A word that was cut short is near, however much is missing.
+            let cut = normal.chars().count() >= 3 && other.starts_with(&normal);
+            let distance = if cut {
+                1
+            } else {
+                strsim::damerau_levenshtein(&normal, &other)
+            };
             (distance, candidate)
         })
         .filter(|(distance, _)| *distance <= allowed)
@@ -62,6 +70,7 @@ mod tests {
         let known = ["snapshots", "archive", "faces"];
         assert_eq!(nearest("snapshtos", known), Some("snapshots"));
         assert_eq!(nearest("Archive", known), Some("archive"));
+        assert_eq!(nearest("snap", known), Some("snapshots"));
         assert_eq!(nearest("orders", known), None);
     }
 

@@ -120,6 +120,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
                     )
                 }),
         };
+        let meant = meant.map(|meant| plural(number, meant));
         return Err(error(
             format!("`{unit}` is not a unit of time"),
             meant.map_or_else(|| known.to_owned(), |meant| format!("write \"{number} {meant}\"")),
@@ -131,6 +132,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
             "durations go up to 2^53 milliseconds".to_owned(),
         )
     })
+}
+
+/// The plural of a unit, where the number asks for it and the unit has one.
+fn plural(number: &str, unit: &'static str) -> &'static str {
+    TIMES
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| number != "1" && unit.len() > 3 && name.strip_suffix('s') == Some(unit))
+        .unwrap_or(unit)
 }
 
 /// The duration as one would write it: `90 s`, `5 min`, `4 days`.

@@ -180,7 +180,11 @@ pub(super) fn unknown_resource(
         .filter(|(_, resource)| kind.is_none_or(|kind| resource.kind() == kind))
         .map(|(name, _)| name.as_str());
     let what = kind.map_or("resource", ResourceKind::name);
-    let help = suggest::nearest(name, known).map_or_else(
+    let near = checker
+        .may_search()
+        .then(|| suggest::nearest(name, known))
+        .flatten();
+    let help = near.map_or_else(
         || match kind {
             Some(kind) => format!("declare it: [{kind}.{name}]"),
             None => format!("declare it, as in [bucket.{name}] or [table.{name}]"),

@@ -12,6 +12,9 @@ use crate::layer::{Table, type_name};
 use crate::spans::{Layers, Part, Path};
 use crate::{suggest, units};
 
+/// How many problems search for the name that was meant.
+const SEARCHES: usize = 100;
+
 /// A value and the way to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field<'v> {
@@ -73,6 +76,12 @@ impl<'a> Checker<'a> {
         self.problems
     }
 
+    /// Whether there are still so few problems that each may search all names for the one that was meant. Beyond that the search would
+    /// take the square of the manifest's size.
+    pub(crate) fn may_search(&self) -> bool {
+        self.problems.len() < SEARCHES
+    }
+
     /// Adds a problem that points at nothing.
     pub(crate) fn add(&mut self, problem: Problem) {
         self.problems.push(problem);
@@ -109,7 +118,14 @@ impl<'a> Checker<'a> {
                 path: field.path,
             }),
             _ => {
-                self.wrong_type(field, wanted, None);
+                // `[[function.name]]` reads as a list of tables.
+                let doubled = matches!(&field.value.kind, ValueKind::Array(items) if matches!(
+                    items.first().map(|item| &item.kind),
+                    Some(ValueKind::Table(_))
+                ));
+                let help =
+                    doubled.then(|| "write its name in single brackets, as in [function.name]".to_owned());
+                self.wrong_type(field, wanted, help);
                 None
             }
         }
@@ -117,6 +133,7 @@ impl<'a> Checker<'a> {
 
     /// Reports keys that are not among these.
     pub(crate) fn only(&mut self, section: &Section<'_>, keys: &[&str]) {
+        crate::work::step(section.table.len());
         for key in section.table.keys() {
             if !keys.contains(&key.as_str()) {
                 let place = match section.path {
@@ -223,7 +240,7 @@ impl<'a> Checker<'a> {
         };
         let fits = u32::try_from(number).ok().filter(|number| range.contains(number));
         if fits.is_none() {
-            let message = format!("{} is {number}", field.path);
+            let message = format!("{} cannot be {number}", field.path);
             let help = format!("it can be {} to {}", range.start(), range.end());
             self.invalid(&field.path, message, help);
         }
@@ -240,7 +257,7 @@ impl<'a> Checker<'a> {
         if range.contains(&length) {
             return Some(length);
         }
-        let message = format!("{} is {}", field.path, units::show(length));
+        let message = format!("{} cannot be {}", field.path, units::show(length));
         let (least, most) = (units::show(*range.start()), units::show(*range.end()));
         self.invalid(&field.path, message, format!("it can be {least} to {most}"));
         None
@@ -252,7 +269,7 @@ impl<'a> Checker<'a> {
         if range.contains(&bytes) {
             return Some(bytes);
         }
-        let message = format!("{} is {}", field.path, units::show_size(bytes));
+        let message = format!("{} cannot be {}", field.path, units::show_size(bytes));
         let (least, most) = (units::show_size(*range.start()), units::show_size(*range.end()));
         self.invalid(&field.path, message, format!("it can be {least} to {most}"));
         None

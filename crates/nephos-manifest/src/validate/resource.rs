@@ -198,6 +198,11 @@ fn credentials(checker: &mut Checker<'_>, root: &Section<'_>, resources: &mut BT
             _ => None,
         })
         .collect();
+    let declared: Vec<String> = resources
+        .iter()
+        .filter(|(_, resource)| resource.kind() == ResourceKind::Secret)
+        .map(|(name, _)| name.clone())
+        .collect();
     let buckets = Path::Key(&root.path, "bucket");
     for (bucket, secret) in wanted {
         let bucket_path = Path::Key(&buckets, &bucket);
@@ -214,11 +219,8 @@ fn credentials(checker: &mut Checker<'_>, root: &Section<'_>, resources: &mut BT
                 checker.value(&path, "not a secret", problem);
             }
             None => {
-                let secrets = resources
-                    .iter()
-                    .filter(|(_, resource)| resource.kind() == ResourceKind::Secret)
-                    .map(|(name, _)| name.as_str());
-                if let Some(near) = suggest::nearest(&secret, secrets) {
+                let near = suggest::nearest(&secret, declared.iter().map(String::as_str));
+                if let Some(near) = near {
                     let problem = Problem::new(
                         ProblemKind::UnknownResource,
                         format!("the manifest declares no secret `{secret}`"),

@@ -50,7 +50,12 @@ pub(super) fn parse(checker: &mut Checker<'_>, field: Field<'_>, text: &str) -> 
         return None;
     }
     if let Err(error) = check_path(path) {
-        report(format!("`{text}`: {}", error.message), error.help);
+        let help = match method {
+            // Only the slash is missing: the whole text can be written out.
+            Some(method) if !path.starts_with('/') => format!("write \"{method} /{path}\""),
+            _ => error.help,
+        };
+        report(format!("`{text}`: {}", error.message), help);
         return None;
     }
     Some(Route {
@@ -161,6 +166,7 @@ pub(super) fn check(checker: &mut Checker<'_>, functions: &BTreeMap<String, Func
             };
             let method = method.as_deref();
             let taken = routes.entry(structure(path)).or_default();
+            crate::work::step(1 + taken.len());
             let other = taken
                 .iter()
                 .find(|(other, _)| *other == method || other.is_none() || method.is_none());

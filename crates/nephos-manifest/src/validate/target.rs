@@ -91,7 +91,7 @@ pub(crate) fn overlay(base: &Table, target: &str) -> Table {
     overlay
 }
 
-/// Checks the overlays of all targets, chosen or not, each laid over what it changes.
+/// Checks the overlays of all targets, each laid over what it changes; what the chosen one changes was checked with the app.
 ///
 /// # Errors
 /// Where layers cannot be merged.
@@ -110,6 +110,10 @@ pub(crate) fn overlays(
             ..layers
         });
         let changes = names(&mut checker, base, target);
+        if layers.target == Some(target) {
+            problems.extend(checker.into_problems());
+            continue;
+        }
         let merged = layer::merge([changes, overlay(base, target)])?;
         for kind in merged.keys() {
             let Some(entries) = inner(&merged, kind) else {
@@ -144,7 +148,8 @@ fn names(checker: &mut Checker<'_>, base: &Table, target: &str) -> Table {
                 };
                 let message =
                     format!("target `{target}` changes {kind} `{name}`, which the manifest does not declare");
-                let help = suggest::help(name, "declared", declared.unwrap_or_default());
+                let declared = declared.filter(|_| checker.may_search()).unwrap_or_default();
+                let help = suggest::help(name, "declared", declared);
                 let problem = Problem::new(problem_kind, message).help(help);
                 checker.key(&path, "not declared", problem);
                 continue;
