@@ -133,7 +133,7 @@ pub enum Condition {
 pub struct Stored<T> {
     /// The item.
     pub item: T,
-    /// Its version, for [`Table::put_if_version`].
+    /// Its version, for [`Table::put_if_version`](super::Table::put_if_version).
     pub version: Version,
 }
 
