@@ -1,1 +1,561 @@
 //! The embedded host as a whole: start, addresses, activity, invoke, stop.
+
+mod control;
+mod feeds;
+mod holdings;
+mod offline;
+mod state;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nephos_core::app::{App, Trigger};
+use nephos_core::resource::{ExternalBuckets, NoExternalBuckets, Resources};
+use nephos_core::{Error, ErrorKind, Event, Outcome, Result, env};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::activity::{Activities, Activity};
+use super::api::{self, Tokens};
+use super::bucket::S3Server;
+use super::gateway::{self, Destination, Gateway, Routes};
+use super::pool::{Fleet, Pool};
+use super::process::Image;
+use super::pump::source;
+use super::secrets::SecretStore;
+use super::smtp;
+use super::store::{Clock, Store, SystemClock};
+use crate::wire::{ENV_API, ENV_PARENT, ENV_TOKEN};
+
+pub use self::offline::Offline;
+pub use self::state::EngineFile;
+
+use self::control::Controller;
+use self::feeds::Feeds;
+use self::holdings::Holdings;
+use self::state::{RunFolder, StateFolder};
+
+/// How often retention and time to live are looked after.
+const SWEEP: Duration = Duration::from_secs(2);
+/// How often it is looked whether everything has settled.
+const SETTLED_CHECK: Duration = Duration::from_millis(20);
+
+/// Who may reach the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exposure {
+    /// This machine only: any other address is refused.
+    #[default]
+    Loopback,
+    /// Whoever reaches the addresses that it is given.
+    Network,
+}
+
+/// How an engine is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that holds all state; made if it is missing.
+    pub state: PathBuf,
+    /// The functions' binary.
+    pub binary: PathBuf,
+    /// Where the gateway listens; port 0 is any that is free.
+    pub gateway: SocketAddr,
+    /// Where the resource API listens.
+    pub api: SocketAddr,
+    /// Where e-mail is taken; any free port if `None` and a function has an e-mail trigger.
+    pub smtp: Option<SocketAddr>,
+    /// Where the embedded S3 store listens; any free port if `None` and a bucket has the endpoint `embedded`.
+    pub s3: Option<SocketAddr>,
+    /// The secrets file.
+    pub secrets: Option<PathBuf>,
+    /// How long a process may be idle before it is stopped.
+    pub idle_timeout: Duration,
+    /// Who may reach it.
+    pub exposure: Exposure,
+    /// Opens buckets outside for [`Engine::resources`].
+    pub external: Arc<dyn ExternalBuckets>,
+    /// What time it is, for leases, delays, schedules and time to live.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// Free ports on this machine only, processes that stop after five idle minutes, no secrets file.
+    #[must_use]
+    pub fn new(state: impl Into<PathBuf>, binary: impl Into<PathBuf>) -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            state: state.into(),
+            binary: binary.into(),
+            gateway: any,
+            api: any,
+            smtp: None,
+            s3: None,
+            secrets: None,
+            idle_timeout: Duration::from_secs(300),
+            exposure: Exposure::Loopback,
+            external: Arc::new(NoExternalBuckets),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// Where a running engine is reached.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// The HTTP gateway.
+    pub gateway: SocketAddr,
+    /// The resource API.
+    pub api: SocketAddr,
+    /// The SMTP listener.
+    pub smtp: Option<SocketAddr>,
+    /// The embedded S3 store.
+    pub s3: Option<SocketAddr>,
+    /// The token that may do everything on the resource API.
+    pub token: String,
+}
+
+impl fmt::Debug for Addresses {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Addresses")
+            .field("gateway", &self.gateway)
+            .field("api", &self.api)
+            .field("smtp", &self.smtp)
+            .field("s3", &self.s3)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running engine. Cheap to clone; [`stop`](Self::stop) ends it for all clones.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    addresses: Addresses,
+    activities: Activities,
+    fleet: Arc<Fleet>,
+    router: Arc<source::Router>,
+    feeds: Feeds,
+    holdings: Holdings,
+    intake: CancellationToken,
+    api: CancellationToken,
+    running: Mutex<Option<Parts>>,
+}
+
+/// What is taken apart when the engine stops.
+#[derive(Debug)]
+struct Parts {
+    intake: Vec<JoinHandle<()>>,
+    api: JoinHandle<()>,
+    s3: Option<S3Server>,
+    run: RunFolder,
+    state: StateFolder,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.intake.cancel();
+        self.api.cancel();
+    }
+}
+
+impl Engine {
+    /// Starts the host of `app`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if another engine runs on the same state folder, [`ErrorKind::AlreadyExists`] if a port is taken,
+    /// [`ErrorKind::InvalidArgument`] for an address beyond this machine without [`Exposure::Network`], or for a route or schedule that cannot be
+    /// used, [`ErrorKind::PermissionDenied`] or [`ErrorKind::ResourceExhausted`] if the state folder cannot be written,
+    /// [`ErrorKind::DataLoss`] if its store is damaged.
+    pub async fn start(app: App, options: Options) -> Result<Self> {
+        check_exposure(&options)?;
+        let state = StateFolder::lock(&options.state)?;
+        let gateway = listen("gateway", "--port", options.gateway).await?;
+        let api_listener = listen("resource API", "--api-port", options.api).await?;
+        let smtp_listener = match wants_smtp(&app, &options) {
+            Some(address) => Some(listen("SMTP", "--smtp-port", address).await?),
+            None => None,
+        };
+        let run = RunFolder::make(&state)?;
+        let store = Store::open_with(&state.store(), Arc::clone(&options.clock)).await?;
+        let (s3, app) = holdings::start_s3(app, &options, &state).await?;
+        let app = Arc::new(app);
+        let mut addresses = Addresses {
+            gateway: local_addr(&gateway)?,
+            api: local_addr(&api_listener)?,
+            smtp: None,
+            s3: s3.as_ref().map(|(server, _)| server.address()),
+            token: new_token(),
+        };
+        if let Some(listener) = &smtp_listener {
+            addresses.smtp = Some(local_addr(listener)?);
+        }
+        let secrets = SecretStore::from_process(options.secrets.as_deref(), &app)?;
+        let base = format!("http://{}", addresses.api);
+        let holdings = Holdings::open(
+            &app,
+            &store,
+            &secrets,
+            &state,
+            Some((&base, s3.as_ref())),
+            Arc::clone(&options.external),
+        )?;
+        let activities = Activities::default();
+        let mut tokens = Tokens::new(addresses.token.as_str());
+        let mut pools = BTreeMap::new();
+        for (name, spec) in &app.functions {
+            let token = new_token();
+            tokens = tokens.function(&app, name, token.as_str());
+            let image = Image {
+                function: name.as_str().into(),
+                binary: options.binary.clone(),
+                environment: environment(&app, name, &base, &token)?,
+                folder: run.path().to_owned(),
+            };
+            let pool = Pool::new(
+                Arc::new(spec.clone()),
+                image,
+                options.idle_timeout,
+                activities.clone(),
+            );
+            pools.insert(name.clone(), pool);
+        }
+        let fleet = Arc::new(Fleet::new(pools));
+        let router = Arc::new(source::Router::new(Arc::clone(&app), store.clone()));
+        let routes = routes(&app, &fleet)?;
+        let intake_stop = CancellationToken::new();
+        let api_stop = CancellationToken::new();
+        let (feeds, mut intake) = feeds::start(
+            &app,
+            &store,
+            &holdings,
+            &fleet,
+            &router,
+            &activities,
+            &options.clock,
+            &intake_stop,
+        )
+        .await?;
+        let controller = Controller::new(&app, &addresses, &fleet, &router, &activities, &api_stop);
+        let api = serve_api(api_listener, &holdings, tokens, controller, api_stop.clone());
+        intake.push(tokio::spawn(
+            Gateway::new(routes, Arc::clone(&fleet)).serve(gateway, intake_stop.clone()),
+        ));
+        if let Some(listener) = smtp_listener {
+            intake.push(tokio::spawn(smtp::serve(
+                listener,
+                Arc::clone(&app),
+                Arc::clone(&router),
+                intake_stop.clone(),
+            )));
+        }
+        intake.push(tokio::spawn(sweep(
+            store,
+            activities.clone(),
+            intake_stop.clone(),
+        )));
+        state.tell(&addresses)?;
+        let parts = Parts {
+            intake,
+            api,
+            s3: s3.map(|(server, _)| server),
+            run,
+            state,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                addresses,
+                activities,
+                fleet,
+                router,
+                feeds,
+                holdings,
+                intake: intake_stop,
+                api: api_stop,
+                running: Mutex::new(Some(parts)),
+            }),
+        })
+    }
+
+    /// Where it is reached.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.inner.addresses
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn activity(&self) -> broadcast::Receiver<Activity> {
+        self.inner.activities.listen()
+    }
+
+    /// The app's resources, with every access.
+    #[must_use]
+    pub fn resources(&self) -> &Resources {
+        self.inner.holdings.resources()
+    }
+
+    /// Calls a function with `event`, directly, without retries. A handler's failure is an outcome.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if the app has no such function; what kept the event from being handled.
+    pub async fn invoke(&self, function: &str, event: Event) -> Result<Outcome> {
+        self.inner.fleet.call(function, event).await
+    }
+
+    /// Gives `event` to every trigger that it fits, durably, as if it had happened; returns how many those were.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for an HTTP request, which is sent to the gateway; the store's.
+    pub async fn emit(&self, event: Event) -> Result<usize> {
+        self.inner.router.emit(event).await
+    }
+
+    /// Starts processes from another binary from now on; those that run finish what they are at, and end.
+    pub fn replace_binary(&self, path: &Path) {
+        self.inner.fleet.replace_binary(path);
+    }
+
+    /// Waits until nothing is queued for a trigger, leased or in flight; `false` if that takes longer than `within`.
+    pub async fn settled(&self, within: Duration) -> bool {
+        let look = async {
+            // Twice in a row: what one look misses because it was on its way from one place to another, the next one sees.
+            let mut quiet = 0;
+            while quiet < 2 {
+                let idle = self.inner.fleet.pools().all(|(_, pool)| pool.in_flight() == 0);
+                quiet = if idle && self.inner.feeds.are_empty().await {
+                    quiet + 1
+                } else {
+                    0
+                };
+                tokio::time::sleep(SETTLED_CHECK).await;
+            }
+        };
+        tokio::time::timeout(within, look).await.is_ok()
+    }
+
+    /// Stops: takes nothing more, finishes what is in flight, ends all processes, and closes the store. What was not handled is kept.
+    pub async fn stop(&self) {
+        let parts = self
+            .inner
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(parts) = parts else { return };
+        self.inner.intake.cancel();
+        for task in parts.intake {
+            joined(task).await;
+        }
+        self.inner.feeds.stop().await;
+        self.inner.fleet.stop().await;
+        self.inner.api.cancel();
+        joined(parts.api).await;
+        if let Some(s3) = parts.s3 {
+            s3.stop().await;
+        }
+        self.inner.holdings.close().await;
+        parts.run.remove();
+        parts.state.release();
+    }
+}
+
+async fn joined(task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "a part of the host ended badly");
+    }
+}
+
+async fn sweep(store: Store, activities: Activities, stop: CancellationToken) {
+    loop {
+        if let Err(error) = store.sweep().await {
+            let message = format!("what has expired could not be removed: {}", error.chain());
+            tracing::warn!("{message}");
+            activities.tell(Activity::Trouble { message });
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
+fn serve_api(
+    listener: TcpListener,
+    holdings: &Holdings,
+    tokens: Tokens,
+    controller: Controller,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    let tokens = Arc::new(tokens);
+    let buckets = holdings.bucket_routes(&tokens);
+    let router = api::router(holdings.registry().clone(), tokens, Arc::new(controller), buckets);
+    tokio::spawn(async move {
+        if let Err(error) = api::serve(listener, router, stop).await {
+            tracing::error!(error = %error.chain(), "the resource API ended");
+        }
+    })
+}
+
+fn wants_smtp(app: &App, options: &Options) -> Option<SocketAddr> {
+    let has_trigger = app
+        .functions
+        .values()
+        .flat_map(|spec| &spec.on)
+        .any(|trigger| matches!(trigger, Trigger::Email { .. }));
+    options
+        .smtp
+        .or_else(|| has_trigger.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))
+}
+
+fn check_exposure(options: &Options) -> Result<()> {
+    if options.exposure == Exposure::Network {
+        return Ok(());
+    }
+    let addresses = [Some(options.gateway), Some(options.api), options.smtp, options.s3];
+    match addresses
+        .into_iter()
+        .flatten()
+        .find(|address| !address.ip().is_loopback())
+    {
+        None => Ok(()),
+        Some(address) => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "engine.start",
+            "the address can be reached from other machines; allow that explicitly, or use 127.0.0.1",
+        )
+        .with("address", address)),
+    }
+}
+
+async fn listen(what: &'static str, option: &'static str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let (kind, message) = match error.kind() {
+            std::io::ErrorKind::AddrInUse => (
+                ErrorKind::AlreadyExists,
+                "the port is taken; end the program that uses it, or choose another port",
+            ),
+            std::io::ErrorKind::PermissionDenied => (
+                ErrorKind::PermissionDenied,
+                "the port may not be used; choose one above 1023",
+            ),
+            _ => (
+                ErrorKind::Unavailable,
+                "the address cannot be used; choose another",
+            ),
+        };
+        Error::new(kind, "engine.start", message)
+            .with("for", what)
+            .with("port", address.port())
+            .with("address", address)
+            .with("option", option)
+            .caused_by(error)
+    })
+}
+
+fn local_addr(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|error| {
+        Error::new(
+            ErrorKind::Unavailable,
+            "engine.start",
+            "a listener has no address",
+        )
+        .caused_by(error)
+    })
+}
+
+/// 244 random bits.
+fn new_token() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+fn environment(app: &App, function: &str, base: &str, token: &str) -> Result<Vec<(OsString, OsString)>> {
+    let bindings = serde_json::to_string(&app.bindings(function)).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            "engine.start",
+            "a function's resources cannot be written as JSON",
+        )
+        .with("function", function)
+        .caused_by(error)
+    })?;
+    let own = app
+        .functions
+        .get(function)
+        .map(|spec| spec.env.clone())
+        .unwrap_or_default();
+    let host = [
+        (env::FUNCTION, function.to_owned()),
+        (env::APP, app.name.clone()),
+        (env::TARGET, "local".to_owned()),
+        (env::BINDINGS, bindings),
+        (ENV_API, base.to_owned()),
+        (ENV_TOKEN, token.to_owned()),
+        (ENV_PARENT, std::process::id().to_string()),
+    ];
+    let host = host.into_iter().map(|(name, value)| (name.to_owned(), value));
+    // The host's come last: a function cannot be told by the manifest to be another one.
+    Ok(own
+        .into_iter()
+        .chain(host)
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect())
+}
+
+fn routes(app: &App, fleet: &Fleet) -> Result<Routes<Destination>> {
+    let mut routes = Routes::default();
+    let mut auth = BTreeMap::new();
+    let mut voice = BTreeMap::new();
+    for (name, spec) in &app.functions {
+        for trigger in &spec.on {
+            match trigger {
+                Trigger::Http { method, path } => {
+                    let method = match method {
+                        None => None,
+                        Some(method) => Some(method.to_ascii_uppercase().parse().map_err(
+                            |error: http::method::InvalidMethod| {
+                                Error::new(
+                                    ErrorKind::InvalidArgument,
+                                    "gateway.route",
+                                    "there is no such method",
+                                )
+                                .with("function", name)
+                                .with("method", method)
+                                .caused_by(error)
+                            },
+                        )?),
+                    };
+                    routes.add(
+                        method,
+                        path,
+                        name,
+                        Destination::Function(Arc::clone(fleet.pool(name)?)),
+                    )?;
+                }
+                Trigger::Auth { stage } => {
+                    auth.entry(stage.clone())
+                        .or_insert_with(|| Arc::from(name.as_str()));
+                }
+                Trigger::Voice { skill } => {
+                    voice
+                        .entry(skill.clone())
+                        .or_insert_with(|| Arc::from(name.as_str()));
+                }
+                _ => {}
+            }
+        }
+    }
+    gateway::add_steps(&mut routes, auth, voice)?;
+    Ok(routes)
+}

@@ -9,7 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Limited};
@@ -139,27 +141,46 @@ impl Gateway {
                     Err(error) => failed(&error),
                 }
             }
-            Destination::Auth(stage, function) => self.step(function, Some(*stage), request).await,
+            Destination::Auth(stage, function) => self.step(function, Some(stage), request).await,
             Destination::Voice(function) => self.step(function, None, request).await,
         }
     }
 
     /// A sign-in step or voice request in neutral JSON, answered with the function's answer in neutral JSON.
-    async fn step(&self, function: &str, stage: Option<AuthStage>, request: Request<Incoming>) -> Response<GatewayBody> {
+    async fn step(
+        &self,
+        function: &str,
+        stage: Option<&AuthStage>,
+        request: Request<Incoming>,
+    ) -> Response<GatewayBody> {
         let read = Limited::new(request.into_body(), MAX_STEP_BYTES).collect().await;
         let bytes = match read {
             Ok(body) => body.to_bytes(),
-            Err(error) => return problem(StatusCode::BAD_REQUEST, Some(&format!("the body cannot be read: {error}"))),
+            Err(error) => {
+                return problem(
+                    StatusCode::BAD_REQUEST,
+                    Some(&format!("the body cannot be read: {error}")),
+                );
+            }
         };
         let data = match stage {
-            Some(stage) => serde_json::from_slice::<AuthEvent>(&bytes).map(|event| {
-                Data::Auth(Box::new(AuthEvent { stage, ..event }))
+            // The path says which step it is; the body need not repeat it.
+            Some(stage) => serde_json::from_slice::<serde_json::Value>(&bytes).and_then(|mut json| {
+                if let Some(fields) = json.as_object_mut() {
+                    fields.insert("stage".to_owned(), stage.name().into());
+                }
+                serde_json::from_value::<AuthEvent>(json).map(|event| Data::Auth(Box::new(event)))
             }),
             None => serde_json::from_slice::<VoiceRequest>(&bytes).map(|voice| Data::Voice(Box::new(voice))),
         };
         let data = match data {
             Ok(data) => data,
-            Err(error) => return problem(StatusCode::BAD_REQUEST, Some(&format!("the body is not the request's JSON: {error}"))),
+            Err(error) => {
+                return problem(
+                    StatusCode::BAD_REQUEST,
+                    Some(&format!("the body is not the request's JSON: {error}")),
+                );
+            }
         };
         let answer = match self.fleet.call(function, Event::of(data)).await {
             Ok(Outcome::Auth(decision)) => serde_json::to_vec(&decision),
@@ -197,7 +218,7 @@ async fn pass_on(answer: Answer, pool: &Pool) -> Response<GatewayBody> {
             "the function answered a request with what is no response",
         ),
     };
-    tracing::warn!(function = %pool.name(), error = %error.chain(), "a request failed");
+    tracing::warn!(function = %pool.function(), error = %error.chain(), "a request failed");
     body.set_result(InvocationResult::Failed {
         kind: error.kind(),
         reason: error.chain(),
@@ -209,8 +230,12 @@ async fn pass_on(answer: Answer, pool: &Pool) -> Response<GatewayBody> {
 fn failed(error: &Error) -> Response<GatewayBody> {
     let status = match (error.kind(), error.operation()) {
         (ErrorKind::DeadlineExceeded, _) => StatusCode::GATEWAY_TIMEOUT,
-        (ErrorKind::ResourceExhausted | ErrorKind::Unavailable, "function.invoke") => StatusCode::SERVICE_UNAVAILABLE,
-        (_, "function.invoke" | "function.start" | "http.answer" | "outcome.decode") => StatusCode::BAD_GATEWAY,
+        (ErrorKind::ResourceExhausted | ErrorKind::Unavailable, "function.invoke") => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        (_, "function.invoke" | "function.start" | "http.answer" | "outcome.decode") => {
+            StatusCode::BAD_GATEWAY
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if status != StatusCode::INTERNAL_SERVER_ERROR {
@@ -228,7 +253,10 @@ fn refused(refusal: &routes::Refusal) -> Response<GatewayBody> {
         routes::Refusal::NotFound => problem(StatusCode::NOT_FOUND, Some("no function has this route")),
         routes::Refusal::BadPath => problem(StatusCode::BAD_REQUEST, Some("the path is not UTF-8")),
         routes::Refusal::Method(allowed) => {
-            let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, Some("the route has other methods"));
+            let mut response = problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                Some("the route has other methods"),
+            );
             if let Ok(allowed) = HeaderValue::try_from(allowed) {
                 response.headers_mut().insert(ALLOW, allowed);
             }
@@ -250,13 +278,19 @@ fn problem(status: StatusCode, detail: Option<&str>) -> Response<GatewayBody> {
 fn respond(status: StatusCode, content_type: &'static str, bytes: Bytes) -> Response<GatewayBody> {
     let mut response = Response::new(GatewayBody::Whole(Some(bytes)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 /// Removes what concerns one connection only, and what its `Connection` header names besides.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if let Some(named) = headers.get(CONNECTION).and_then(|value| value.to_str().ok()).map(str::to_owned) {
+    if let Some(named) = headers
+        .get(CONNECTION)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+    {
         for name in named.split(',') {
             if let Ok(name) = HeaderName::try_from(name.trim()) {
                 headers.remove(name);
@@ -327,13 +361,22 @@ pub fn add_steps(
 ) -> Result<()> {
     for (stage, function) in auth {
         let path = format!("/_nephos/auth/{}", stage.name());
-        routes.add(Some(Method::POST), &path, &function, Destination::Auth(stage, Arc::clone(&function)))?;
+        routes.add(
+            Some(Method::POST),
+            &path,
+            &function,
+            Destination::Auth(stage.clone(), Arc::clone(&function)),
+        )?;
     }
     for (skill, function) in voice {
         // A skill's name may hold what is a parameter in a path.
         let path = format!("/_nephos/voice/{}", skill.replace('{', "{{").replace('}', "}}"));
-        routes.add(Some(Method::POST), &path, &function, Destination::Voice(Arc::clone(&function)))?;
+        routes.add(
+            Some(Method::POST),
+            &path,
+            &function,
+            Destination::Voice(Arc::clone(&function)),
+        )?;
     }
     Ok(())
 }
-

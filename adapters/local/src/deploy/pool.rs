@@ -47,6 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The processes of one function.
 pub struct Pool {
+    function: Arc<str>,
     spec: Arc<FunctionSpec>,
     image: Mutex<Image>,
     idle: Duration,
@@ -61,7 +62,9 @@ pub struct Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("processes", &self.slots().len()).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("processes", &self.slots().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,6 +95,7 @@ impl Pool {
         let pool = Arc::new(Self {
             places: Arc::new(Semaphore::new(capacity(&spec))),
             spec,
+            function: Arc::clone(&image.function),
             image: Mutex::new(image),
             idle,
             activities,
@@ -129,8 +133,10 @@ impl Pool {
         &self.spec
     }
 
-    fn function(&self) -> Arc<str> {
-        Arc::clone(&lock(&self.image).function)
+    /// The function's name.
+    #[must_use]
+    pub fn function(&self) -> Arc<str> {
+        Arc::clone(&self.function)
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
@@ -198,7 +204,9 @@ impl Pool {
         loop {
             let (wait, last) = {
                 let trouble = lock(&self.trouble);
-                let wait = trouble.not_before.map(|at| at.saturating_duration_since(Instant::now()));
+                let wait = trouble
+                    .not_before
+                    .map(|at| at.saturating_duration_since(Instant::now()));
                 (wait.unwrap_or_default(), trouble.last.clone())
             };
             if wait.is_zero() {
@@ -225,7 +233,8 @@ impl Pool {
             return Err(stopping());
         }
         let image = lock(&self.image).clone();
-        let process = Process::start(&image, &self.activities).inspect_err(|error| self.crashed_early(&error.chain()))?;
+        let process = Process::start(&image, &self.activities)
+            .inspect_err(|error| self.crashed_early(&error.chain()))?;
         let slot = Arc::new(Slot::new(process));
         slot.enter(self.concurrency());
         self.slots().push(Arc::clone(&slot));
@@ -235,7 +244,10 @@ impl Pool {
             let exit = watched.process().ended().await;
             if let Some(pool) = pool.upgrade() {
                 pool.slots().retain(|slot| !Arc::ptr_eq(slot, &watched));
-                if watched.process().ending().is_none() && !watched.has_answered() && watched.process().age() < EARLY {
+                if watched.process().ending().is_none()
+                    && !watched.has_answered()
+                    && watched.process().age() < EARLY
+                {
                     pool.crashed_early(&exit.to_string());
                 }
             }
@@ -245,7 +257,9 @@ impl Pool {
 
     fn crashed_early(&self, how: &str) {
         let mut trouble = lock(&self.trouble);
-        let wait = FIRST_WAIT.saturating_mul(1 << trouble.crashes.min(16)).min(LONGEST_WAIT);
+        let wait = FIRST_WAIT
+            .saturating_mul(1 << trouble.crashes.min(16))
+            .min(LONGEST_WAIT);
         trouble.crashes = trouble.crashes.saturating_add(1);
         trouble.not_before = Some(Instant::now() + wait);
         how.clone_into(&mut trouble.last);
@@ -283,7 +297,9 @@ impl Pool {
         self.stopping.store(true, Ordering::Release);
         self.places.close();
         let slots: Vec<_> = self.slots().drain(..).collect();
-        let endings = slots.iter().map(|slot| slot.process().terminate(Ending::Stopping, STOP_GRACE));
+        let endings = slots
+            .iter()
+            .map(|slot| slot.process().terminate(Ending::Stopping, STOP_GRACE));
         futures::future::join_all(endings).await;
     }
 
@@ -317,7 +333,9 @@ fn capacity(spec: &FunctionSpec) -> usize {
         Isolation::Process => spec.concurrency.max(1) as usize,
         Isolation::Invocation => 1,
     };
-    per_process.saturating_mul(spec.max_instances.max(1) as usize).min(Semaphore::MAX_PERMITS)
+    per_process
+        .saturating_mul(spec.max_instances.max(1) as usize)
+        .min(Semaphore::MAX_PERMITS)
 }
 
 fn stopping() -> Error {

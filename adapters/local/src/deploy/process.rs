@@ -138,7 +138,11 @@ impl Process {
         let mut command = Command::new(&image.binary);
         command
             .env_clear()
-            .envs(PASSED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(
+                PASSED
+                    .into_iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
             .envs(image.environment.iter().map(|(name, value)| (name, value)))
             .env("TMPDIR", &temporary)
             .stdin(Stdio::from(OwnedFd::from(listener)))
@@ -210,7 +214,11 @@ impl Process {
     /// Waits until it has ended.
     pub async fn ended(&self) -> Arc<Exit> {
         let mut exit = self.exit.clone();
-        let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
+        let ended = exit
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|exit| exit.clone());
         ended.unwrap_or_else(|| {
             Arc::new(Exit {
                 reason: "lost sight of".to_owned(),
@@ -272,7 +280,8 @@ impl Process {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let read = self.memory_read.load(Ordering::Relaxed);
         let known = self.memory.load(Ordering::Relaxed);
-        if known == 0 || now.saturating_sub(read) > u64::try_from(MEMORY_AGE.as_millis()).unwrap_or(u64::MAX) {
+        if known == 0 || now.saturating_sub(read) > u64::try_from(MEMORY_AGE.as_millis()).unwrap_or(u64::MAX)
+        {
             self.memory_read.store(now, Ordering::Relaxed);
             let peak = read_peak_memory(self.pid).unwrap_or(known);
             self.memory.store(peak, Ordering::Relaxed);
@@ -294,7 +303,9 @@ fn remove(socket: &Path, temporary: &Path) {
 fn start_error(image: &Image, message: &'static str, error: std::io::Error) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ExecutableFileBusy => ErrorKind::PermissionDenied,
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ExecutableFileBusy => {
+            ErrorKind::PermissionDenied
+        }
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::OutOfMemory => ErrorKind::ResourceExhausted,
         _ => ErrorKind::Unavailable,
     };
@@ -368,7 +379,12 @@ impl Watcher {
         if tokio::time::timeout(OUTPUT_GRACE, &mut output).await.is_err() {
             output.abort();
         }
-        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let tail = self
+            .tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+            .collect();
         let reason = status.map_or_else(|error| format!("its end could not be learnt: {error}"), in_words);
         let exit = Arc::new(Exit { reason, tail });
         let function = self.function.to_string();
@@ -388,8 +404,16 @@ impl Watcher {
         exit
     }
 
-    fn read<R: tokio::io::AsyncRead + Unpin>(&self, stream: &'static str, pipe: R) -> impl Future<Output = ()> + use<R> {
-        let (function, activities, tail) = (Arc::clone(&self.function), self.activities.clone(), Arc::clone(&self.tail));
+    fn read<R: tokio::io::AsyncRead + Unpin>(
+        &self,
+        stream: &'static str,
+        pipe: R,
+    ) -> impl Future<Output = ()> + use<R> {
+        let (function, activities, tail) = (
+            Arc::clone(&self.function),
+            self.activities.clone(),
+            Arc::clone(&self.tail),
+        );
         output::read_lines(pipe, move |line| {
             if activities.has_listeners() {
                 activities.tell(Activity::Log {
@@ -449,7 +473,11 @@ mod tests {
         let mut tail = exit.tail.clone();
         tail.sort();
         assert_eq!(tail, ["before", "broken"]);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "socket and temporary folder are gone");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "socket and temporary folder are gone"
+        );
     }
 
     #[tokio::test]
@@ -465,7 +493,10 @@ mod tests {
     #[tokio::test]
     async fn one_that_ignores_the_request_to_end_is_made_to_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
-        let image = shell(folder.path(), "trap '' TERM; echo up; sleep 1000 & wait; wait; sleep 1000");
+        let image = shell(
+            folder.path(),
+            "trap '' TERM; echo up; sleep 1000 & wait; wait; sleep 1000",
+        );
         let activities = Activities::default();
         let mut listener = activities.listen();
         let process = Process::start(&image, &activities).unwrap();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activities, Activity};
 use super::pump::source;
-use super::store::{Checkpoint, Store, Clock};
+use super::store::{Checkpoint, Clock, Store};
 
 /// A tick that fires later than this after it was due is past due.
 const LATE: TimeDelta = TimeDelta::seconds(30);
@@ -49,15 +49,20 @@ impl Timetable {
         if let Some(every) = every {
             return match i64::try_from(every.as_millis()) {
                 Ok(every) if every > 0 => Ok(Self(Kind::Every(every))),
-                _ => Err(refuse("the interval must be longer than nothing; write `every 5 minutes`")),
+                _ => Err(refuse(
+                    "the interval must be longer than nothing; write `every 5 minutes`",
+                )),
             };
         }
         let zone = match timezone {
             "" => Tz::UTC,
-            name => name.parse().map_err(|_| refuse("there is no such time zone; write one as `Europe/Berlin`"))?,
+            name => name
+                .parse()
+                .map_err(|_| refuse("there is no such time zone; write one as `Europe/Berlin`"))?,
         };
         let cron = Cron::from_str(schedule).map_err(|error| {
-            refuse("the schedule cannot be read; write `every 5 minutes` or five cron fields").caused_by(error)
+            refuse("the schedule cannot be read; write `every 5 minutes` or five cron fields")
+                .caused_by(error)
         })?;
         Ok(Self(Kind::Cron(Box::new(cron), zone)))
     }
@@ -67,7 +72,11 @@ impl Timetable {
     pub fn next(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.0 {
             Kind::Every(every) => {
-                let next = time.timestamp_millis().div_euclid(*every).checked_add(1)?.checked_mul(*every)?;
+                let next = time
+                    .timestamp_millis()
+                    .div_euclid(*every)
+                    .checked_add(1)?
+                    .checked_mul(*every)?;
                 DateTime::from_timestamp_millis(next)
             }
             Kind::Cron(cron, zone) => {
@@ -86,7 +95,9 @@ impl Timetable {
                 DateTime::from_timestamp_millis(last)
             }
             Kind::Cron(cron, zone) => {
-                let last = cron.find_previous_occurrence(&time.with_timezone(zone), true).ok()?;
+                let last = cron
+                    .find_previous_occurrence(&time.with_timezone(zone), true)
+                    .ok()?;
                 Some(last.to_utc())
             }
         }
@@ -126,7 +137,12 @@ impl Ticker {
             let wait = match self.step().await {
                 Ok(wait) => wait,
                 Err(error) => {
-                    let message = format!("{} ({}): a tick could not be kept: {}", self.function, self.schedule, error.chain());
+                    let message = format!(
+                        "{} ({}): a tick could not be kept: {}",
+                        self.function,
+                        self.schedule,
+                        error.chain()
+                    );
                     tracing::warn!("{message}");
                     self.activities.tell(Activity::Trouble { message });
                     TROUBLE
@@ -155,7 +171,9 @@ impl Ticker {
         if let Some((due, past_due)) = self.timetable.due(fired, now) {
             let outgoing = source::write(&self.tick(due, past_due))?;
             // In one transaction: a tick is in the inbox once, whenever the host is killed.
-            self.store.advance_dead(&self.inbox, LOG, checkpoint(due), &self.inbox, outgoing).await?;
+            self.store
+                .advance_dead(&self.inbox, LOG, checkpoint(due), &self.inbox, outgoing)
+                .await?;
             fired = due;
         }
         let wait = self
@@ -206,23 +224,48 @@ mod tests {
     #[test]
     fn intervals_are_counted_from_the_epoch() {
         let timetable = every(300);
-        assert_eq!(timetable.next(at("2026-01-01T10:02:00Z")), Some(at("2026-01-01T10:05:00Z")));
-        assert_eq!(timetable.next(at("2026-01-01T10:05:00Z")), Some(at("2026-01-01T10:10:00Z")));
-        assert_eq!(timetable.last(at("2026-01-01T10:05:00Z")), Some(at("2026-01-01T10:05:00Z")));
-        assert_eq!(timetable.last(at("2026-01-01T10:04:59Z")), Some(at("2026-01-01T10:00:00Z")));
+        assert_eq!(
+            timetable.next(at("2026-01-01T10:02:00Z")),
+            Some(at("2026-01-01T10:05:00Z"))
+        );
+        assert_eq!(
+            timetable.next(at("2026-01-01T10:05:00Z")),
+            Some(at("2026-01-01T10:10:00Z"))
+        );
+        assert_eq!(
+            timetable.last(at("2026-01-01T10:05:00Z")),
+            Some(at("2026-01-01T10:05:00Z"))
+        );
+        assert_eq!(
+            timetable.last(at("2026-01-01T10:04:59Z")),
+            Some(at("2026-01-01T10:00:00Z"))
+        );
     }
 
     #[test]
     fn cron_fields_are_read_in_their_time_zone_summer_and_winter() {
         let timetable = Timetable::new("30 9 * * 1-5", None, "Europe/Berlin").unwrap();
-        assert_eq!(timetable.next(at("2026-01-02T12:00:00Z")), Some(at("2026-01-05T08:30:00Z")));
-        assert_eq!(timetable.next(at("2026-07-01T00:00:00Z")), Some(at("2026-07-01T07:30:00Z")));
-        assert_eq!(timetable.last(at("2026-07-01T08:00:00Z")), Some(at("2026-07-01T07:30:00Z")));
+        assert_eq!(
+            timetable.next(at("2026-01-02T12:00:00Z")),
+            Some(at("2026-01-05T08:30:00Z"))
+        );
+        assert_eq!(
+            timetable.next(at("2026-07-01T00:00:00Z")),
+            Some(at("2026-07-01T07:30:00Z"))
+        );
+        assert_eq!(
+            timetable.last(at("2026-07-01T08:00:00Z")),
+            Some(at("2026-07-01T07:30:00Z"))
+        );
     }
 
     #[test]
     fn what_cannot_be_read_is_refused_with_the_words_that_were_wrong() {
-        for (schedule, zone) in [("often", ""), ("61 * * * *", ""), ("* * * * *", "Europe/Atlantis")] {
+        for (schedule, zone) in [
+            ("often", ""),
+            ("61 * * * *", ""),
+            ("* * * * *", "Europe/Atlantis"),
+        ] {
             let error = Timetable::new(schedule, None, zone).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
             assert!(error.to_string().contains(schedule), "{error}");
@@ -235,9 +278,18 @@ mod tests {
         let timetable = every(60);
         let fired = at("2026-01-01T10:00:00Z");
         assert_eq!(timetable.due(fired, at("2026-01-01T10:00:59Z")), None);
-        assert_eq!(timetable.due(fired, at("2026-01-01T10:01:01Z")), Some((at("2026-01-01T10:01:00Z"), false)));
-        assert_eq!(timetable.due(fired, at("2026-01-01T10:05:01Z")), Some((at("2026-01-01T10:05:00Z"), true)));
-        assert_eq!(timetable.due(fired, at("2026-01-01T10:01:45Z")), Some((at("2026-01-01T10:01:00Z"), true)));
+        assert_eq!(
+            timetable.due(fired, at("2026-01-01T10:01:01Z")),
+            Some((at("2026-01-01T10:01:00Z"), false))
+        );
+        assert_eq!(
+            timetable.due(fired, at("2026-01-01T10:05:01Z")),
+            Some((at("2026-01-01T10:05:00Z"), true))
+        );
+        assert_eq!(
+            timetable.due(fired, at("2026-01-01T10:01:45Z")),
+            Some((at("2026-01-01T10:01:00Z"), true))
+        );
     }
 
     #[tokio::test]

@@ -74,10 +74,14 @@ impl<D> Routes<D> {
         };
         let routes = &mut self.methods[index];
         if let Some(other) = routes.iter().find(|route| route.method == method) {
-            return Err(Error::new(ErrorKind::AlreadyExists, "gateway.route", "two functions have the same route")
-                .with("path", path)
-                .with("function", function)
-                .with("other", &other.function));
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                "gateway.route",
+                "two functions have the same route",
+            )
+            .with("path", path)
+            .with("function", function)
+            .with("other", &other.function));
         }
         routes.push(Route {
             method,
@@ -99,7 +103,9 @@ impl<D> Routes<D> {
             .ok_or_else(|| Refusal::Method(allowed(routes)))?;
         let mut params = PathParams::default();
         for (name, (_, value)) in route.params.iter().zip(matched.params.iter()) {
-            let value = percent_decode_str(value).decode_utf8().map_err(|_| Refusal::BadPath)?;
+            let value = percent_decode_str(value)
+                .decode_utf8()
+                .map_err(|_| Refusal::BadPath)?;
             params.0.insert(name.clone(), value.into_owned());
         }
         Ok((&route.destination, params))
@@ -108,7 +114,10 @@ impl<D> Routes<D> {
 
 /// The methods of a path, as `Allow` lists them.
 fn allowed<D>(routes: &[Route<D>]) -> String {
-    let mut names: Vec<_> = routes.iter().filter_map(|route| route.method.as_ref().map(Method::as_str)).collect();
+    let mut names: Vec<_> = routes
+        .iter()
+        .filter_map(|route| route.method.as_ref().map(Method::as_str))
+        .collect();
     if names.contains(&"GET") && !names.contains(&"HEAD") {
         names.push("HEAD");
     }
@@ -154,9 +163,13 @@ mod tests {
     fn routes() -> Routes<u8> {
         let mut routes = Routes::default();
         routes.add(Some(Method::GET), "/orders/{id}", "get", 1).unwrap();
-        routes.add(Some(Method::PUT), "/orders/{order}", "put", 2).unwrap();
+        routes
+            .add(Some(Method::PUT), "/orders/{order}", "put", 2)
+            .unwrap();
         routes.add(None, "/orders/new", "new", 3).unwrap();
-        routes.add(Some(Method::GET), "/files/{*rest}", "files", 4).unwrap();
+        routes
+            .add(Some(Method::GET), "/files/{*rest}", "files", 4)
+            .unwrap();
         routes
     }
 
@@ -176,24 +189,35 @@ mod tests {
         assert_eq!(find("/orders/7", Method::PUT), Ok((2, pair("order", "7"))));
         assert_eq!(find("/orders/7", Method::HEAD), Ok((1, pair("id", "7"))));
         assert_eq!(find("/orders/new", Method::DELETE), Ok((3, Vec::new())));
-        assert_eq!(find("/files/a/b.txt", Method::GET), Ok((4, pair("rest", "a/b.txt"))));
+        assert_eq!(
+            find("/files/a/b.txt", Method::GET),
+            Ok((4, pair("rest", "a/b.txt")))
+        );
     }
 
     #[test]
     fn parameters_are_decoded_once() {
-        assert_eq!(find("/orders/a%2Fb%20%25", Method::GET), Ok((1, pair("id", "a/b %"))));
+        assert_eq!(
+            find("/orders/a%2Fb%20%25", Method::GET),
+            Ok((1, pair("id", "a/b %")))
+        );
         assert_eq!(find("/orders/%ff", Method::GET), Err(Refusal::BadPath));
     }
 
     #[test]
     fn what_leads_nowhere_says_why() {
         assert_eq!(find("/nothing", Method::GET), Err(Refusal::NotFound));
-        assert_eq!(find("/orders/7", Method::POST), Err(Refusal::Method("GET, HEAD, PUT".to_owned())));
+        assert_eq!(
+            find("/orders/7", Method::POST),
+            Err(Refusal::Method("GET, HEAD, PUT".to_owned()))
+        );
     }
 
     #[test]
     fn one_route_is_one_functions() {
-        let error = routes().add(Some(Method::GET), "/orders/{x}", "late", 9).unwrap_err();
+        let error = routes()
+            .add(Some(Method::GET), "/orders/{x}", "late", 9)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
         let text = error.to_string();
         assert!(text.contains("late") && text.contains("get"), "{text}");

@@ -74,7 +74,9 @@ pub(super) struct Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("open", &self.driver.is_some()).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("open", &self.driver.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,8 +96,9 @@ impl Connection {
     /// The process has ended.
     pub(super) async fn open(socket: &Path) -> std::io::Result<Self> {
         let stream = UnixStream::connect(socket).await?;
-        let (sender, driver) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+        let (sender, driver) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(std::io::Error::other)?;
         Ok(Self {
             sender,
             driver: Some(driver),
@@ -123,7 +126,10 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn exchange(&mut self, request: Request<DeliveryBody>) -> Result<Response<Incoming>, Failure> {
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<DeliveryBody>,
+    ) -> Result<Response<Incoming>, Failure> {
         if !self.ready().await {
             return Err(Failure::NotSent(Box::new(request)));
         }

@@ -74,7 +74,11 @@ fn result_of(outcome: &Result<Outcome>) -> InvocationResult {
         Err(error) | Ok(Outcome::Failed(error)) => failed(error),
         Ok(Outcome::Batch(batch)) => InvocationResult::Partial {
             failed: batch.failures().len(),
-            reason: batch.failures().first().map(|failure| failure.error.chain()).unwrap_or_default(),
+            reason: batch
+                .failures()
+                .first()
+                .map(|failure| failure.error.chain())
+                .unwrap_or_default(),
         },
         Ok(Outcome::Http(response)) => InvocationResult::Status {
             status: response.status().as_u16(),
@@ -125,10 +129,19 @@ impl Pool {
     ///
     /// # Errors
     /// As [`deliver`](Self::deliver); [`ErrorKind::ResourceExhausted`] if too many wait already.
-    pub async fn request(self: &Arc<Self>, mut request: Request<DeliveryBody>, params: &PathParams) -> Result<Answer> {
+    pub async fn request(
+        self: &Arc<Self>,
+        mut request: Request<DeliveryBody>,
+        params: &PathParams,
+    ) -> Result<Answer> {
         let id = Uuid::now_v7();
         let headers = request.headers();
-        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text = |name: HeaderName| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
         let parent = text(TRACEPARENT).unwrap_or_else(|| new_trace(id));
         let meta = Meta {
             invocation_id: id.to_string(),
@@ -243,7 +256,9 @@ impl Pool {
                 // A connection that rested may have been closed since; the request has not left yet.
                 Ok(Err(Failure::NotSent(back))) if rested => request = *back,
                 Ok(Err(Failure::NotSent(_))) => {
-                    return Err(self.crashed(lease, "the connection was closed before the request was sent").await);
+                    return Err(self
+                        .crashed(lease, "the connection was closed before the request was sent")
+                        .await);
                 }
                 Ok(Err(Failure::Broken(error))) => return Err(self.broken(lease, error.into()).await),
                 Err(_) => return Err(self.too_long(lease)),
@@ -264,7 +279,9 @@ impl Pool {
 
     /// Why an exchange broke off: the process ended, or sent what is no HTTP.
     async fn broken(&self, lease: &Lease, error: BoxError) -> Error {
-        let parse = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+        let parse = error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse);
         if parse {
             return Error::new(
                 ErrorKind::Internal,
@@ -289,11 +306,14 @@ impl Pool {
             (Some(Ending::TimedOut), _) => crashed(
                 "the function's process was ended because another of its invocations did not answer in time",
             ),
-            (Some(ending), _) => {
-                crashed("the function's process was ended in the middle of the invocation").with("reason", ending.name())
+            (Some(ending), _) => crashed("the function's process was ended in the middle of the invocation")
+                .with("reason", ending.name()),
+            (None, Ok(exit)) => {
+                crashed("the function's process ended in the middle of the invocation").with("ended", exit)
             }
-            (None, Ok(exit)) => crashed("the function's process ended in the middle of the invocation").with("ended", exit),
-            (None, Err(_)) => crashed("the function's process hung up in the middle of the invocation").caused_by(error),
+            (None, Err(_)) => {
+                crashed("the function's process hung up in the middle of the invocation").caused_by(error)
+            }
         }
     }
 }
@@ -361,15 +381,28 @@ fn subject(event: &Event) -> String {
             let object = happened.object();
             format!("{}/{}", object.bucket, object.key)
         }
-        Data::Queue(messages) => messages.first().map(|message| message.queue.clone()).unwrap_or_default(),
+        Data::Queue(messages) => messages
+            .first()
+            .map(|message| message.queue.clone())
+            .unwrap_or_default(),
         Data::Topic(notification) => notification.topic.clone(),
-        Data::Stream(records) => records.first().map(|record| record.stream.clone()).unwrap_or_default(),
-        Data::Table(changes) => changes.first().map(|change| change.table.clone()).unwrap_or_default(),
+        Data::Stream(records) => records
+            .first()
+            .map(|record| record.stream.clone())
+            .unwrap_or_default(),
+        Data::Table(changes) => changes
+            .first()
+            .map(|change| change.table.clone())
+            .unwrap_or_default(),
         Data::Schedule(tick) => tick.schedule.clone(),
         Data::Email(email) => email.subject.clone(),
         Data::Auth(auth) => auth.stage.name().to_owned(),
         Data::Voice(voice) => voice.skill.clone(),
-        _ => event.attributes.subject.clone().unwrap_or_else(|| event.attributes.ty.clone()),
+        _ => event
+            .attributes
+            .subject
+            .clone()
+            .unwrap_or_else(|| event.attributes.ty.clone()),
     }
 }
 
@@ -390,8 +423,12 @@ impl Fleet {
     /// [`ErrorKind::NotFound`] if the app has no such function.
     pub fn pool(&self, function: &str) -> Result<&Arc<Pool>> {
         self.0.get(function).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "function.invoke", "the app has no such function")
-                .with("function", function)
+            Error::new(
+                ErrorKind::NotFound,
+                "function.invoke",
+                "the app has no such function",
+            )
+            .with("function", function)
         })
     }
 
@@ -406,14 +443,20 @@ impl Fleet {
     /// [`ErrorKind::NotFound`] if the app has no such function; else as [`Pool::deliver`].
     pub async fn call(&self, function: &str, event: Event) -> Result<Outcome> {
         let pool = self.pool(function)?;
-        let Event { data: Data::Http(request), .. } = event else {
+        let Event {
+            data: Data::Http(request),
+            ..
+        } = event
+        else {
             let delivered = pool.deliver(&event, 1);
             drop(event);
             return delivered.await;
         };
         let (parts, body) = request.into_parts();
         let params = parts.extensions.get::<PathParams>().cloned().unwrap_or_default();
-        let answer = pool.request(Request::from_parts(parts, DeliveryBody::Made(body)), &params).await?;
+        let answer = pool
+            .request(Request::from_parts(parts, DeliveryBody::Made(body)), &params)
+            .await?;
         let (parts, mut body) = answer.into_parts();
         if OutcomeKind::of(&parts.headers) == Some(OutcomeKind::Http) {
             let mut response = Response::from_parts(parts, nephos_core::event::Body::new(body));
@@ -422,7 +465,9 @@ impl Fleet {
         }
         let bytes = http_body_util::BodyExt::collect(&mut body)
             .await
-            .map_err(|error| Error::new(ErrorKind::Crashed, "function.invoke", "the answer broke off").caused_by(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Crashed, "function.invoke", "the answer broke off").caused_by(error)
+            })?;
         let outcome = decode_outcome(parts, bytes.to_bytes(), &[]);
         body.set_result(result_of(&outcome));
         outcome
@@ -430,7 +475,9 @@ impl Fleet {
 
     /// Starts new processes of all functions from another binary from now on.
     pub fn replace_binary(&self, binary: &Path) {
-        self.0.values().for_each(|pool| pool.replace_binary(binary.to_owned()));
+        self.0
+            .values()
+            .for_each(|pool| pool.replace_binary(binary.to_owned()));
     }
 
     /// Stops all functions.
@@ -472,10 +519,16 @@ mod tests {
     fn a_new_trace_is_one_of_the_standards() {
         let trace = new_trace(Uuid::now_v7());
         let parts: Vec<_> = trace.split('-').collect();
-        let [version, trace_id, span, flags] = parts.as_slice() else { panic!("{trace}") };
+        let [version, trace_id, span, flags] = parts.as_slice() else {
+            panic!("{trace}")
+        };
         assert_eq!((*version, *flags), ("00", "00"));
         assert_eq!((trace_id.len(), span.len()), (32, 16));
-        assert!(trace.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()));
+        assert!(
+            trace
+                .bytes()
+                .all(|byte| byte == b'-' || byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+        );
         assert_ne!(u64::from_str_radix(span, 16).unwrap(), 0);
     }
 }

@@ -136,7 +136,9 @@ impl AnswerBody {
     /// The time is over: whoever streams for ever would keep its place for ever.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let deadline = self.deadline;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         timer.as_mut().poll(cx).map(|()| {
             Error::new(
                 ErrorKind::DeadlineExceeded,

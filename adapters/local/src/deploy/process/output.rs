@@ -86,7 +86,8 @@ impl Limiter {
     }
 
     fn end_line(&mut self, line: &mut impl FnMut(String)) {
-        let mut text = String::from_utf8_lossy(self.partial.strip_suffix(b"\r").unwrap_or(&self.partial)).into_owned();
+        let mut text =
+            String::from_utf8_lossy(self.partial.strip_suffix(b"\r").unwrap_or(&self.partial)).into_owned();
         if self.cut > 0 {
             text.push_str(&format!(" … {} bytes of the line cut", self.cut));
         }
@@ -132,7 +133,10 @@ mod tests {
 
     #[test]
     fn lines_are_put_together_over_reads() {
-        assert_eq!(lines(&[(b"one\r\ntw", 0), (b"o\n\nthree", 1)]), ["one", "two", "", "three"]);
+        assert_eq!(
+            lines(&[(b"one\r\ntw", 0), (b"o\n\nthree", 1)]),
+            ["one", "two", "", "three"]
+        );
     }
 
     #[test]
@@ -141,7 +145,10 @@ mod tests {
         long.extend_from_slice(b"\nnext\n");
         let lines = lines(&[(&long, 0)]);
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0], format!("{} … 5 bytes of the line cut", "x".repeat(MAX_LINE)));
+        assert_eq!(
+            lines[0],
+            format!("{} … 5 bytes of the line cut", "x".repeat(MAX_LINE))
+        );
         assert_eq!(lines[1], "next");
     }
 
@@ -151,7 +158,10 @@ mod tests {
         let lines = lines(&[(&flood, 0), (b"later\n", 1500)]);
         let kept: usize = lines.iter().filter(|line| *line == "y").count();
         assert_eq!(kept, MAX_WINDOW / 2);
-        assert_eq!(lines[kept], format!("… {} bytes of output dropped", flood.len() - kept * 2));
+        assert_eq!(
+            lines[kept],
+            format!("… {} bytes of output dropped", flood.len() - kept * 2)
+        );
         assert_eq!(lines[kept + 1], "later");
     }
 
@@ -162,6 +172,10 @@ mod tests {
         read_lines(pipe, |line| lines.push(line)).await;
         let total: usize = lines.iter().map(String::len).sum();
         assert!(total < 64 << 20, "{total}");
-        assert!(lines.iter().any(|line| line.contains("bytes of")), "{} lines", lines.len());
+        assert!(
+            lines.iter().any(|line| line.contains("bytes of")),
+            "{} lines",
+            lines.len()
+        );
     }
 }
