@@ -1,4 +1,9 @@
 //! The function's host over a real Unix socket: deliveries, streams, damage, and an orderly end.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::convert::Infallible;
 use std::future::Future;

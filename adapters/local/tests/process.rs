@@ -1,5 +1,10 @@
 //! A function's real process: how it starts, drains on SIGTERM, and ends with its parent. This binary is the function itself when the
 //! embedded host's variables are set.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
