@@ -1,6 +1,7 @@
 //! What both sides of the local protocol agree on: environment, header names, paths, and JSON bodies.
 
 mod error;
+mod queue;
 mod resources;
 
 use std::time::Duration;
@@ -12,10 +13,13 @@ use nephos_core::{Error, ErrorKind, Result, TraceContext};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use self::error::{WireError, kind_of_status, problem, status_of_kind};
+pub use self::queue::{
+    AckBody, ExtendBody, NackBody, ReceiveBody, ReceiveReply, SendBody, WireMessage, WireOutgoing,
+    WireReceived,
+};
 pub use self::resources::{
-    AckBody, AppendBody, ExtendBody, GetBody, IdsReply, ItemReply, NackBody, PublishBody, ReadBody,
-    ReadReply, ReceiveBody, ReceiveReply, ScanBody, SecretBody, SecretReply, SendBody, VersionsReply,
-    WireAppend, WireMessage, WireOutgoing, WirePayload, WirePublication, WireReceived, WireRecord, WriteBody,
+    AppendBody, GetBody, IdsReply, ItemReply, PublishBody, ReadBody, ReadReply, ScanBody, SecretBody,
+    SecretReply, VersionsReply, WireAppend, WirePayload, WirePublication, WireRecord, WriteBody,
 };
 
 /// The variable with the resource API's URL (`http://127.0.0.1:4567`); that it is set tells that the embedded host started the process.
