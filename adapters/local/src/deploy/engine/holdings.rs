@@ -15,13 +15,13 @@ use nephos_core::resource::secret::{SecretCapabilities, SecretDriver, SecretValu
 use nephos_core::resource::stream::StreamDriver;
 use nephos_core::resource::table::TableDriver;
 use nephos_core::resource::topic::TopicDriver;
-use nephos_core::resource::{Access, Binding, Drivers, ExternalBuckets, ResourceKind, Resources};
+use nephos_core::resource::{Binding, Drivers, ExternalBuckets, ResourceKind, Resources};
 use nephos_core::{Error, ErrorKind, Result};
 
 use super::state::StateFolder;
 use super::{Options, new_token};
 use crate::deploy::api::{ResourceRegistry, Tokens};
-use crate::deploy::bucket::{self, Authorize, FolderBucket, S3Credentials, S3Server, UrlSigner};
+use crate::deploy::bucket::{self, FolderBucket, S3Credentials, S3Server, UrlSigner};
 use crate::deploy::secrets::SecretStore;
 use crate::deploy::store::Store;
 use crate::resources::capabilities;
@@ -237,12 +237,6 @@ impl Holdings {
 
     pub(super) async fn close(&self) {
         self.store.clone().close().await;
-    }
-}
-
-impl Authorize for Tokens {
-    fn authorize(&self, token: &str, kind: ResourceKind, name: &str, access: Access) -> Result<()> {
-        Self::authorize(self, token, kind, name, access)
     }
 }
 
