@@ -17,7 +17,7 @@ fn kind_of<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 #[tokio::test]
 async fn a_message_beyond_the_queues_limits_is_refused_before_any_io() {
     let fake = Arc::new(Fake::new());
-    let queue = Queue::new("orders", fake.clone());
+    let queue = Queue::new("orders", Arc::<Fake>::clone(&fake));
     let error = queue
         .send(Outgoing::new("x").delay(Duration::from_secs(1200)))
         .await
@@ -63,7 +63,7 @@ async fn a_message_beyond_the_queues_limits_is_refused_before_any_io() {
 #[tokio::test]
 async fn one_message_beyond_the_limits_keeps_its_whole_batch_back() {
     let fake = Arc::new(Fake::new());
-    let queue = Queue::new("orders", fake.clone());
+    let queue = Queue::new("orders", Arc::<Fake>::clone(&fake));
     let batch = vec![Outgoing::new("fine"), Outgoing::new("x".repeat(17))];
     assert_eq!(
         kind_of(queue.send_batch(batch).await),
@@ -104,13 +104,13 @@ async fn a_receive_of_more_than_the_target_returns_is_cut_to_that() {
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_is_unavailable_is_tried_again_and_one_that_refuses_is_not() {
     let fake = Arc::new(Fake::new().failing(&[ErrorKind::Unavailable, ErrorKind::Unavailable]));
-    let queue = Queue::new("orders", fake.clone());
+    let queue = Queue::new("orders", Arc::<Fake>::clone(&fake));
     assert_eq!(queue.send("x").await.unwrap(), "1");
     assert_eq!(fake.calls(), 3);
 
     let fake = Arc::new(Fake::new().failing(&[ErrorKind::NotFound]));
     assert_eq!(
-        kind_of(Queue::new("orders", fake.clone()).depth().await),
+        kind_of(Queue::new("orders", Arc::<Fake>::clone(&fake)).depth().await),
         ErrorKind::NotFound
     );
     assert_eq!(fake.calls(), 1);
@@ -119,7 +119,7 @@ async fn a_driver_that_is_unavailable_is_tried_again_and_one_that_refuses_is_not
 #[tokio::test]
 async fn a_topic_refuses_what_it_cannot_carry() {
     let fake = Arc::new(Fake::new());
-    let topic = Topic::new("news", fake.clone());
+    let topic = Topic::new("news", Arc::<Fake>::clone(&fake));
     assert_eq!(
         kind_of(topic.publish("x".repeat(17)).await),
         ErrorKind::ResourceExhausted
@@ -135,7 +135,7 @@ async fn a_topic_refuses_what_it_cannot_carry() {
 #[tokio::test]
 async fn a_stream_refuses_what_it_cannot_carry() {
     let fake = Arc::new(Fake::new());
-    let stream = Stream::new("clicks", fake.clone());
+    let stream = Stream::new("clicks", Arc::<Fake>::clone(&fake));
     assert_eq!(
         kind_of(stream.append(Append::new("", "x")).await),
         ErrorKind::InvalidArgument

@@ -103,7 +103,7 @@ async fn attributes_are_kept_or_refused() {
 async fn every_object_is_on_one_page_whether_the_store_lists_in_order_or_not() {
     for ordered in [true, false] {
         let bucket = bucket(ordered);
-        let mut keys = vec!["a", "a-b", "a/1", "a/2", "a/b/3", "ab", "b"];
+        let mut keys = ["a", "a-b", "a/1", "a/2", "a/b/3", "ab", "b"];
         for key in keys.iter().rev() {
             bucket.put(key, "x").await.unwrap();
         }

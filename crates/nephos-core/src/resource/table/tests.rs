@@ -9,7 +9,7 @@ fn table(change: impl FnOnce(&mut Fake)) -> (Table, Arc<Fake>) {
     let mut fake = Fake::new();
     change(&mut fake);
     let fake = Arc::new(fake);
-    (Table::new("faces", fake.clone()), fake)
+    (Table::new("faces", Arc::<Fake>::clone(&fake)), fake)
 }
 
 fn kind_of<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
@@ -115,12 +115,12 @@ async fn a_conditional_write_is_not_tried_again() {
     let unavailable = [ErrorKind::Unavailable];
     let item = json!({"id": "a"});
     let fake = Arc::new(Fake::new().failing(&unavailable));
-    let table = Table::new("faces", fake.clone());
+    let table = Table::new("faces", Arc::<Fake>::clone(&fake));
     assert_eq!(kind_of(table.put_if_absent(&item).await), ErrorKind::Unavailable);
     assert_eq!(fake.calls(), 1);
 
     let fake = Arc::new(Fake::new().failing(&unavailable));
-    let table = Table::new("faces", fake.clone());
+    let table = Table::new("faces", Arc::<Fake>::clone(&fake));
     assert!(table.put(&item).await.is_ok());
     assert_eq!(fake.calls(), 2);
 }
