@@ -8,10 +8,8 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use nephos_core::{Error, ErrorKind, Result};
 use object_store::{Attributes, MultipartUpload, PutMode, PutPayload, PutResult, UploadPart};
-use sha2::{Digest as _, Sha256};
 
 use super::FolderBucket;
-use super::attributes::hex;
 use super::blocking::blocking;
 use super::files::{check_key, io_error};
 use super::stage::Staged;
@@ -27,7 +25,7 @@ pub(crate) const MAX_PARTS: u32 = 10_000;
 pub struct PartInfo {
     /// Its number, from 1.
     pub number: u32,
-    /// The etag of its content.
+    /// Its etag; another one each time that the part is uploaded.
     pub etag: String,
     /// Its size in bytes.
     pub size: u64,
@@ -88,10 +86,10 @@ impl FolderBucket {
             .with("key", key)
             .with("part", number));
         }
-        let (staged, size, digest) = part.finish()?;
+        let (staged, size) = part.finish()?;
         let info = PartInfo {
             number,
-            etag: hex(&digest.finalize()[..16]),
+            etag: uuid::Uuid::new_v4().simple().to_string(),
             size,
         };
         let mut uploads = self.inner.uploads.lock();
@@ -305,6 +303,3 @@ impl Drop for FolderUpload {
         let _ = self.bucket.abort_upload(&self.key, &self.id);
     }
 }
-
-/// The digest that a part's etag is made of.
-pub(super) type PartDigest = Sha256;

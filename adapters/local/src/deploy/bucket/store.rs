@@ -16,7 +16,6 @@ use object_store::{
     Attributes, CopyMode, CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
     ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
-use sha2::Digest as _;
 
 use super::FolderBucket;
 use super::attributes;
@@ -24,7 +23,7 @@ use super::blocking::blocking;
 use super::content::Content;
 use super::files::{check_key, io_error, not_found};
 use super::list::{After, Entry};
-use super::multipart::{FolderUpload, PartDigest};
+use super::multipart::FolderUpload;
 use super::stage::{Placed, Staged};
 use crate::resources::bucket::{folder_prefix, to_store_error};
 
@@ -60,7 +59,6 @@ pub struct Incoming {
     staged: Option<Staged>,
     gathered: BytesMut,
     size: u64,
-    digest: PartDigest,
 }
 
 impl Incoming {
@@ -99,16 +97,13 @@ impl Incoming {
                 "the object was written to after a failure",
             ));
         };
-        let mut digest = std::mem::take(&mut self.digest);
         self.size += bytes.len() as u64;
-        let (staged, digest) = blocking(move || {
-            digest.update(&bytes);
+        let staged = blocking(move || {
             staged.write(&bytes)?;
-            Ok((staged, digest))
+            Ok(staged)
         })
         .await?;
         self.staged = Some(staged);
-        self.digest = digest;
         Ok(())
     }
 
@@ -118,15 +113,9 @@ impl Incoming {
         self.size + self.gathered.len() as u64
     }
 
-    pub(super) fn finish(self) -> Result<(Staged, u64, PartDigest)> {
-        let Self {
-            staged,
-            gathered,
-            size,
-            digest,
-        } = self;
-        match staged {
-            Some(staged) if gathered.is_empty() => Ok((staged, size, digest)),
+    pub(super) fn finish(self) -> Result<(Staged, u64)> {
+        match self.staged {
+            Some(staged) if self.gathered.is_empty() => Ok((staged, self.size)),
             _ => Err(Error::new(
                 ErrorKind::Internal,
                 "bucket.put",
@@ -148,7 +137,6 @@ impl FolderBucket {
             staged: Some(staged),
             gathered: BytesMut::new(),
             size: 0,
-            digest: PartDigest::new(),
         })
     }
 

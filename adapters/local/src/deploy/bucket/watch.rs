@@ -109,6 +109,7 @@ pub(super) async fn start(bucket: &FolderBucket, sink: Arc<dyn EventSink>) -> Re
         unsettled: BTreeMap::new(),
         count: unsettled,
         compare: None,
+        blind: false,
         _watcher: watcher,
     };
     look.compare_all().await?;
@@ -152,7 +153,10 @@ struct Look {
     inbox: mpsc::UnboundedReceiver<notify::Result<Notice>>,
     unsettled: BTreeMap<String, Unsettled>,
     count: Arc<AtomicUsize>,
+    /// When the whole folder is compared next.
     compare: Option<Instant>,
+    /// Whether the system has said that it cannot watch all of it.
+    blind: bool,
     _watcher: RecommendedWatcher,
 }
 
@@ -167,6 +171,10 @@ struct Asked {
     stamped: BTreeSet<PathBuf>,
     /// The whole folder.
     all: bool,
+    /// The whole folder, again and again.
+    blind: bool,
+    /// Folders are new: the system may have begun to watch them after something was put there.
+    folders: bool,
 }
 
 impl Asked {
@@ -176,6 +184,7 @@ impl Asked {
             Err(error) => {
                 tracing::warn!(%error, "a bucket's folder cannot be watched as a whole; comparing it every 2 s instead");
                 self.all = true;
+                self.blind = true;
                 return;
             }
         };
@@ -184,6 +193,11 @@ impl Asked {
             return;
         }
         let paths = notice.paths;
+        self.folders |= match notice.kind {
+            EventKind::Create(CreateKind::Folder) => true,
+            EventKind::Modify(ModifyKind::Name(_)) => paths.iter().any(|path| path.is_dir()),
+            _ => false,
+        };
         match notice.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write))
             | EventKind::Modify(ModifyKind::Name(_))
@@ -253,10 +267,13 @@ impl Look {
     }
 
     async fn try_answer(&mut self, asked: Asked) -> Result<()> {
+        self.blind |= asked.blind;
         if asked.all || self.compare.is_some_and(|at| at <= Instant::now()) {
+            self.compare = None;
             self.compare_all().await?;
-            // Once the system has failed to watch everything, it may miss more.
-            self.compare = Some(Instant::now() + COMPARE);
+        }
+        if asked.folders || self.blind {
+            self.compare.get_or_insert_with(|| Instant::now() + COMPARE);
         }
         let root = self.bucket.root().to_owned();
         let keys = |paths: BTreeSet<PathBuf>| -> Vec<String> {
