@@ -59,7 +59,9 @@ impl ExternalBuckets for S3Buckets {
             None
         } else {
             Some(key_to_path(prefix).ok_or_else(|| {
-                invalid("the URL's prefix has segments that are empty, `.` or `..`, or holds control characters")
+                invalid(
+                    "the URL's prefix has segments that are empty, `.` or `..`, or holds control characters",
+                )
             })?)
         };
         let property = |name: &str| binding.properties.get(name).map(String::as_str);
@@ -68,8 +70,8 @@ impl ExternalBuckets for S3Buckets {
             .with_region(property("region").unwrap_or("us-east-1"))
             .with_conditional_put(S3ConditionalPut::ETagMatch);
         if let Some(endpoint) = property("endpoint") {
-            let plain = check_endpoint(endpoint)
-                .map_err(|message| invalid(message).with("endpoint", endpoint))?;
+            let plain =
+                check_endpoint(endpoint).map_err(|message| invalid(message).with("endpoint", endpoint))?;
             // A store of one's own has no name of its own for each bucket.
             builder = builder
                 .with_endpoint(endpoint.trim_end_matches('/'))
@@ -111,9 +113,14 @@ fn check_endpoint(endpoint: &str) -> std::result::Result<bool, &'static str> {
     if host.is_empty() {
         return Err("the endpoint names no host");
     }
-    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let loopback = host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
     if plain && !loopback {
-        return Err("an endpoint elsewhere must begin with https://: over http:// anybody on the way could read along");
+        return Err(
+            "an endpoint elsewhere must begin with https://: over http:// anybody on the way could read along",
+        );
     }
     Ok(plain)
 }
@@ -168,9 +175,18 @@ impl BucketDriver for S3Bucket {
             None => key.to_owned(),
         };
         let path = key_to_path(&whole).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, "bucket.signed_url", "the key is not one that a bucket can hold").with("key", key)
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "bucket.signed_url",
+                "the key is not one that a bucket can hold",
+            )
+            .with("key", key)
         })?;
-        let url = self.store.signed_url(method, &path, expires_in).await.map_err(Error::from)?;
+        let url = self
+            .store
+            .signed_url(method, &path, expires_in)
+            .await
+            .map_err(Error::from)?;
         Ok(url.into())
     }
 

@@ -20,6 +20,8 @@
 //!
 //! Features: `local` (on by default) runs on one's own machine, `s3` opens buckets by URL, `email` parses inbound e-mail.
 
+#[cfg(feature = "s3")]
+mod external;
 mod hosts;
 pub mod http;
 mod log;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nephos_core::adapter::{Host, Launch};
 use nephos_core::env::{self, Environment};
-use nephos_core::resource::{ExternalBuckets, NoExternalBuckets};
+use nephos_core::resource::ExternalBuckets;
 use nephos_core::{Error, ErrorKind, Function, FunctionInfo, Result};
 
 use crate::{hosts, log};
@@ -119,7 +119,10 @@ fn closest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
 
 /// What opens buckets outside the target.
 fn external() -> Arc<dyn ExternalBuckets> {
-    Arc::new(NoExternalBuckets)
+    #[cfg(feature = "s3")]
+    return Arc::new(crate::external::S3Buckets);
+    #[cfg(not(feature = "s3"))]
+    Arc::new(nephos_core::resource::NoExternalBuckets)
 }
 
 fn serve(host: &'static dyn Host, launch: Launch) -> ExitCode {

@@ -29,9 +29,9 @@ use crate::wire::{bucket_path, object_path, query_value};
 
 mod headers;
 
-pub(crate) use self::headers::{
-    attribute_name, attribute_of, insert, quote, read_attributes, unquote, write_attributes,
-};
+#[cfg(feature = "deploy")]
+pub(crate) use self::headers::{attribute_name, attribute_of};
+pub(crate) use self::headers::{insert, quote, read_attributes, unquote, write_attributes};
 
 /// What buckets on one machine can do: the same through the API and in the host itself.
 pub const CAPABILITIES: BucketCapabilities = BucketCapabilities {

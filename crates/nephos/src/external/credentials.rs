@@ -10,8 +10,8 @@ use nephos_core::{Error, ErrorKind, Result};
 use object_store::aws::AwsCredential;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, CredentialProvider, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    CopyOptions, CredentialProvider, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
 };
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -33,7 +33,9 @@ pub(super) struct SecretCredentials {
 
 impl Debug for SecretCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretCredentials").field("secret", &self.secret.name()).finish_non_exhaustive()
+        f.debug_struct("SecretCredentials")
+            .field("secret", &self.secret.name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -146,8 +148,14 @@ impl Watched {
 // Every method is written out: a default one would lose what the store underneath does better.
 #[async_trait]
 impl ObjectStore for Watched {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> object_store::Result<PutResult> {
-        self.note(self.store.put_opts(location, payload, options).await).await
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        self.note(self.store.put_opts(location, payload, options).await)
+            .await
     }
 
     async fn put_multipart_opts(
@@ -155,14 +163,19 @@ impl ObjectStore for Watched {
         location: &Path,
         options: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.note(self.store.put_multipart_opts(location, options).await).await
+        self.note(self.store.put_multipart_opts(location, options).await)
+            .await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
         self.note(self.store.get_opts(location, options).await).await
     }
 
-    async fn get_ranges(&self, location: &Path, ranges: &[std::ops::Range<u64>]) -> object_store::Result<Vec<bytes::Bytes>> {
+    async fn get_ranges(
+        &self,
+        location: &Path,
+        ranges: &[std::ops::Range<u64>],
+    ) -> object_store::Result<Vec<bytes::Bytes>> {
         self.note(self.store.get_ranges(location, ranges).await).await
     }
 
@@ -177,7 +190,11 @@ impl ObjectStore for Watched {
         self.note_all(self.store.list(prefix))
     }
 
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
         self.note_all(self.store.list_with_offset(prefix, offset))
     }
 

@@ -67,11 +67,36 @@ fn urls_and_endpoints_that_cannot_be_used_are_refused_with_the_reason() {
         ("s3://", None, ErrorKind::InvalidArgument, "s3://bucket"),
         ("s3://a b", None, ErrorKind::InvalidArgument, "s3://bucket"),
         ("s3://evidence/../x", None, ErrorKind::InvalidArgument, "prefix"),
-        ("s3://evidence", Some("storage.example.net"), ErrorKind::InvalidArgument, "https://"),
-        ("s3://evidence", Some("http://storage.example.net"), ErrorKind::InvalidArgument, "https://"),
-        ("s3://evidence", Some("http://127.0.0.1.example.net"), ErrorKind::InvalidArgument, "https://"),
-        ("s3://evidence", Some("https://me:key@example.net"), ErrorKind::InvalidArgument, "credentials"),
-        ("s3://evidence", Some("https://"), ErrorKind::InvalidArgument, "no host"),
+        (
+            "s3://evidence",
+            Some("storage.example.net"),
+            ErrorKind::InvalidArgument,
+            "https://",
+        ),
+        (
+            "s3://evidence",
+            Some("http://storage.example.net"),
+            ErrorKind::InvalidArgument,
+            "https://",
+        ),
+        (
+            "s3://evidence",
+            Some("http://127.0.0.1.example.net"),
+            ErrorKind::InvalidArgument,
+            "https://",
+        ),
+        (
+            "s3://evidence",
+            Some("https://me:key@example.net"),
+            ErrorKind::InvalidArgument,
+            "credentials",
+        ),
+        (
+            "s3://evidence",
+            Some("https://"),
+            ErrorKind::InvalidArgument,
+            "no host",
+        ),
     ] {
         let error = S3Buckets.open(&binding(url, endpoint), None).unwrap_err();
         assert_eq!(error.kind(), kind, "{url} {endpoint:?}: {error}");
@@ -96,11 +121,15 @@ fn https_anywhere_and_http_on_this_machine_are_opened_without_reading_the_secret
 
 #[tokio::test]
 async fn credentials_are_read_once_and_again_after_a_refusal() {
-    let (driver, secret) = secret(r#"{"access_key_id":"id","secret_access_key":"key","session_token":"token"}"#);
+    let (driver, secret) =
+        secret(r#"{"access_key_id":"id","secret_access_key":"key","session_token":"token"}"#);
     let credentials = SecretCredentials::new(secret);
     for _ in 0..3 {
         let credential = credentials.get_credential().await.unwrap();
-        assert_eq!((credential.key_id.as_str(), credential.token.as_deref()), ("id", Some("token")));
+        assert_eq!(
+            (credential.key_id.as_str(), credential.token.as_deref()),
+            ("id", Some("token"))
+        );
     }
     assert_eq!(driver.reads.load(Ordering::Relaxed), 1);
     credentials.forget().await;
@@ -111,7 +140,12 @@ async fn credentials_are_read_once_and_again_after_a_refusal() {
 #[tokio::test]
 async fn a_secret_of_another_shape_is_an_error_that_does_not_show_it() {
     let (_driver, secret) = secret(r#"{"access_key_id":"hunter2"}"#);
-    let driver = S3Buckets.open(&binding("s3://evidence", Some("http://127.0.0.1:9")), Some(secret)).unwrap();
+    let driver = S3Buckets
+        .open(
+            &binding("s3://evidence", Some("http://127.0.0.1:9")),
+            Some(secret),
+        )
+        .unwrap();
     let error = Bucket::new("archive", driver).get("a").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error:?}");
     assert!(error.to_string().contains("access_key_id"), "{error}");
@@ -121,10 +155,24 @@ async fn a_secret_of_another_shape_is_an_error_that_does_not_show_it() {
 #[tokio::test]
 async fn a_signed_url_names_bucket_prefix_and_key_and_not_the_secret() {
     let (_driver, secret) = secret(r#"{"access_key_id":"id","secret_access_key":"hunter2"}"#);
-    let driver = S3Buckets.open(&binding("s3://evidence/2026", Some("http://127.0.0.1:4568")), Some(secret)).unwrap();
+    let driver = S3Buckets
+        .open(
+            &binding("s3://evidence/2026", Some("http://127.0.0.1:4568")),
+            Some(secret),
+        )
+        .unwrap();
     let bucket = Bucket::new("archive", driver);
     let method = nephos_core::resource::bucket::SignedMethod::Get;
-    let url = bucket.signed_url(method, "a b.jpg", std::time::Duration::from_secs(60)).await.unwrap();
-    assert!(url.starts_with("http://127.0.0.1:4568/evidence/2026/a%20b.jpg?"), "{url}");
-    assert!(url.contains("X-Amz-Expires=60") && !url.contains("hunter2"), "{url}");
+    let url = bucket
+        .signed_url(method, "a b.jpg", std::time::Duration::from_secs(60))
+        .await
+        .unwrap();
+    assert!(
+        url.starts_with("http://127.0.0.1:4568/evidence/2026/a%20b.jpg?"),
+        "{url}"
+    );
+    assert!(
+        url.contains("X-Amz-Expires=60") && !url.contains("hunter2"),
+        "{url}"
+    );
 }

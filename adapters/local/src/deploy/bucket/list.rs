@@ -145,11 +145,12 @@ impl Walk {
                     Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {}
                     Err(errno) => return Err(failed(errno).with("folder", key)),
                 }
-            } else if key.starts_with(&self.prefix) && self.after.allows(&key) {
-                if let Found::Object(info) = find_at(&level.at, &name.sort).map_err(failed)? {
-                    found = Some((key, info));
-                    break;
-                }
+            } else if key.starts_with(&self.prefix)
+                && self.after.allows(&key)
+                && let Found::Object(info) = find_at(&level.at, &name.sort).map_err(failed)?
+            {
+                found = Some((key, info));
+                break;
             }
         }
         self.stack = Some(stack);

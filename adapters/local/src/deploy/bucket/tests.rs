@@ -2,6 +2,7 @@
 
 mod api;
 mod list;
+mod s3;
 mod store;
 mod watch;
 

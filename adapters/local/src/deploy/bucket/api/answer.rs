@@ -103,7 +103,7 @@ pub(super) fn content(mut content: Content, ranged: bool) -> Result<Response> {
         let value = format!("bytes {}-{}/{}", range.start, range.end - 1, meta.size);
         insert(&mut headers, CONTENT_RANGE, &value, OPERATION)?;
     }
-    let stream = content.stream.map_err(|error| Error::from(error));
+    let stream = content.stream.map_err(Error::from);
     let mut response = Response::new(Body::from_stream(stream));
     if partial {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;

@@ -1,1 +1,586 @@
-//! The resource API over a real socket.
+//! The resource API over a real socket: by the function's own driver, and by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chrono::Utc;
+use futures::{StreamExt as _, TryStreamExt as _};
+use nephos_core::resource::bucket::{Bucket, PutOptionsExt, SignedMethod};
+use nephos_core::resource::{Access, ResourceKind};
+use nephos_core::{Error, ErrorKind, Result};
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore as _, ObjectStoreExt as _, PutPayload};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::super::{Authorize, FolderBucket, UrlSigner, router};
+use super::{Fixture, ODD_KEYS};
+use crate::resources::bucket::LocalBucket;
+use crate::resources::client::Client;
+
+/// What each token is good for.
+#[derive(Debug)]
+struct Tokens(BTreeMap<&'static str, BTreeSet<Access>>);
+
+impl Authorize for Tokens {
+    fn authorize(&self, token: &str, kind: ResourceKind, name: &str, access: Access) -> Result<()> {
+        assert_eq!((kind, name), (ResourceKind::Bucket, "snapshots"));
+        let granted = self
+            .0
+            .get(token)
+            .ok_or_else(|| Error::new(ErrorKind::Unauthenticated, "test.authorize", "no such token"))?;
+        if granted.contains(&access) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::PermissionDenied, "test.authorize", "not granted").with("access", access))
+    }
+}
+
+struct Served {
+    fixture: Fixture,
+    address: SocketAddr,
+    signer: UrlSigner,
+}
+
+impl Served {
+    async fn new() -> Self {
+        let fixture = Fixture::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let signer = UrlSigner::new(&[7; 32], &format!("http://{address}")).unwrap();
+        let all: BTreeSet<_> = ResourceKind::Bucket.access().iter().copied().collect();
+        let tokens = Tokens([("all", all), ("reader", [Access::Read].into())].into());
+        let routes = router([fixture.folder.clone()], Arc::new(tokens), Some(signer.clone()));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Self {
+            fixture,
+            address,
+            signer,
+        }
+    }
+
+    fn driver(&self, token: &str) -> LocalBucket {
+        LocalBucket::new(
+            Client::new(&format!("http://{}", self.address), token).unwrap(),
+            "snapshots",
+        )
+    }
+
+    fn bucket(&self) -> Bucket {
+        Bucket::new("snapshots", Arc::new(self.driver("all")))
+    }
+
+    /// Sends a request as it is written; returns the answer's status, head and body.
+    async fn raw(&self, head: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = format!(
+            "{head}\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let end = answer
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .unwrap();
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head, answer[end + 4..].to_vec())
+    }
+
+    /// A request to the path of a signed URL.
+    async fn by_url(&self, method: &str, url: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let path = url.strip_prefix(&format!("http://{}", self.address)).unwrap();
+        let (status, _, body) = self.raw(&format!("{method} {path} HTTP/1.1"), body).await;
+        (status, body)
+    }
+}
+
+#[tokio::test]
+async fn odd_keys_come_through_http_to_the_letter() {
+    let served = Served::new().await;
+    let bucket = served.bucket();
+    for key in ODD_KEYS {
+        let options = PutOptionsExt {
+            content_type: Some("text/x-odd; charset=utf-8".into()),
+            metadata: [
+                ("name".to_owned(), key.to_owned()),
+                ("spaced".to_owned(), " %\n ".to_owned()),
+            ]
+            .into(),
+        };
+        let etag = bucket
+            .put_with(key, key.to_owned(), options.clone())
+            .await
+            .unwrap();
+        assert_eq!(
+            std::fs::read(served.fixture.file(key)).unwrap(),
+            key.as_bytes(),
+            "{key}"
+        );
+        let object = bucket.open(key).await.unwrap();
+        assert_eq!(
+            object.meta,
+            served.fixture.bucket().head(key).await.unwrap(),
+            "{key}"
+        );
+        assert_eq!(
+            (object.meta.etag.clone(), object.content_type.clone()),
+            (etag, options.content_type)
+        );
+        assert_eq!(object.metadata, options.metadata, "{key}");
+        assert_eq!(object.bytes().await.unwrap(), key, "{key}");
+    }
+    let whole = served.fixture.bucket().list("", None, 100).await.unwrap();
+    assert_eq!(bucket.list("", None, 100).await.unwrap(), whole);
+    assert_eq!(whole.objects.len(), ODD_KEYS.len());
+    for key in ODD_KEYS {
+        bucket.copy(key, "copy").await.unwrap();
+        bucket.delete(key).await.unwrap();
+        assert_eq!(bucket.get(key).await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    assert_eq!(bucket.get("copy").await.unwrap(), *ODD_KEYS.last().unwrap());
+}
+
+#[tokio::test]
+async fn impossible_keys_are_refused_over_http_and_nothing_leaves_the_folder() {
+    let served = Served::new().await;
+    for path in [
+        "..",
+        "../x",
+        "%2e%2e/x",
+        "a/../x",
+        "a//b",
+        "a%00",
+        "%ff",
+        "a/",
+        &"x".repeat(300),
+    ] {
+        let head = format!("PUT /v1/bucket/snapshots/{path} HTTP/1.1\r\nauthorization: Bearer all");
+        let (status, head, body) = served.raw(&head, b"x").await;
+        assert_eq!(status, 400, "{path}: {head}");
+        assert!(head.contains("application/problem+json"), "{head}");
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["kind"], "invalid_argument");
+    }
+    assert_eq!(
+        std::fs::read_dir(served.fixture.folder.root()).unwrap().count(),
+        0
+    );
+    assert_eq!(
+        std::fs::read_dir(served.fixture.folder.root().parent().unwrap())
+            .unwrap()
+            .count(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn errors_keep_kind_and_reason() {
+    let served = Served::new().await;
+    let bucket = served.bucket();
+    assert_eq!(bucket.head("none").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let etag = bucket.put_if_absent("a", "1").await.unwrap().unwrap();
+    assert_eq!(
+        bucket.put_if_absent("a", "2").await.unwrap_err().kind(),
+        ErrorKind::AlreadyExists
+    );
+    bucket.put_if_match("a", "3", &etag).await.unwrap();
+    assert_eq!(
+        bucket.put_if_match("a", "4", &etag).await.unwrap_err().kind(),
+        ErrorKind::Conflict
+    );
+    let error = bucket.put("a/b", "5").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("is itself an object"), "{error}");
+    let error = bucket.get_range("a", 5..6).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    let other = LocalBucket::new(
+        Client::new(&format!("http://{}", served.address), "nobody").unwrap(),
+        "snapshots",
+    );
+    let error = Bucket::new("snapshots", Arc::new(other))
+        .get("a")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    let reader = Bucket::new("snapshots", Arc::new(served.driver("reader")));
+    assert_eq!(reader.get("a").await.unwrap(), "3");
+    assert_eq!(
+        reader.put("a", "6").await.unwrap_err().kind(),
+        ErrorKind::PermissionDenied
+    );
+    assert_eq!(
+        reader.copy("a", "b").await.unwrap_err().kind(),
+        ErrorKind::PermissionDenied
+    );
+    assert_eq!(
+        reader.delete("a").await.unwrap_err().kind(),
+        ErrorKind::PermissionDenied
+    );
+    let error = reader
+        .signed_url(SignedMethod::Put, "a", Duration::from_secs(9))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn ranges_and_conditions_are_http_as_it_is_written() {
+    let served = Served::new().await;
+    served
+        .fixture
+        .bucket()
+        .put("ten.txt", "0123456789")
+        .await
+        .unwrap();
+    let path = "/v1/bucket/snapshots/ten.txt HTTP/1.1\r\nauthorization: Bearer reader";
+    for (range, status, body, content_range) in [
+        ("bytes=2-4", 206, "234", "bytes 2-4/10"),
+        ("bytes=7-", 206, "789", "bytes 7-9/10"),
+        ("bytes=-2", 206, "89", "bytes 8-9/10"),
+        ("bytes=8-99", 206, "89", "bytes 8-9/10"),
+        ("bytes=10-", 416, "", "bytes */10"),
+        ("bytes=4-2", 200, "0123456789", ""),
+        ("lines=1-2", 200, "0123456789", ""),
+        ("bytes=0-1,4-5", 200, "0123456789", ""),
+    ] {
+        let (got, head, content) = served.raw(&format!("GET {path}\r\nrange: {range}"), b"").await;
+        assert_eq!(got, status, "{range}: {head}");
+        assert!(
+            content_range.is_empty() || head.contains(&format!("content-range: {content_range}")),
+            "{range}: {head}"
+        );
+        if status < 300 {
+            assert_eq!(content, body.as_bytes(), "{range}");
+        }
+    }
+    let (status, head, body) = served.raw(&format!("HEAD {path}"), b"").await;
+    assert_eq!((status, body.len()), (200, 0));
+    assert!(
+        head.contains("content-length: 10") && head.contains("content-type: text/plain"),
+        "{head}"
+    );
+    let etag = head
+        .split("etag: ")
+        .nth(1)
+        .unwrap()
+        .split("\r\n")
+        .next()
+        .unwrap()
+        .to_owned();
+    let modified = head
+        .split("last-modified: ")
+        .nth(1)
+        .unwrap()
+        .split("\r\n")
+        .next()
+        .unwrap()
+        .to_owned();
+    for (condition, status) in [
+        (format!("if-none-match: {etag}"), 304),
+        (format!("if-none-match: \"other\", {etag}"), 304),
+        ("if-none-match: \"other\"".to_owned(), 200),
+        (format!("if-match: {etag}"), 200),
+        ("if-match: \"other\"".to_owned(), 412),
+        ("if-match: *".to_owned(), 200),
+        ("if-modified-since: Sat, 01 Jan 2000 00:00:00 GMT".to_owned(), 200),
+        (
+            "if-unmodified-since: Sat, 01 Jan 2000 00:00:00 GMT".to_owned(),
+            412,
+        ),
+        ("if-modified-since: never".to_owned(), 200),
+    ] {
+        let (got, head, _) = served.raw(&format!("GET {path}\r\n{condition}"), b"").await;
+        assert_eq!(got, status, "{condition}: {head}");
+    }
+    assert!(modified.ends_with("gmt"), "{modified}");
+    let driver = served.driver("reader");
+    let options = GetOptions::new().with_if_none_match(Some(etag.trim_matches('"')));
+    let error = driver
+        .get_opts(&Path::from("ten.txt"), options)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, object_store::Error::NotModified { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn requests_that_are_none_are_refused() {
+    let served = Served::new().await;
+    for (line, status) in [
+        ("GET /v1/bucket/snapshots/a HTTP/1.1", 401),
+        (
+            "GET /v1/bucket/snapshots/a HTTP/1.1\r\nauthorization: Basic all",
+            401,
+        ),
+        (
+            "PATCH /v1/bucket/snapshots/a HTTP/1.1\r\nauthorization: Bearer all",
+            400,
+        ),
+        (
+            "GET /v1/bucket/snapshots HTTP/1.1\r\nauthorization: Bearer all",
+            400,
+        ),
+        (
+            "GET /v1/bucket/snapshots?list&limit=0 HTTP/1.1\r\nauthorization: Bearer all",
+            400,
+        ),
+        (
+            "GET /v1/bucket/snapshots?list&token=x HTTP/1.1\r\nauthorization: Bearer all",
+            400,
+        ),
+        (
+            "PUT /v1/bucket/snapshots/a?upload=none&part=1 HTTP/1.1\r\nauthorization: Bearer all",
+            404,
+        ),
+        (
+            "POST /v1/bucket/snapshots/a?sign=GET&expires-in=999999999 HTTP/1.1\r\nauthorization: Bearer all",
+            400,
+        ),
+        (
+            "PUT /v1/bucket/snapshots/a HTTP/1.1\r\nauthorization: Bearer all\r\nif-none-match: \"x\"",
+            400,
+        ),
+    ] {
+        let (got, _, body) = served.raw(line, b"").await;
+        assert_eq!(got, status, "{line}: {}", String::from_utf8_lossy(&body));
+    }
+}
+
+#[tokio::test]
+async fn listing_pages_through_http_as_in_the_folder() {
+    let served = Served::new().await;
+    let folder = &served.fixture.folder;
+    for number in 0..2345 {
+        std::fs::write(served.fixture.file(&format!("{number:04}")), "x").unwrap();
+    }
+    std::fs::create_dir_all(served.fixture.file("sub/sub")).unwrap();
+    std::fs::write(served.fixture.file("sub/sub/a"), "x").unwrap();
+    let driver = served.driver("reader");
+    let own: Vec<_> = folder.list(None).try_collect().await.unwrap();
+    let listed: Vec<_> = driver.list(None).try_collect().await.unwrap();
+    assert_eq!(listed, own);
+    assert_eq!(listed.len(), 2346);
+    let offset = Path::from("1500");
+    let behind: Vec<_> = driver
+        .list_with_offset(None, &offset)
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(behind, own[1501..]);
+    let folded = driver.list_with_delimiter(None).await.unwrap();
+    assert_eq!(
+        (folded.objects.len(), folded.common_prefixes),
+        (2345, vec![Path::from("sub")])
+    );
+    let below: Vec<_> = driver.list(Some(&Path::from("sub"))).try_collect().await.unwrap();
+    assert_eq!(below.len(), 1);
+    let gone = driver_delete(
+        &served.driver("all"),
+        own.iter().map(|meta| meta.location.clone()).collect(),
+    )
+    .await;
+    assert_eq!(gone, 2346);
+    assert!(folder.list(None).next().await.is_none());
+}
+
+async fn driver_delete(driver: &LocalBucket, paths: Vec<Path>) -> usize {
+    let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
+    driver
+        .delete_stream(paths)
+        .try_collect::<Vec<_>>()
+        .await
+        .unwrap()
+        .len()
+}
+
+#[tokio::test]
+async fn uploads_in_parts_and_streams_work_through_http() {
+    let served = Served::new().await;
+    let driver = served.driver("all");
+    let path = Path::from("parts");
+    let mut upload = driver.put_multipart(&path).await.unwrap();
+    let (first, second) = (
+        upload.put_part(PutPayload::from_static(b"one")),
+        upload.put_part(PutPayload::from_static(b"two")),
+    );
+    second.await.unwrap();
+    first.await.unwrap();
+    upload.complete().await.unwrap();
+    assert_eq!(driver.get(&path).await.unwrap().bytes().await.unwrap(), "onetwo");
+    let mut upload = driver.put_multipart(&Path::from("aborted")).await.unwrap();
+    upload.put_part(PutPayload::from_static(b"one")).await.unwrap();
+    upload.abort().await.unwrap();
+    assert!(served.fixture.staged().is_empty());
+
+    let bucket = served.bucket();
+    let chunks = futures::stream::iter(
+        (0..40).map(|number| Ok::<_, std::io::Error>(Bytes::from(vec![number; 1 << 19]))),
+    );
+    bucket
+        .put_stream("streamed", chunks, PutOptionsExt::default())
+        .await
+        .unwrap();
+    let read = bucket.get("streamed").await.unwrap();
+    assert_eq!(read.len(), 20 << 20);
+    assert!(
+        read.chunks(1 << 19)
+            .zip(0..40)
+            .all(|(chunk, number)| chunk.iter().all(|byte| *byte == number))
+    );
+    assert_eq!(
+        bucket
+            .get_range("streamed", (1 << 19) - 1..(1 << 19) + 1)
+            .await
+            .unwrap(),
+        Bytes::from_static(&[0, 1])
+    );
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cut_off_leaves_nothing() {
+    let served = Served::new().await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = "PUT /v1/bucket/snapshots/cut HTTP/1.1\r\nhost: x\r\nauthorization: Bearer all\r\ncontent-length: 9999999\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&[0; 100_000]).await.unwrap();
+    until("the upload has begun", || !served.fixture.staged().is_empty()).await;
+    drop(stream);
+    until("the upload is forgotten", || served.fixture.staged().is_empty()).await;
+    assert!(!served.fixture.file("cut").exists());
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not within 30 s");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_signed_url_allows_one_method_on_one_key_for_its_time() {
+    let served = Served::new().await;
+    let bucket = served.bucket();
+    let life = Duration::from_secs(60);
+    let key = "odd key/100%.txt";
+    let put = bucket.signed_url(SignedMethod::Put, key, life).await.unwrap();
+    assert_eq!(served.by_url("PUT", &put, b"signed").await.0, 200);
+    assert_eq!(bucket.get(key).await.unwrap(), "signed");
+    let get = bucket.signed_url(SignedMethod::Get, key, life).await.unwrap();
+    assert_eq!(served.by_url("GET", &get, b"").await, (200, b"signed".to_vec()));
+    assert_eq!(served.by_url("HEAD", &get, b"").await.0, 200);
+
+    for (method, url) in [
+        ("PUT", get.clone()),
+        ("DELETE", get.clone()),
+        ("GET", put.clone()),
+        ("GET", get.replace("odd%20key", "other%20key")),
+        ("GET", get.replace("expires=", "expires=9")),
+        ("GET", get.replace("signature=", "signature=00")),
+        (
+            "GET",
+            get.split("&signature").next().unwrap().to_owned() + "&signature=",
+        ),
+        ("PUT", get.replace("method=GET", "method=PUT")),
+        ("PUT", format!("{put}&copy-from=x")),
+        (
+            "GET",
+            served.signer.sign(
+                "snapshots",
+                SignedMethod::Get,
+                key,
+                Utc::now() - Duration::from_secs(61),
+                life,
+            ),
+        ),
+        (
+            "GET",
+            served
+                .signer
+                .sign("other", SignedMethod::Get, key, Utc::now(), life)
+                .replace("/other/", "/snapshots/"),
+        ),
+        (
+            "GET",
+            UrlSigner::new(&[8; 32], &format!("http://{}", served.address))
+                .unwrap()
+                .sign("snapshots", SignedMethod::Get, key, Utc::now(), life),
+        ),
+    ] {
+        assert_eq!(served.by_url(method, &url, b"").await.0, 403, "{method} {url}");
+    }
+    let delete = bucket.signed_url(SignedMethod::Delete, key, life).await.unwrap();
+    assert_eq!(served.by_url("DELETE", &delete, b"").await.0, 204);
+    assert_eq!(bucket.get(key).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(UrlSigner::new(b"short", "http://x").is_err());
+}
+
+/// The most memory that this process has had, in bytes.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_gibibyte_goes_in_and_out_in_bounded_memory() {
+    const CHUNK: usize = 1 << 20;
+    const CHUNKS: usize = 1024;
+    let served = Served::new().await;
+    let before = peak_memory();
+    let chunk = Bytes::from((0..CHUNK).map(|at| at as u8).collect::<Vec<_>>());
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = format!(
+        "PUT /v1/bucket/snapshots/big HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer all\r\ncontent-length: {}\r\n\r\n",
+        CHUNK * CHUNKS
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..CHUNKS {
+        stream.write_all(&chunk).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut read = 0;
+    let mut content = std::pin::pin!(served.bucket().open("big").await.unwrap().into_stream());
+    while let Some(piece) = content.next().await {
+        let piece = piece.unwrap();
+        let at = read % CHUNK;
+        let same = chunk[at..]
+            .iter()
+            .chain(chunk.iter())
+            .take(piece.len())
+            .eq(piece.iter());
+        assert!(
+            piece.len() > CHUNK || same,
+            "the content differs near byte {read}"
+        );
+        read += piece.len();
+    }
+    assert_eq!(read, CHUNK * CHUNKS);
+    let grown = peak_memory().saturating_sub(before);
+    // Other tests run in the same process; none of them holds much more than 40 MiB.
+    assert!(grown < 256 << 20, "{} MiB more at its peak", grown >> 20);
+}
+
+#[tokio::test]
+async fn events_come_from_writes_over_http_as_well() {
+    let served = Served::new().await;
+    let again = FolderBucket::clone(&served.fixture.folder);
+    let sink = Arc::new(super::watch::Sink::default());
+    let watch = again.watch(Arc::clone(&sink) as _).await.unwrap();
+    served.bucket().put("a", "x").await.unwrap();
+    served.bucket().delete("a").await.unwrap();
+    assert_eq!(sink.log(), ["+a", "-a"]);
+    watch.stop().await;
+}

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use nephos_core::ErrorKind;
 use nephos_core::resource::bucket::PutOptionsExt;
 use object_store::path::Path;
-use object_store::{Attributes, ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{Attributes, ObjectStoreExt as _, PutMode, PutPayload};
 
 use super::super::FolderBucket;
 use super::{Fixture, ODD_KEYS};

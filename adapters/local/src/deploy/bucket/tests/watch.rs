@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use nephos_core::event::ObjectEvent;
 use nephos_core::{Error, ErrorKind, Result};
 use object_store::path::Path;
-use object_store::{Attributes, ObjectStore as _, ObjectStoreExt as _, PutPayload};
+use object_store::{Attributes, ObjectStoreExt as _, PutPayload};
 
 use super::super::{EventSink, FolderBucket, Occurrence, Watch};
 use super::Fixture;
 
 /// Keeps what it is given; refuses as often as it is told to.
 #[derive(Debug, Default)]
-struct Sink {
+pub(super) struct Sink {
     taken: Mutex<Vec<Occurrence>>,
     refusals: Mutex<usize>,
 }
@@ -35,7 +35,7 @@ impl EventSink for Sink {
 
 impl Sink {
     /// `+key` for each object created, `-key` for each deleted, in order.
-    fn log(&self) -> Vec<String> {
+    pub(super) fn log(&self) -> Vec<String> {
         let taken = self.taken.lock().unwrap();
         taken.iter().map(describe).collect()
     }
