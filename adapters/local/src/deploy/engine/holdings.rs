@@ -15,7 +15,7 @@ use nephos_core::resource::secret::{SecretCapabilities, SecretDriver, SecretValu
 use nephos_core::resource::stream::StreamDriver;
 use nephos_core::resource::table::TableDriver;
 use nephos_core::resource::topic::TopicDriver;
-use nephos_core::resource::{Binding, Drivers, ExternalBuckets, ResourceKind, Resources};
+use nephos_core::resource::{Binding, Drivers, ExternalBuckets, Resources};
 use nephos_core::{Error, ErrorKind, Result};
 
 use super::state::StateFolder;

@@ -79,7 +79,7 @@ const UNWRITABLE: &str =
 pub(super) struct StateFolder {
     path: PathBuf,
     /// Locked as long as it is open; the system unlocks it when the process dies, however that happens.
-    _lock: File,
+    lock: File,
 }
 
 impl StateFolder {
@@ -97,7 +97,7 @@ impl StateFolder {
             .open(path.join("lock"))
             .map_err(|error| refused(UNWRITABLE, &path, error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { path, lock }),
             Err(TryLockError::WouldBlock) => {
                 let mut error = Error::new(
                     ErrorKind::Conflict,
@@ -190,6 +190,15 @@ impl StateFolder {
     pub(super) fn release(self) {
         if let Err(error) = std::fs::remove_file(engine_file(&self.path)) {
             tracing::debug!(%error, "the engine's file could not be removed");
+        }
+    }
+}
+
+impl Drop for StateFolder {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a process that is just being started holds the file, too, until it runs its own program.
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "the state folder could not be unlocked");
         }
     }
 }
