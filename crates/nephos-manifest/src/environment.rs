@@ -66,8 +66,8 @@ impl Variables {
 }
 
 /// The path that the parts of a variable's name mean.
-fn resolve(parts: &[&str], base: &Table) -> Result<Vec<String>, Problem> {
-    let unknown = |kind, message: String, help| Err(Problem::new(kind, message).help(help));
+fn resolve(parts: &[&str], base: &Table) -> Result<Vec<String>, Box<Problem>> {
+    let unknown = |kind, message: String, help| Err(Box::new(Problem::new(kind, message).help(help)));
     if parts.iter().any(|part| part.is_empty()) {
         return unknown(
             ProblemKind::UnknownKey,
@@ -154,7 +154,7 @@ fn resource(base: &Table, part: &str) -> Option<String> {
 }
 
 /// A list or table is written as in the file; everything else is text, and read as what its key wants.
-fn parse(name: &String, text: &str) -> Result<Value, Problem> {
+fn parse(name: &String, text: &str) -> Result<Value, Box<Problem>> {
     if !text.trim_start().starts_with(['[', '{']) {
         return Ok(Value::new(Some(name), ValueKind::String(text.to_owned())));
     }

@@ -14,13 +14,13 @@ pub(crate) enum Path<'a> {
     /// The manifest.
     Root,
     /// The value of a key in a table.
-    Key(&'a Path<'a>, &'a str),
+    Key(&'a Self, &'a str),
     /// An item of an array, from 0.
-    Index(&'a Path<'a>, usize),
+    Index(&'a Self, usize),
 }
 
 impl<'a> Path<'a> {
-    fn parent(&self) -> Option<&'a Path<'a>> {
+    fn parent(&self) -> Option<&'a Self> {
         match self {
             Self::Root => None,
             Self::Key(parent, _) | Self::Index(parent, _) => Some(parent),

@@ -153,7 +153,7 @@ pub(crate) fn show(duration: Duration) -> String {
         (1_000, "s"),
     ]
     .into_iter()
-    .find(|(unit, _)| millis > 0 && millis % unit == 0)
+    .find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit))
     .map_or_else(
         || format!("{millis} ms"),
         |(unit, name)| {
@@ -174,7 +174,7 @@ pub(crate) fn show(duration: Duration) -> String {
 pub(crate) fn show_size(bytes: u64) -> String {
     [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()
-        .find(|(unit, _)| bytes > 0 && bytes % unit == 0)
+        .find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit))
         .map_or_else(
             || format!("{bytes} B"),
             |(unit, name)| format!("{} {name}", bytes / unit),

@@ -1,5 +1,11 @@
 //! The manifest from outside: what loads, what does not, and what is said then.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where its helper does"
+)]
+
 mod bad_input;
 mod common;
 mod file;

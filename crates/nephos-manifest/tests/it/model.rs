@@ -8,7 +8,7 @@ use crate::common::{load, render};
 use nephos_core::app::{Isolation, ObjectEventKind, QueueSpec, Resource, Retry, Trigger};
 use nephos_core::event::{AuthStage, ChangeKind};
 use nephos_core::resource::Access;
-use nephos_manifest::ProblemKind;
+use nephos_manifest::{Problem, ProblemKind};
 
 /// The example of the design.
 const FACE_GATE: &str = r#"
@@ -69,12 +69,7 @@ fn the_example_of_the_design_loads_as_it_is() {
         app.targets["gcp"],
         serde_json::json!({ "project": "example", "region": "europe-west1" })
     );
-    let kinds: Vec<ProblemKind> = loaded
-        .warnings
-        .problems()
-        .iter()
-        .map(|problem| problem.kind())
-        .collect();
+    let kinds: Vec<ProblemKind> = loaded.warnings.problems().iter().map(Problem::kind).collect();
     assert_eq!(
         kinds,
         [
@@ -284,7 +279,7 @@ on = [{ queue = "incoming" }, { schedule = "every hour", timezone = "Europe/Lond
             "9 `custom_mfa` is not a step that every target has",
         ]
     );
-    assert!(warnings.problems().iter().all(|problem| problem.is_warning()));
+    assert!(warnings.problems().iter().all(Problem::is_warning));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::common::load;
 use jsonschema::Validator;
-use nephos_manifest::schema;
+use nephos_manifest::{Problem, schema};
 use serde_json::{Value, json};
 
 fn validator() -> Validator {
@@ -93,7 +93,7 @@ fn the_loader_knows_each_key_of_the_schema() {
         let unknown: Vec<&str> = report
             .problems()
             .iter()
-            .map(|problem| problem.message())
+            .map(Problem::message)
             .filter(|message| message.starts_with("unknown key"))
             .collect();
         assert_eq!(unknown.len(), 1, "{definition}: {unknown:?}");
