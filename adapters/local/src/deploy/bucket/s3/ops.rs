@@ -125,8 +125,10 @@ fn get_range(range: Range) -> GetRange {
     }
 }
 
-fn length(meta: &ObjectMeta, range: &std::ops::Range<u64>) -> (Option<i64>, Option<String>) {
-    let part = (range.end - range.start < meta.size && range.start < range.end)
+/// The length of an answer and, if a range was asked for, which part of the object it is: even when that is all of it.
+fn length(meta: &ObjectMeta, range: &std::ops::Range<u64>, ranged: bool) -> (Option<i64>, Option<String>) {
+    // An empty range has no last byte to name.
+    let part = (ranged && range.start < range.end)
         .then(|| format!("bytes {}-{}/{}", range.start, range.end - 1, meta.size));
     (i64::try_from(range.end - range.start).ok(), part)
 }
@@ -222,6 +224,7 @@ impl S3 for Ops {
             input.if_unmodified_since,
         );
         options.range = input.range.map(get_range);
+        let ranged = options.range.is_some();
         options.version = input.version_id;
         let Content {
             meta,
@@ -229,7 +232,7 @@ impl S3 for Ops {
             range,
             stream,
         } = bucket.content(&input.key, options).await.map_err(store_error)?;
-        let (content_length, content_range) = length(&meta, &range);
+        let (content_length, content_range) = length(&meta, &range, ranged);
         let described = Described::of(&attributes);
         let frames = stream.map_ok(Frame::data).map_err(Error::from);
         Ok(S3Response::new(GetObjectOutput {
@@ -266,6 +269,7 @@ impl S3 for Ops {
             input.if_unmodified_since,
         );
         options.range = input.range.map(get_range);
+        let ranged = options.range.is_some();
         options.version = input.version_id;
         options.head = true;
         let Content {
@@ -274,7 +278,7 @@ impl S3 for Ops {
             range,
             ..
         } = bucket.content(&input.key, options).await.map_err(store_error)?;
-        let (content_length, content_range) = length(&meta, &range);
+        let (content_length, content_range) = length(&meta, &range, ranged);
         let described = Described::of(&attributes);
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
