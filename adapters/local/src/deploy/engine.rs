@@ -189,6 +189,8 @@ impl Engine {
         };
         let run = RunFolder::make(&state)?;
         let store = Store::open_with(&state.store(), Arc::clone(&options.clock)).await?;
+        // Whoever held a lease was a process of the engine that ran before, and is gone.
+        store.release_leases().await?;
         let (s3, app) = holdings::start_s3(app, &options, &state).await?;
         let app = Arc::new(app);
         let mut addresses = Addresses {

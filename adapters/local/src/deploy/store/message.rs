@@ -265,19 +265,21 @@ fn visible(tx: &Tx<'_>, queue: &str, max: usize) -> Sql<Vec<Row>> {
          WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at, seq LIMIT ?3",
     )?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![queue, tx.now, limit], |row| {
-        Ok(Row {
-            seq: row.get(0)?,
-            id: row.get(1)?,
-            body: row.get(2)?,
-            content_type: row.get(3)?,
-            attributes: row.get(4)?,
-            group: row.get(5)?,
-            sent_at: row.get(6)?,
-            receives: row.get(7)?,
-        })
-    })?;
+    let rows = statement.query_map(params![queue, tx.now, limit], row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        body: row.get(2)?,
+        content_type: row.get(3)?,
+        attributes: row.get(4)?,
+        group: row.get(5)?,
+        sent_at: row.get(6)?,
+        receives: row.get(7)?,
+    })
 }
 
 fn message(queue: &str, row: Row, lease: Lease) -> Sql<Message<Payload>> {
@@ -293,6 +295,21 @@ fn message(queue: &str, row: Row, lease: Lease) -> Sql<Message<Payload>> {
         attempt: u32::try_from(lease.receives).unwrap_or(u32::MAX),
         sent_at: time(row.sent_at),
     })
+}
+
+/// Messages in the order of their sending, leased or not; each as its next delivery would bring it.
+pub(super) fn peek(conn: &rusqlite::Connection, queue: &str, max: usize) -> Sql<Vec<Message<Payload>>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT seq, id, body, content_type, attributes, ordering_group, sent_at, receives FROM message
+         WHERE queue = ?1 ORDER BY seq LIMIT ?2",
+    )?;
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows: Vec<Row> = statement.query_map(params![queue, limit], row)?.collect::<rusqlite::Result<_>>()?;
+    let next = |row: Row| {
+        let lease = Lease { seq: row.seq, receives: row.receives + 1 };
+        message(queue, row, lease)
+    };
+    rows.into_iter().map(next).collect()
 }
 
 /// When the next message that is hidden now becomes visible by itself.

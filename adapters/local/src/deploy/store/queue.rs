@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nephos_core::app::QueueSpec;
+use nephos_core::event::{Message, Payload};
 use nephos_core::resource::queue::{Depth, Outgoing, QueueCapabilities, QueueDriver, Receipt, Received};
 use nephos_core::{Error, ErrorKind, Result};
 use rusqlite::params;
@@ -353,6 +354,29 @@ impl Store {
                 .collect()
         };
         self.inner.db.write("queue.send", send).await
+    }
+
+    /// Ends every lease: for a start, when whoever held one is gone. The deliveries count as attempts, as they may have been seen.
+    ///
+    /// # Errors
+    /// The file's.
+    pub async fn release_leases(&self) -> Result<()> {
+        self.inner
+            .db
+            .write("queue.release", |tx| {
+                tx.conn.execute("UPDATE message SET leased = 0, visible_at = ?1 WHERE leased = 1", params![tx.now])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The messages of `queue` in the order of their sending, at most `max`, without receiving them.
+    ///
+    /// # Errors
+    /// The file's.
+    pub async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Message<Payload>>> {
+        let queue = queue.to_owned();
+        self.inner.db.read("queue.peek", move |conn, _| message::peek(conn, &queue, max)).await
     }
 
     /// How long until a message of `queue` that is hidden now (delayed, given back, leased) becomes visible by itself; `None` if none is.
