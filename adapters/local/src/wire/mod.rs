@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use self::error::{WireError, kind_of_status, problem, status_of_kind};
 pub use self::queue::{
-    AckBody, ExtendBody, NackBody, ReceiveBody, ReceiveReply, SendBody, WireMessage, WireOutgoing,
+    AckBody, ExtendBody, NackBody, PeekBody, ReceiveBody, ReceiveReply, SendBody, WireMessage, WireOutgoing,
     WireReceived,
 };
 pub use self::resources::{

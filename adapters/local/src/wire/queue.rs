@@ -67,6 +67,13 @@ pub struct ReceiveBody {
     pub wait_ms: u64,
 }
 
+/// The body of `queue/peek`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeekBody {
+    /// The most messages.
+    pub max: usize,
+}
+
 /// The answer to `queue/receive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiveReply {

@@ -5,7 +5,9 @@ use futures::stream::{self, Stream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 use http_body_util::BodyExt as _;
+use nephos_core::event::{Message, Payload};
 use nephos_core::resource::ResourceKind;
+use nephos_core::resource::queue::Received;
 use nephos_core::{Error, ErrorKind, Event, Outcome, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::events::{decode_outcome, encode_event};
 use crate::resources::LocalDrivers;
 use crate::resources::client::{Client, failure, read};
-use crate::wire::{OutcomeKind, query_value};
+use crate::wire::{OutcomeKind, PeekBody, ReceiveReply, query_value, resource_path};
 
 /// A running engine, over its API with the admin token.
 #[derive(Debug, Clone)]
@@ -91,6 +93,16 @@ impl Remote {
         let response = self.client.send(OPERATION, request).await?;
         let emitted: Emitted = parse(OPERATION, &read(OPERATION, response).await?)?;
         Ok(emitted.triggers)
+    }
+
+    /// A queue's messages in the order of their sending, at most `max`, without receiving them.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status), [`ErrorKind::NotFound`] if there is no such queue.
+    pub async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Message<Payload>>> {
+        let path = resource_path(ResourceKind::Queue, queue, "peek");
+        let reply: ReceiveReply = self.client.call("queue.peek", &path, &PeekBody { max }).await?;
+        Ok(reply.messages.into_iter().map(|message| Received::from(message).message).collect())
     }
 
     /// What happens from now on; ends with the engine.

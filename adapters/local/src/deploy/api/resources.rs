@@ -7,14 +7,16 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use nephos_core::resource::stream::Position;
 use nephos_core::resource::table::{Query, Write};
+use nephos_core::resource::queue::{Receipt, Received};
 use nephos_core::resource::{Access, ResourceKind};
 use nephos_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 
+use crate::deploy::store::EmbeddedQueue;
 use super::{Caller, Problem, ResourceRegistry, Shared, json, read};
 use crate::wire::{
     AckBody, AppendBody, ExtendBody, GetBody, IdsReply, ItemReply, MAX_RESOURCE_BYTES, NackBody, PublishBody,
-    ReadBody, ReadReply, ReceiveBody, ReceiveReply, ScanBody, SecretBody, SecretReply, SendBody,
+    ReadBody, ReadReply, PeekBody, ReceiveBody, ReceiveReply, ScanBody, SecretBody, SecretReply, SendBody,
     VersionsReply, WriteBody,
 };
 
@@ -54,7 +56,7 @@ pub(super) async fn operate(
 fn operation_of(kind: &str, operation: &str) -> Result<(ResourceKind, Option<Access>)> {
     let known = match (kind, operation) {
         ("queue", "send") => (ResourceKind::Queue, Some(Access::Send)),
-        ("queue", "receive" | "ack" | "nack" | "extend" | "depth") => {
+        ("queue", "receive" | "ack" | "nack" | "extend" | "depth" | "peek") => {
             (ResourceKind::Queue, Some(Access::Receive))
         }
         ("topic", "publish") => (ResourceKind::Topic, Some(Access::Publish)),
@@ -139,6 +141,15 @@ impl Call<'_> {
                 json(&queue.extend(&body.receipt, timeout).await?)
             }
             "depth" => json(&queue.depth().await?),
+            "peek" => {
+                let body: PeekBody = self.body()?;
+                let embedded = queue.driver().as_any().downcast_ref::<EmbeddedQueue>();
+                let embedded = embedded.ok_or_else(|| no_such_operation("queue", "peek"))?;
+                let messages = embedded.peek(body.max).await?.into_iter();
+                // Nobody received them: there is nothing to acknowledge.
+                let unreceived = |message| Received { message, receipt: Receipt(String::new()) };
+                json(&ReceiveReply { messages: messages.map(|message| unreceived(message).into()).collect() })
+            }
             other => Err(no_such_operation("queue", other).into()),
         }
     }

@@ -78,6 +78,14 @@ impl EmbeddedQueue {
         }
     }
 
+    /// Its messages in the order of their sending, at most `max`, without receiving them.
+    ///
+    /// # Errors
+    /// The file's.
+    pub async fn peek(&self, max: usize) -> Result<Vec<Message<Payload>>> {
+        self.store.peek(&self.name, max).await
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
