@@ -1,3 +1,111 @@
-//! The `nephos` command.
+//! The `nephos` command: parses arguments and hands over to one file a subcommand.
 
-fn main() {}
+mod build;
+mod cmd;
+mod connect;
+mod demo;
+mod fail;
+mod http;
+mod input;
+mod output;
+mod project;
+mod resource;
+mod sample;
+mod stateless;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::{Colour, Output};
+
+/// Write a serverless function once; run it on any cloud or your own machine.
+///
+/// Exit codes: 0 done; 1 it failed; 2 wrong usage; 3 the manifest or the functions have mistakes; 4 the functions do not build.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nephos",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    /// Prints JSON for machines, one document a line.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
+
+    /// The project: the folder of nephos.toml.
+    #[arg(
+        short = 'C',
+        long = "dir",
+        global = true,
+        default_value = ".",
+        value_name = "FOLDER"
+    )]
+    dir: PathBuf,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Creates a project from a template.
+    New(cmd::new::Args),
+    /// Checks the manifest, and the functions against it.
+    Check(cmd::check::Args),
+    /// Prints the manifest's JSON Schema, for editors.
+    Schema(cmd::schema::Args),
+    /// Builds the functions and runs them here, with all their triggers and resources.
+    Dev(cmd::dev::Args),
+    /// Calls a function once and prints its answer.
+    Invoke(cmd::invoke::Args),
+    /// Makes an event happen, as if its source had sent it.
+    Emit(cmd::emit::Args),
+    /// Lists resources, or what is in one.
+    Ls(cmd::ls::Args),
+    /// Prints an object, an item, a message or a record.
+    Cat(cmd::cat::Args),
+    /// Puts a file into a bucket, an item into a table, a message into a queue, topic or stream.
+    Put(cmd::put::Args),
+    /// Prints a completion script for a shell.
+    Completions(cmd::completions::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json, cli.color);
+    output.install_report_hook();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&fail::Fail::from_io("could not start", &error).into()),
+    };
+    let result = runtime.block_on(run(&cli, &output));
+    // Threads that still read a terminal must not keep the command alive.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(report) => output.fail(&report),
+    }
+}
+
+async fn run(cli: &Cli, output: &Output) -> miette::Result<ExitCode> {
+    let dir = cli.dir.as_path();
+    match &cli.command {
+        Command::New(args) => cmd::new::run(args, output),
+        Command::Check(args) => cmd::check::run(args, dir, output).await,
+        Command::Schema(args) => cmd::schema::run(args),
+        Command::Dev(args) => cmd::dev::run(args, dir, output).await,
+        Command::Invoke(args) => cmd::invoke::run(args, dir, output).await,
+        Command::Emit(args) => cmd::emit::run(args, dir, output).await,
+        Command::Ls(args) => cmd::ls::run(args, dir, output).await,
+        Command::Cat(args) => cmd::cat::run(args, dir, output).await,
+        Command::Put(args) => cmd::put::run(args, dir, output).await,
+        Command::Completions(args) => cmd::completions::run(args),
+    }
+}

@@ -331,38 +331,51 @@ impl App {
         function
             .uses
             .iter()
-            .filter_map(|(name, access)| {
-                let resource = self.resources.get(name)?;
-                let mut properties = BTreeMap::new();
-                let mut url = None;
-                let mut set = |key: &str, value: &Option<String>| {
-                    if let Some(value) = value {
-                        properties.insert(key.to_owned(), value.clone());
-                    }
-                };
-                match resource {
-                    Resource::Bucket(bucket) => {
-                        url.clone_from(&bucket.url);
-                        set("endpoint", &bucket.endpoint);
-                        set("region", &bucket.region);
-                        set("credentials", &bucket.credentials);
-                    }
-                    Resource::Table(table) => {
-                        set("key", &Some(table.schema.key.clone()));
-                        set("sort", &table.schema.sort);
-                        set("ttl", &table.schema.ttl);
-                    }
-                    _ => {}
-                }
-                Some(Binding {
-                    name: name.clone(),
-                    kind: resource.kind(),
-                    access: access.clone(),
-                    url,
-                    properties,
-                })
-            })
+            .filter_map(|(name, access)| self.binding(name, access.clone()))
             .collect()
+    }
+
+    /// The binding of one resource with this access; `None` for a resource that the app does not have.
+    #[must_use]
+    pub fn binding(&self, name: &str, access: BTreeSet<Access>) -> Option<Binding> {
+        let resource = self.resources.get(name)?;
+        let mut properties = BTreeMap::new();
+        let mut url = None;
+        let mut set = |key: &str, value: Option<&String>| {
+            if let Some(value) = value {
+                properties.insert(key.to_owned(), value.clone());
+            }
+        };
+        match resource {
+            Resource::Bucket(bucket) => {
+                url.clone_from(&bucket.url);
+                set("endpoint", bucket.endpoint.as_ref());
+                set("region", bucket.region.as_ref());
+                set("credentials", bucket.credentials.as_ref());
+            }
+            Resource::Table(table) => {
+                set("key", Some(&table.schema.key));
+                set("sort", table.schema.sort.as_ref());
+                set("ttl", table.schema.ttl.as_ref());
+            }
+            _ => {}
+        }
+        Some(Binding {
+            name: name.to_owned(),
+            kind: resource.kind(),
+            access,
+            url,
+            properties,
+        })
+    }
+
+    /// The bindings of all resources with every access: for hosts and tools.
+    #[must_use]
+    pub fn all_bindings(&self) -> Vec<Binding> {
+        let every = |(name, resource): (&String, &Resource)| {
+            self.binding(name, resource.kind().access().iter().copied().collect())
+        };
+        self.resources.iter().filter_map(every).collect()
     }
 }
 

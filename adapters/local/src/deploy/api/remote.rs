@@ -102,7 +102,11 @@ impl Remote {
     pub async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Message<Payload>>> {
         let path = resource_path(ResourceKind::Queue, queue, "peek");
         let reply: ReceiveReply = self.client.call("queue.peek", &path, &PeekBody { max }).await?;
-        Ok(reply.messages.into_iter().map(|message| Received::from(message).message).collect())
+        Ok(reply
+            .messages
+            .into_iter()
+            .map(|message| Received::from(message).message)
+            .collect())
     }
 
     /// What happens from now on; ends with the engine.

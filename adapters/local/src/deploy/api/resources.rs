@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use nephos_core::resource::queue::{Receipt, Received};
 use nephos_core::resource::stream::Position;
 use nephos_core::resource::table::{Query, Write};
-use nephos_core::resource::queue::{Receipt, Received};
 use nephos_core::resource::{Access, ResourceKind};
 use nephos_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 
-use crate::deploy::store::EmbeddedQueue;
 use super::{Caller, Problem, ResourceRegistry, Shared, json, read};
+use crate::deploy::store::EmbeddedQueue;
 use crate::wire::{
-    AckBody, AppendBody, ExtendBody, GetBody, IdsReply, ItemReply, MAX_RESOURCE_BYTES, NackBody, PublishBody,
-    ReadBody, ReadReply, PeekBody, ReceiveBody, ReceiveReply, ScanBody, SecretBody, SecretReply, SendBody,
+    AckBody, AppendBody, ExtendBody, GetBody, IdsReply, ItemReply, MAX_RESOURCE_BYTES, NackBody, PeekBody,
+    PublishBody, ReadBody, ReadReply, ReceiveBody, ReceiveReply, ScanBody, SecretBody, SecretReply, SendBody,
     VersionsReply, WriteBody,
 };
 
@@ -147,8 +147,13 @@ impl Call<'_> {
                 let embedded = embedded.ok_or_else(|| no_such_operation("queue", "peek"))?;
                 let messages = embedded.peek(body.max).await?.into_iter();
                 // Nobody received them: there is nothing to acknowledge.
-                let unreceived = |message| Received { message, receipt: Receipt(String::new()) };
-                json(&ReceiveReply { messages: messages.map(|message| unreceived(message).into()).collect() })
+                let unreceived = |message| Received {
+                    message,
+                    receipt: Receipt(String::new()),
+                };
+                json(&ReceiveReply {
+                    messages: messages.map(|message| unreceived(message).into()).collect(),
+                })
             }
             other => Err(no_such_operation("queue", other).into()),
         }

@@ -304,9 +304,14 @@ pub(super) fn peek(conn: &rusqlite::Connection, queue: &str, max: usize) -> Sql<
          WHERE queue = ?1 ORDER BY seq LIMIT ?2",
     )?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows: Vec<Row> = statement.query_map(params![queue, limit], row)?.collect::<rusqlite::Result<_>>()?;
+    let rows: Vec<Row> = statement
+        .query_map(params![queue, limit], row)?
+        .collect::<rusqlite::Result<_>>()?;
     let next = |row: Row| {
-        let lease = Lease { seq: row.seq, receives: row.receives + 1 };
+        let lease = Lease {
+            seq: row.seq,
+            receives: row.receives + 1,
+        };
         message(queue, row, lease)
     };
     rows.into_iter().map(next).collect()

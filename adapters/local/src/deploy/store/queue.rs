@@ -372,7 +372,10 @@ impl Store {
         self.inner
             .db
             .write("queue.release", |tx| {
-                tx.conn.execute("UPDATE message SET leased = 0, visible_at = ?1 WHERE leased = 1", params![tx.now])?;
+                tx.conn.execute(
+                    "UPDATE message SET leased = 0, visible_at = ?1 WHERE leased = 1",
+                    params![tx.now],
+                )?;
                 Ok(())
             })
             .await
@@ -384,7 +387,10 @@ impl Store {
     /// The file's.
     pub async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Message<Payload>>> {
         let queue = queue.to_owned();
-        self.inner.db.read("queue.peek", move |conn, _| message::peek(conn, &queue, max)).await
+        self.inner
+            .db
+            .read("queue.peek", move |conn, _| message::peek(conn, &queue, max))
+            .await
     }
 
     /// How long until a message of `queue` that is hidden now (delayed, given back, leased) becomes visible by itself; `None` if none is.

@@ -1,0 +1,12 @@
+//! One file a subcommand: its arguments and what it does.
+
+pub(crate) mod cat;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod dev;
+pub(crate) mod emit;
+pub(crate) mod invoke;
+pub(crate) mod ls;
+pub(crate) mod new;
+pub(crate) mod put;
+pub(crate) mod schema;

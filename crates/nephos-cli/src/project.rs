@@ -1,0 +1,52 @@
+//! The project on disk: its folder, its manifest, its state.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nephos_core::app::App;
+
+use crate::output::Output;
+
+/// The targets whose settings the manifest may hold.
+pub(crate) const TARGETS: &[&str] = &["local", "aws", "azure", "gcp", "knative"];
+
+/// A project with its manifest loaded for one target.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) dir: PathBuf,
+    pub(crate) manifest: nephos_manifest::Loaded,
+}
+
+impl Project {
+    /// Loads the manifest in `dir` for `target`; warnings are printed.
+    pub(crate) fn load(dir: &Path, target: Option<&str>, output: Output) -> miette::Result<Self> {
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let manifest = nephos_manifest::load(dir, target, &environment, TARGETS)?;
+        if !output.json && !manifest.warnings.is_empty() {
+            eprintln!("{:?}", miette::Report::new(manifest.warnings.clone()));
+        }
+        let dir = if dir.is_file() {
+            dir.parent().unwrap_or(Path::new(".")).to_owned()
+        } else {
+            dir.to_owned()
+        };
+        Ok(Self { dir, manifest })
+    }
+
+    /// The app.
+    pub(crate) fn app(&self) -> &App {
+        &self.manifest.app
+    }
+
+    /// Where the embedded host keeps its state.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join(".nephos")
+    }
+
+    /// Where secrets are looked for besides the environment.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.dir.join(nephos_local::deploy::secrets::SECRETS_FILE)
+    }
+}
