@@ -4,8 +4,10 @@
 //! one free, or in a new process. A process that does not answer in time is killed, and so is whatever else it was at.
 
 mod connection;
+mod fleet;
 mod invoke;
 mod lease;
+mod report;
 mod slot;
 
 use std::fmt;
@@ -22,7 +24,7 @@ use super::activity::Activities;
 use super::process::{Ending, Image, Process};
 
 pub use self::connection::DeliveryBody;
-pub use self::invoke::Fleet;
+pub use self::fleet::Fleet;
 pub use self::lease::{Answer, AnswerBody};
 
 use self::lease::Lease;

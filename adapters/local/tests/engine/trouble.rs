@@ -99,7 +99,7 @@ async fn garbage() -> Result<(), Failed> {
 
 async fn flood() -> Result<(), Failed> {
     let fixture = Fixture::new().function("flood", http(None, "/x"), |spec| {
-        spec.timeout = Duration::from_secs(300)
+        spec.timeout = Duration::from_secs(300);
     });
     let engine = fixture.start().await;
     let mut listener = engine.activity();

@@ -72,23 +72,17 @@ impl Control for Controller {
         let listener = self.activities.listen();
         let stop = self.stop.clone();
         stream::unfold((listener, stop), |(mut listener, stop)| async move {
-            loop {
-                let heard = tokio::select! {
-                    () = stop.cancelled() => return None,
-                    heard = listener.recv() => heard,
-                };
-                match heard {
-                    Ok(activity) => {
-                        // An activity is texts and numbers, which always have a JSON form.
-                        let value = serde_json::to_value(&activity).unwrap_or_default();
-                        return Some((value, (listener, stop)));
-                    }
-                    Err(RecvError::Lagged(lost)) => {
-                        return Some((json!({"event": "lost", "activities": lost}), (listener, stop)));
-                    }
-                    Err(RecvError::Closed) => return None,
-                }
-            }
+            let heard = tokio::select! {
+                () = stop.cancelled() => return None,
+                heard = listener.recv() => heard,
+            };
+            let value = match heard {
+                // An activity is texts and numbers, which always have a JSON form.
+                Ok(activity) => serde_json::to_value(&activity).unwrap_or_default(),
+                Err(RecvError::Lagged(lost)) => json!({"event": "lost", "activities": lost}),
+                Err(RecvError::Closed) => return None,
+            };
+            Some((value, (listener, stop)))
         })
         .boxed()
     }

@@ -250,10 +250,11 @@ fn remove_left(path: &Path) {
         .and_then(|name| name.to_str())
         .and_then(|name| name.strip_prefix(RUN_PREFIX))
         .is_some_and(|rest| rest.len() == 12 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    if is_ours && path.is_dir() {
-        if let Err(error) = std::fs::remove_dir_all(path) {
-            tracing::debug!(%error, "the last run's folder could not be removed");
-        }
+    if is_ours
+        && path.is_dir()
+        && let Err(error) = std::fs::remove_dir_all(path)
+    {
+        tracing::debug!(%error, "the last run's folder could not be removed");
     }
 }
 

@@ -1,16 +1,13 @@
 //! Invocations: an event or a request into a process, its outcome back, and what is told of it.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, Request, Response};
 use hyper::body::Incoming;
-use nephos_core::event::{Attributes, Data, Event, TriggerKind};
+use nephos_core::event::{Attributes, Event, TriggerKind};
 use nephos_core::handler::PathParams;
 use nephos_core::{Error, ErrorKind, Outcome, Result, TraceContext};
 use tokio::time::Instant;
@@ -18,74 +15,15 @@ use uuid::Uuid;
 
 use super::connection::{Connection, DeliveryBody, Failure};
 use super::lease::{Answer, AnswerBody, Lease, deadline};
+use super::report::{copy, result_of, subject, tell_failure};
 use super::{Patience, Pool};
-use crate::deploy::activity::{Activities, Activity, Invocation, InvocationResult};
+use crate::deploy::activity::InvocationResult;
 use crate::deploy::process::Ending;
-use crate::deploy::pump::Invoker;
 use crate::events::{decode_outcome, encode_delivery, encode_http};
-use crate::wire::{MAX_EVENT_BYTES, Meta, OutcomeKind, TRACEPARENT, TRACESTATE, WireError};
+use crate::wire::{MAX_EVENT_BYTES, Meta, TRACEPARENT, TRACESTATE};
 
 /// How long the end of a process is waited for whose connection broke off: it tells why.
 const END_GRACE: Duration = Duration::from_secs(1);
-
-/// What is told of an invocation when it ends.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) result: Option<InvocationResult>,
-    activities: Activities,
-    function: Arc<str>,
-    trigger: TriggerKind,
-    id: String,
-    subject: String,
-    attempt: u32,
-    records: usize,
-    begun: Instant,
-}
-
-impl Report {
-    /// Tells it.
-    pub(super) fn tell(self, lease: &Lease) {
-        self.tell_of(lease.process().peak_memory(), lease.is_cold());
-    }
-
-    fn tell_of(self, peak_memory: Option<u64>, cold: bool) {
-        self.activities.tell(Activity::Invocation(Invocation {
-            function: self.function.to_string(),
-            trigger: self.trigger,
-            id: self.id,
-            subject: self.subject,
-            attempt: self.attempt,
-            records: self.records,
-            result: self.result.unwrap_or(InvocationResult::Ok),
-            duration: self.begun.elapsed(),
-            peak_memory,
-            cold,
-        }));
-    }
-}
-
-/// What an outcome is in the activity.
-fn result_of(outcome: &Result<Outcome>) -> InvocationResult {
-    let failed = |error: &Error| InvocationResult::Failed {
-        kind: error.kind(),
-        reason: error.chain(),
-    };
-    match outcome {
-        Err(error) | Ok(Outcome::Failed(error)) => failed(error),
-        Ok(Outcome::Batch(batch)) => InvocationResult::Partial {
-            failed: batch.failures().len(),
-            reason: batch
-                .failures()
-                .first()
-                .map(|failure| failure.error.chain())
-                .unwrap_or_default(),
-        },
-        Ok(Outcome::Http(response)) => InvocationResult::Status {
-            status: response.status().as_u16(),
-        },
-        Ok(_) => InvocationResult::Ok,
-    }
-}
 
 impl Pool {
     /// Has an event handled.
@@ -195,27 +133,6 @@ impl Pool {
         }
     }
 
-    fn report(
-        &self,
-        meta: &Meta,
-        trigger: TriggerKind,
-        subject: impl FnOnce() -> String,
-        records: usize,
-    ) -> Option<Report> {
-        // What nobody hears need not be made.
-        self.activities.has_listeners().then(|| Report {
-            result: None,
-            activities: self.activities.clone(),
-            function: self.function(),
-            trigger,
-            id: meta.invocation_id.clone(),
-            subject: subject(),
-            attempt: meta.attempt,
-            records: records.max(1),
-            begun: Instant::now(),
-        })
-    }
-
     async fn exchange_whole(
         &self,
         lease: &Lease,
@@ -320,19 +237,6 @@ impl Pool {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The same error, for the activity.
-fn copy(error: &Error) -> Error {
-    WireError::from(error).into()
-}
-
-fn tell_failure(report: Option<Report>, error: Error) -> Error {
-    if let Some(mut report) = report {
-        report.result = Some(result_of(&Err(copy(&error))));
-        report.tell_of(None, false);
-    }
-    error
-}
-
 async fn read_whole(connection: &mut Connection, body: &mut Incoming) -> Result<Bytes, BoxError> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
@@ -371,144 +275,6 @@ fn trace_of(attributes: &Attributes) -> TraceContext {
 fn new_trace(seed: Uuid) -> String {
     // The last half of a version 7 id is random; the first bit of it is set, so a span's id is never zero.
     format!("00-{}-{:016x}-00", Uuid::new_v4().simple(), seed.as_u64_pair().1)
-}
-
-/// What an event is about, in a few words.
-fn subject(event: &Event) -> String {
-    match &event.data {
-        Data::Http(request) => format!("{} {}", request.method(), request.uri().path()),
-        Data::Bucket(happened) => {
-            let object = happened.object();
-            format!("{}/{}", object.bucket, object.key)
-        }
-        Data::Queue(messages) => messages
-            .first()
-            .map(|message| message.queue.clone())
-            .unwrap_or_default(),
-        Data::Topic(notification) => notification.topic.clone(),
-        Data::Stream(records) => records
-            .first()
-            .map(|record| record.stream.clone())
-            .unwrap_or_default(),
-        Data::Table(changes) => changes
-            .first()
-            .map(|change| change.table.clone())
-            .unwrap_or_default(),
-        Data::Schedule(tick) => tick.schedule.clone(),
-        Data::Email(email) => email.subject.clone(),
-        Data::Auth(auth) => auth.stage.name().to_owned(),
-        Data::Voice(voice) => voice.skill.clone(),
-        _ => event
-            .attributes
-            .subject
-            .clone()
-            .unwrap_or_else(|| event.attributes.ty.clone()),
-    }
-}
-
-/// The pools of all functions.
-#[derive(Debug)]
-pub struct Fleet(BTreeMap<String, Arc<Pool>>);
-
-impl Fleet {
-    /// All of them.
-    #[must_use]
-    pub fn new(pools: BTreeMap<String, Arc<Pool>>) -> Self {
-        Self(pools)
-    }
-
-    /// The pool of a function.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] if the app has no such function.
-    pub fn pool(&self, function: &str) -> Result<&Arc<Pool>> {
-        self.0.get(function).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                "function.invoke",
-                "the app has no such function",
-            )
-            .with("function", function)
-        })
-    }
-
-    /// All pools, by function.
-    pub fn pools(&self) -> impl Iterator<Item = (&str, &Arc<Pool>)> {
-        self.0.iter().map(|(name, pool)| (name.as_str(), pool))
-    }
-
-    /// Calls a function with an event, once.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] if the app has no such function; else as [`Pool::deliver`].
-    pub async fn call(&self, function: &str, event: Event) -> Result<Outcome> {
-        let pool = self.pool(function)?;
-        let Event {
-            data: Data::Http(request),
-            ..
-        } = event
-        else {
-            let delivered = pool.deliver(&event, 1);
-            drop(event);
-            return delivered.await;
-        };
-        let (parts, body) = request.into_parts();
-        let params = parts.extensions.get::<PathParams>().cloned().unwrap_or_default();
-        let answer = pool
-            .request(Request::from_parts(parts, DeliveryBody::Made(body)), &params)
-            .await?;
-        let (parts, mut body) = answer.into_parts();
-        if OutcomeKind::of(&parts.headers) == Some(OutcomeKind::Http) {
-            let mut response = Response::from_parts(parts, nephos_core::event::Body::new(body));
-            response.headers_mut().remove(crate::wire::OUTCOME);
-            return Ok(Outcome::Http(response));
-        }
-        let bytes = http_body_util::BodyExt::collect(&mut body)
-            .await
-            .map_err(|error| {
-                Error::new(ErrorKind::Crashed, "function.invoke", "the answer broke off").caused_by(error)
-            })?;
-        let outcome = decode_outcome(parts, bytes.to_bytes(), &[]);
-        body.set_result(result_of(&outcome));
-        outcome
-    }
-
-    /// Starts new processes of all functions from another binary from now on.
-    pub fn replace_binary(&self, binary: &Path) {
-        self.0
-            .values()
-            .for_each(|pool| pool.replace_binary(binary.to_owned()));
-    }
-
-    /// Stops all functions.
-    pub async fn stop(&self) {
-        futures::future::join_all(self.0.values().map(|pool| pool.stop())).await;
-    }
-}
-
-impl Invoker for Fleet {
-    // As `async_trait` would write it, but that it would keep the event over the waits, and an event cannot be shared between threads.
-    fn invoke<'life0, 'life1, 'life2, 'async_trait>(
-        &'life0 self,
-        function: &'life1 str,
-        event: &'life2 Event,
-        attempt: u32,
-    ) -> Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'async_trait>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        'life2: 'async_trait,
-        Self: 'async_trait,
-    {
-        match self.pool(function) {
-            Ok(pool) => Box::pin(pool.deliver(event, attempt)),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        }
-    }
-
-    fn capacity(&self, function: &str) -> usize {
-        self.0.get(function).map_or(1, |pool| pool.capacity())
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use super::connection::Connection;
-use super::invoke::Report;
+use super::report::Report;
 use super::slot::Slot;
 use super::{IDLE_GRACE, Pool};
 use crate::deploy::activity::InvocationResult;
