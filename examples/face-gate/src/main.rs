@@ -32,13 +32,19 @@ async fn recognise(photo: ObjectCreated, cx: Context) -> Result<()> {
         Err(error) => return Err(error),
     };
     let image = face::decode(&picture).or_reject("the file is not a picture that can be read")?;
-    let found = Detector::new().or_retry("the face detector did not start")?.find(&image);
+    let found = Detector::new()
+        .or_retry("the face detector did not start")?
+        .find(&image);
     println!("{}: {} face(s)", photo.key, found.len());
 
     let faces = cx.table("faces")?;
     for (index, place) in found.iter().enumerate() {
         let descriptor = Descriptor::of(&image, place);
-        let sighting = format!("{}#{index}@{}", photo.key, photo.etag.as_deref().unwrap_or_default());
+        let sighting = format!(
+            "{}#{index}@{}",
+            photo.key,
+            photo.etag.as_deref().unwrap_or_default()
+        );
         remember(&faces, descriptor, &sighting).await?;
     }
 
@@ -65,7 +71,9 @@ async fn remember(faces: &Table, descriptor: Descriptor, sighting: &str) -> Resu
             break;
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_secs());
     match nearest {
         Some((_, Stored { item, .. })) if item.first_seen_in == sighting => {
             println!("  {}: stored by an earlier delivery", item.face_id);
@@ -74,7 +82,10 @@ async fn remember(faces: &Table, descriptor: Descriptor, sighting: &str) -> Resu
             item.sightings += 1;
             item.last_seen = now;
             faces.put_if_version(&item, &version).await?;
-            println!("  {}: known (distance {distance:.3}), seen {} times", item.face_id, item.sightings);
+            println!(
+                "  {}: known (distance {distance:.3}), seen {} times",
+                item.face_id, item.sightings
+            );
         }
         other => {
             let known = Known {
@@ -86,7 +97,10 @@ async fn remember(faces: &Table, descriptor: Descriptor, sighting: &str) -> Resu
             };
             faces.put_if_absent(&known).await?;
             match other {
-                Some((distance, _)) => println!("  {}: new (nearest known at {distance:.3}), stored", known.face_id),
+                Some((distance, _)) => println!(
+                    "  {}: new (nearest known at {distance:.3}), stored",
+                    known.face_id
+                ),
                 None => println!("  {}: the first face, stored", known.face_id),
             }
         }
@@ -118,8 +132,17 @@ async fn known(_request: http::Request, cx: Context) -> Result<Json<Vec<Seen>>> 
     loop {
         let page = faces.scan::<Known>(100, cursor.as_deref()).await?;
         seen.extend(page.items.into_iter().map(|stored| {
-            let Known { face_id, first_seen_in, sightings, .. } = stored.item;
-            Seen { face_id, first_seen_in, sightings }
+            let Known {
+                face_id,
+                first_seen_in,
+                sightings,
+                ..
+            } = stored.item;
+            Seen {
+                face_id,
+                first_seen_in,
+                sightings,
+            }
         }));
         cursor = page.next;
         if cursor.is_none() {

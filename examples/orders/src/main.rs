@@ -37,17 +37,30 @@ async fn place(request: http::Request, cx: Context) -> Result<(StatusCode, Json<
 async fn status(request: http::Request, cx: Context) -> Result<Json<Order>> {
     let id = http::path(&request, "id")?;
     let order = cx.table("orders")?.get(id).await?;
-    order.map(Json).ok_or_else(|| Error::new(ErrorKind::NotFound, "orders.status", "no such order").with("id", id))
+    order
+        .map(Json)
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, "orders.status", "no such order").with("id", id))
 }
 
 /// Writes an order to the table. The same message may come twice; the order is written once.
 #[nephos::function]
 async fn fulfil(message: Message<NewOrder>, cx: Context) -> Result<()> {
-    let NewOrder { id, article, quantity } = message.body;
+    let NewOrder {
+        id,
+        article,
+        quantity,
+    } = message.body;
     if quantity > 1_000 {
-        return Err(Error::reject(format!("{quantity} is more than the warehouse holds")));
+        return Err(Error::reject(format!(
+            "{quantity} is more than the warehouse holds"
+        )));
     }
-    let order = Order { id, article, quantity, status: "accepted".to_owned() };
+    let order = Order {
+        id,
+        article,
+        quantity,
+        status: "accepted".to_owned(),
+    };
     match cx.table("orders")?.put_if_absent(&order).await {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -70,7 +83,9 @@ async fn announce(change: Change<Order>, cx: Context) -> Result<()> {
 async fn receipt(accepted: Notification<Order>, cx: Context) -> Result<()> {
     let order = accepted.body;
     let text = format!("Order {}: {} × {}\n", order.id, order.quantity, order.article);
-    cx.bucket("receipts")?.put(&format!("{}.txt", order.id), text).await?;
+    cx.bucket("receipts")?
+        .put(&format!("{}.txt", order.id), text)
+        .await?;
     Ok(())
 }
 
@@ -98,7 +113,9 @@ async fn report(_tick: Tick, cx: Context) -> Result<()> {
             break;
         }
     }
-    cx.bucket("receipts")?.put("report.json", Payload::json(&report)?.bytes).await?;
+    cx.bucket("receipts")?
+        .put("report.json", Payload::json(&report)?.bytes)
+        .await?;
     Ok(())
 }
 
