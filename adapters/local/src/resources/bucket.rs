@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use futures::FutureExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, RANGE};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -19,19 +17,23 @@ use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMeth
 use nephos_core::{Error, ErrorKind, Result};
 use object_store::path::Path;
 use object_store::{
-    CopyMode, CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart,
+    CopyMode, CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
-use serde::{Deserialize, Serialize};
 
 use super::client::{Client, failure, read};
 use crate::wire::{bucket_path, object_path, query_value};
 
 mod headers;
+mod replies;
+mod upload;
 
 #[cfg(feature = "deploy")]
-pub(crate) use self::headers::{attribute_name, attribute_of};
-pub(crate) use self::headers::{insert, quote, read_attributes, unquote, write_attributes};
+pub(crate) use self::headers::{attribute_name, attribute_of, insert, quote, unquote};
+use self::headers::{get_headers, mode_headers, read_meta};
+pub(crate) use self::headers::{read_attributes, write_attributes};
+pub(crate) use self::replies::{ListReply, SignedReply, UploadReply, WireObject, WrittenReply};
+use self::upload::LocalUpload;
 
 /// What buckets on one machine can do: the same through the API and in the host itself.
 pub const CAPABILITIES: BucketCapabilities = BucketCapabilities {
@@ -49,46 +51,6 @@ pub(crate) const MODIFIED: HeaderName = HeaderName::from_static("nephos-modified
 pub(crate) const PAGE: usize = 1000;
 /// How many objects of a stream are deleted side by side.
 const DELETES: usize = 8;
-
-/// One page of a listing.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct ListReply {
-    /// The objects.
-    pub(crate) objects: Vec<WireObject>,
-    /// The common prefixes, each with the delimiter at its end.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) prefixes: Vec<String>,
-    /// With what the next page begins (`token=…`); none if this is the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) next: Option<String>,
-}
-
-/// An object of a listing.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct WireObject {
-    pub(crate) key: String,
-    pub(crate) size: u64,
-    pub(crate) etag: Option<String>,
-    pub(crate) modified: DateTime<Utc>,
-}
-
-/// The answer to the beginning of an upload.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct UploadReply {
-    pub(crate) id: String,
-}
-
-/// The answer to the end of an upload.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct WrittenReply {
-    pub(crate) etag: String,
-}
-
-/// A signed URL.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct SignedReply {
-    pub(crate) url: String,
-}
 
 /// A core error as the store's, which keeps it whole as its source.
 pub(crate) fn to_store_error(error: Error, key: &str) -> object_store::Error {
@@ -245,72 +207,6 @@ fn body_of(payload: PutPayload) -> (u64, Body) {
     (length, Body::new(StreamBody::new(frames)))
 }
 
-fn mode_headers(mode: &PutMode, operation: &'static str, headers: &mut HeaderMap) -> Result<()> {
-    match mode {
-        PutMode::Overwrite => {}
-        PutMode::Create => insert(headers, IF_NONE_MATCH, "*", operation)?,
-        PutMode::Update(version) => {
-            let etag = version.e_tag.as_deref().ok_or_else(|| {
-                Error::new(
-                    ErrorKind::InvalidArgument,
-                    operation,
-                    "a conditional write needs the etag to match; this bucket keeps no versions",
-                )
-            })?;
-            insert(headers, IF_MATCH, &quote(etag), operation)?;
-        }
-    }
-    Ok(())
-}
-
-fn get_headers(options: &GetOptions) -> Result<HeaderMap> {
-    const OPERATION: &str = "bucket.get";
-    let mut headers = HeaderMap::new();
-    if options.version.is_some() {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            OPERATION,
-            "this bucket keeps no versions",
-        ));
-    }
-    if let Some(range) = &options.range {
-        let range = match range {
-            GetRange::Bounded(range) if range.start < range.end => {
-                format!("bytes={}-{}", range.start, range.end - 1)
-            }
-            GetRange::Bounded(_) => {
-                return Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    OPERATION,
-                    "the range is empty",
-                ));
-            }
-            GetRange::Offset(start) => format!("bytes={start}-"),
-            GetRange::Suffix(length) => format!("bytes=-{length}"),
-        };
-        insert(&mut headers, RANGE, &range, OPERATION)?;
-    }
-    for (name, value) in [
-        (IF_MATCH, &options.if_match),
-        (IF_NONE_MATCH, &options.if_none_match),
-    ] {
-        if let Some(value) = value {
-            let quoted: Vec<_> = value.split(',').map(|etag| quote(etag.trim())).collect();
-            insert(&mut headers, name, &quoted.join(", "), OPERATION)?;
-        }
-    }
-    for (name, value) in [
-        (http::header::IF_MODIFIED_SINCE, options.if_modified_since),
-        (http::header::IF_UNMODIFIED_SINCE, options.if_unmodified_since),
-    ] {
-        if let Some(value) = value {
-            // To the nanosecond, which HTTP's own form cannot tell; the API reads both.
-            insert(&mut headers, name, &value.to_rfc3339(), OPERATION)?;
-        }
-    }
-    Ok(headers)
-}
-
 fn meta_of(object: WireObject) -> object_store::Result<ObjectMeta> {
     Ok(ObjectMeta {
         location: Path::parse(&object.key)?,
@@ -319,35 +215,6 @@ fn meta_of(object: WireObject) -> object_store::Result<ObjectMeta> {
         e_tag: object.etag,
         version: None,
     })
-}
-
-/// What an answer's headers tell of its object, and which bytes the answer holds.
-fn read_meta(location: &Path, headers: &HeaderMap) -> Option<(ObjectMeta, std::ops::Range<u64>)> {
-    let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
-    let length: u64 = text(&CONTENT_LENGTH)?.parse().ok()?;
-    let (range, size) = match text(&CONTENT_RANGE) {
-        None => (0..length, length),
-        Some(range) => {
-            let (range, size) = range.strip_prefix("bytes ")?.split_once('/')?;
-            let (first, last) = range.split_once('-')?;
-            (
-                first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?,
-                size.parse().ok()?,
-            )
-        }
-    };
-    let last_modified = match text(&MODIFIED) {
-        Some(exact) => DateTime::parse_from_rfc3339(exact).ok()?,
-        None => DateTime::parse_from_rfc2822(text(&LAST_MODIFIED)?).ok()?,
-    };
-    let meta = ObjectMeta {
-        location: location.clone(),
-        last_modified: last_modified.with_timezone(&Utc),
-        size,
-        e_tag: text(&ETAG).map(|etag| unquote(etag).to_owned()),
-        version: None,
-    };
-    Some((meta, range))
 }
 
 impl Display for LocalBucket {
@@ -564,74 +431,6 @@ pub(crate) fn folder_prefix(prefix: Option<&Path>) -> String {
     match prefix {
         Some(prefix) if !prefix.as_ref().is_empty() => format!("{prefix}/"),
         _ => String::new(),
-    }
-}
-
-/// An upload in parts. One that is dropped ends with the host.
-#[derive(Debug)]
-struct LocalUpload {
-    bucket: LocalBucket,
-    key: String,
-    id: String,
-    next: u32,
-}
-
-#[async_trait]
-impl MultipartUpload for LocalUpload {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        const OPERATION: &str = "bucket.put_multipart";
-        let number = self.next;
-        self.next = self.next.saturating_add(1);
-        let path = self
-            .bucket
-            .object(&self.key, &format!("?upload={}&part={number}", self.id));
-        let (client, key) = (self.bucket.client.clone(), self.key.clone());
-        async move {
-            let (length, body) = body_of(data);
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_LENGTH, length.into());
-            let put = async {
-                let request = request(OPERATION, Method::PUT, &path, headers)?;
-                client.send(OPERATION, request.map(|()| body)).await.map(drop)
-            };
-            put.await.map_err(|error: Error| to_store_error(error, &key))
-        }
-        .boxed()
-    }
-
-    async fn complete(&mut self) -> object_store::Result<PutResult> {
-        const OPERATION: &str = "bucket.put_multipart";
-        let path = self
-            .bucket
-            .object(&self.key, &format!("?upload={}&complete", self.id));
-        let complete = async {
-            let request = request(OPERATION, Method::POST, &path, HeaderMap::new())?;
-            let written = json(
-                OPERATION,
-                self.bucket.client.send(OPERATION, request.map(empty)).await?,
-            )
-            .await?;
-            Ok(put_result(written))
-        };
-        complete
-            .await
-            .map_err(|error: Error| to_store_error(error, &self.key))
-    }
-
-    async fn abort(&mut self) -> object_store::Result<()> {
-        const OPERATION: &str = "bucket.put_multipart";
-        let path = self.bucket.object(&self.key, &format!("?upload={}", self.id));
-        let abort = async {
-            let request = request(OPERATION, Method::DELETE, &path, HeaderMap::new())?;
-            self.bucket
-                .client
-                .send(OPERATION, request.map(empty))
-                .await
-                .map(drop)
-        };
-        abort
-            .await
-            .map_err(|error: Error| to_store_error(error, &self.key))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Behaviour of buckets in folders.
 
 mod api;
+mod http;
 mod list;
 mod s3;
 mod store;

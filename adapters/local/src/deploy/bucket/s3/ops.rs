@@ -1,35 +1,33 @@
 //! What the S3-compatible store does with each request.
 
+mod listing;
+mod parts;
+
 use futures::TryStreamExt as _;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use nephos_core::Error;
 use object_store::{GetRange, ObjectMeta, PutMode};
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CommonPrefix,
-    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput,
-    CopyObjectResult, CopyPartResult, CopySource, CreateBucketInput, CreateBucketOutput,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput, DeleteBucketOutput,
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
-    GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput,
-    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, MetadataDirective,
-    MultipartUpload, Object, ObjectStorageClass, Part, PutObjectInput, PutObjectOutput, Range, StreamingBlob,
-    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource,
+    CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
+    DeleteBucketInput, DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, DeletedObject, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput,
+    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
+    ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput,
+    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
+    MetadataDirective, PutObjectInput, PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::super::FolderBucket;
 use super::super::content::Content;
 use super::super::files::check_key;
-use super::super::list::{After, Entry, Page, after_token, token};
 use super::checksums::take_in;
 use super::convert::{Described, conditions, etag, mode, s3_error, store_error, timestamp};
 use super::{Folders, REGION};
-
-/// As S3's own: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
-const PAGE: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Ops {
@@ -62,56 +60,12 @@ impl Ops {
             )),
         }
     }
-
-    async fn page(
-        &self,
-        bucket: &str,
-        prefix: Option<&str>,
-        after: After,
-        delimiter: Option<&str>,
-        max_keys: Option<i32>,
-    ) -> S3Result<(Page, usize)> {
-        let limit = match max_keys {
-            None => PAGE,
-            Some(limit) => usize::try_from(limit)
-                .map_err(|_| {
-                    S3Error::with_message(S3ErrorCode::InvalidArgument, "max-keys must not be negative")
-                })?
-                .min(PAGE),
-        };
-        let bucket = self.bucket(bucket).await?;
-        let page = bucket
-            .page(prefix.unwrap_or_default(), after, delimiter, limit)
-            .await
-            .map_err(s3_error)?;
-        Ok((page, limit))
-    }
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> nephos_core::Result<T> + Send + 'static,
 ) -> S3Result<T> {
     super::super::blocking::blocking(work).await.map_err(s3_error)
-}
-
-fn entries(page: &Page) -> (Vec<Object>, Vec<CommonPrefix>) {
-    let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
-    for entry in &page.entries {
-        match entry {
-            Entry::Object(meta) => objects.push(Object {
-                key: Some(meta.location.to_string()),
-                e_tag: meta.e_tag.as_deref().map(etag),
-                last_modified: Some(timestamp(meta.last_modified)),
-                size: i64::try_from(meta.size).ok(),
-                storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
-                ..Object::default()
-            }),
-            Entry::Prefix(prefix) => prefixes.push(CommonPrefix {
-                prefix: Some(prefix.clone()),
-            }),
-        }
-    }
-    (objects, prefixes)
 }
 
 fn get_range(range: Range) -> GetRange {
@@ -427,292 +381,59 @@ impl S3 for Ops {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = request.input;
-        let after = match (&input.continuation_token, &input.start_after) {
-            (Some(token), _) => after_token(token).map_err(s3_error)?,
-            (None, Some(key)) => After::Key(key.clone()),
-            (None, None) => After::Start,
-        };
-        let (page, limit) = self
-            .page(
-                &input.bucket,
-                input.prefix.as_deref(),
-                after,
-                input.delimiter.as_deref(),
-                input.max_keys,
-            )
-            .await?;
-        let (contents, common_prefixes) = entries(&page);
-        let next = page.entries.last().filter(|_| page.more).map(token);
-        Ok(S3Response::new(ListObjectsV2Output {
-            name: Some(input.bucket),
-            prefix: input.prefix,
-            delimiter: input.delimiter,
-            start_after: input.start_after,
-            continuation_token: input.continuation_token,
-            max_keys: i32::try_from(limit).ok(),
-            key_count: i32::try_from(page.entries.len()).ok(),
-            is_truncated: Some(next.is_some()),
-            next_continuation_token: next,
-            contents: Some(contents),
-            common_prefixes: Some(common_prefixes),
-            ..ListObjectsV2Output::default()
-        }))
+        self.newer_list(request).await
     }
 
     async fn list_objects(
         &self,
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
-        let input = request.input;
-        let after = match (&input.marker, &input.delimiter) {
-            (None, _) => After::Start,
-            // The marker behind a common prefix is that prefix itself.
-            (Some(marker), Some(delimiter))
-                if !delimiter.is_empty() && marker.ends_with(delimiter.as_str()) =>
-            {
-                After::Prefix(marker.clone())
-            }
-            (Some(marker), _) => After::Key(marker.clone()),
-        };
-        let (page, limit) = self
-            .page(
-                &input.bucket,
-                input.prefix.as_deref(),
-                after,
-                input.delimiter.as_deref(),
-                input.max_keys,
-            )
-            .await?;
-        let (contents, common_prefixes) = entries(&page);
-        let next = page
-            .entries
-            .last()
-            .filter(|_| page.more)
-            .map(|entry| entry.name().to_owned());
-        Ok(S3Response::new(ListObjectsOutput {
-            name: Some(input.bucket),
-            prefix: input.prefix,
-            delimiter: input.delimiter,
-            marker: input.marker,
-            max_keys: i32::try_from(limit).ok(),
-            is_truncated: Some(next.is_some()),
-            next_marker: next,
-            contents: Some(contents),
-            common_prefixes: Some(common_prefixes),
-            ..ListObjectsOutput::default()
-        }))
+        self.older_list(request).await
     }
 
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        let input = request.input;
-        let bucket = self.bucket(&input.bucket).await?;
-        let attributes = Described {
-            content_type: input.content_type,
-            content_disposition: input.content_disposition,
-            content_encoding: input.content_encoding,
-            content_language: input.content_language,
-            cache_control: input.cache_control,
-            metadata: input.metadata,
-        }
-        .attributes();
-        let id = bucket.begin_upload(&input.key, attributes).map_err(s3_error)?;
-        Ok(S3Response::new(CreateMultipartUploadOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            upload_id: Some(id),
-            checksum_algorithm: input.checksum_algorithm,
-            ..CreateMultipartUploadOutput::default()
-        }))
+        self.begin(request).await
     }
 
     async fn upload_part(
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        let S3Request {
-            input,
-            headers,
-            trailing_headers,
-            ..
-        } = request;
-        let bucket = self.bucket(&input.bucket).await?;
-        // Before the bytes are taken in.
-        bucket.parts(&input.key, &input.upload_id).map_err(s3_error)?;
-        let incoming = take_in(&bucket, input.body, &headers, trailing_headers.as_ref()).await?;
-        let number = u32::try_from(input.part_number).unwrap_or_default();
-        let part = bucket
-            .add_part(&input.key, &input.upload_id, number, incoming)
-            .map_err(s3_error)?;
-        Ok(S3Response::new(UploadPartOutput {
-            e_tag: Some(etag(&part.etag)),
-            checksum_crc32: input.checksum_crc32,
-            checksum_crc32c: input.checksum_crc32c,
-            checksum_crc64nvme: input.checksum_crc64nvme,
-            checksum_sha1: input.checksum_sha1,
-            checksum_sha256: input.checksum_sha256,
-            ..UploadPartOutput::default()
-        }))
+        self.take_part(request).await
     }
 
     async fn upload_part_copy(
         &self,
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-        let input = request.input;
-        let (source, from) = self.source(&input.copy_source).await?;
-        let bucket = self.bucket(&input.bucket).await?;
-        let mut options = conditions(
-            input.copy_source_if_match,
-            input.copy_source_if_none_match,
-            input.copy_source_if_modified_since,
-            input.copy_source_if_unmodified_since,
-        );
-        options.range = match input.copy_source_range {
-            None => None,
-            Some(range) => Some(get_range(Range::parse(&range).map_err(|_| {
-                S3Error::with_message(
-                    S3ErrorCode::InvalidArgument,
-                    "x-amz-copy-source-range is no range",
-                )
-            })?)),
-        };
-        let content = source.content(&from, options).await.map_err(store_error)?;
-        let mut incoming = bucket.incoming().await.map_err(s3_error)?;
-        let mut stream = content.stream;
-        while let Some(chunk) = stream.try_next().await.map_err(store_error)? {
-            incoming.write(chunk).await.map_err(s3_error)?;
-        }
-        incoming.flush().await.map_err(s3_error)?;
-        let number = u32::try_from(input.part_number).unwrap_or_default();
-        let part = bucket
-            .add_part(&input.key, &input.upload_id, number, incoming)
-            .map_err(s3_error)?;
-        Ok(S3Response::new(UploadPartCopyOutput {
-            copy_part_result: Some(CopyPartResult {
-                e_tag: Some(etag(&part.etag)),
-                last_modified: Some(timestamp(chrono::Utc::now())),
-                ..CopyPartResult::default()
-            }),
-            ..UploadPartCopyOutput::default()
-        }))
+        self.copy_part(request).await
     }
 
     async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
-        let input = request.input;
-        let bucket = self.bucket(&input.bucket).await?;
-        let after = input.part_number_marker.unwrap_or_default();
-        let limit = usize::try_from(input.max_parts.unwrap_or(1000))
-            .unwrap_or(1000)
-            .min(1000);
-        let mut parts: Vec<_> = bucket
-            .parts(&input.key, &input.upload_id)
-            .map_err(s3_error)?
-            .into_iter()
-            .filter(|part| i64::from(part.number) > i64::from(after))
-            .collect();
-        let more = parts.len() > limit;
-        parts.truncate(limit);
-        let next = parts
-            .last()
-            .filter(|_| more)
-            .and_then(|part| i32::try_from(part.number).ok());
-        let parts = parts
-            .into_iter()
-            .map(|part| Part {
-                part_number: i32::try_from(part.number).ok(),
-                e_tag: Some(etag(&part.etag)),
-                size: i64::try_from(part.size).ok(),
-                ..Part::default()
-            })
-            .collect();
-        Ok(S3Response::new(ListPartsOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            upload_id: Some(input.upload_id),
-            is_truncated: Some(more),
-            next_part_number_marker: next,
-            parts: Some(parts),
-            ..ListPartsOutput::default()
-        }))
+        self.parts(request).await
     }
 
     async fn list_multipart_uploads(
         &self,
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-        let input = request.input;
-        let bucket = self.bucket(&input.bucket).await?;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let uploads = bucket
-            .uploads()
-            .into_iter()
-            .filter(|(key, _)| key.starts_with(&prefix))
-            .map(|(key, id)| MultipartUpload {
-                key: Some(key),
-                upload_id: Some(id),
-                ..MultipartUpload::default()
-            })
-            .collect();
-        Ok(S3Response::new(ListMultipartUploadsOutput {
-            bucket: Some(input.bucket),
-            prefix: input.prefix,
-            is_truncated: Some(false),
-            uploads: Some(uploads),
-            ..ListMultipartUploadsOutput::default()
-        }))
+        self.uploads(request).await
     }
 
     async fn complete_multipart_upload(
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let input = request.input;
-        let bucket = self.bucket(&input.bucket).await?;
-        let mode = mode(input.if_match, input.if_none_match)?;
-        let parts = input
-            .multipart_upload
-            .and_then(|upload| upload.parts)
-            .unwrap_or_default();
-        let mut only = Vec::with_capacity(parts.len());
-        for part in parts {
-            let number = part
-                .part_number
-                .and_then(|number| u32::try_from(number).ok())
-                .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidPart, "a part has no number"))?;
-            only.push((number, part.e_tag.map(ETag::into_value)));
-        }
-        if only.is_empty() {
-            return Err(S3Error::with_message(
-                S3ErrorCode::MalformedXML,
-                "the request names no parts",
-            ));
-        }
-        let written = bucket
-            .complete_upload(&input.key, &input.upload_id, Some(only), mode)
-            .await
-            .map_err(s3_error)?;
-        Ok(S3Response::new(CompleteMultipartUploadOutput {
-            location: Some(format!("/{}/{}", input.bucket, input.key)),
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            e_tag: Some(etag(&written.etag)),
-            ..CompleteMultipartUploadOutput::default()
-        }))
+        self.complete(request).await
     }
 
     async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-        let input = request.input;
-        let bucket = self.bucket(&input.bucket).await?;
-        bucket
-            .abort_upload(&input.key, &input.upload_id)
-            .map_err(s3_error)?;
-        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+        self.abort(request).await
     }
 }

@@ -352,14 +352,14 @@ async fn a_pre_signed_url_is_good_for_its_method_and_key() {
     let path = Path::parse("odd key/100%.txt").unwrap();
     let life = Duration::from_secs(60);
     let put = client
-        .signed_url(http::Method::PUT, &path, life)
+        .signed_url(::http::Method::PUT, &path, life)
         .await
         .unwrap()
         .to_string();
     let (status, answer) = served.by_url("PUT", &put, "signed").await;
     assert_eq!(status, 200, "{answer}");
     let get = client
-        .signed_url(http::Method::GET, &path, life)
+        .signed_url(::http::Method::GET, &path, life)
         .await
         .unwrap()
         .to_string();
