@@ -1,0 +1,75 @@
+//! What an adapter gives to the suite: fresh resources, a deployed probe, and its clock.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nephos_core::app::{App, QueueSpec, StreamSpec};
+use nephos_core::resource::Resources;
+use nephos_core::resource::bucket::Bucket;
+use nephos_core::resource::queue::Queue;
+use nephos_core::resource::secret::Secret;
+use nephos_core::resource::stream::Stream;
+use nephos_core::resource::table::{Table, TableSchema};
+use nephos_core::resource::topic::Topic;
+use nephos_core::{Event, Outcome, Result};
+use serde::{Deserialize, Serialize};
+
+/// What the adapter ran against. Only `Live` is the real service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The adapter is itself the service (one's own machine).
+    Embedded,
+    /// An emulator of the provider.
+    Emulator,
+    /// Recorded exchanges.
+    Replay,
+    /// The provider.
+    Live,
+}
+
+/// An adapter under test. Everything that it opens is new and empty, and nobody else's: rules run at the same time.
+#[async_trait]
+pub trait Harness: Debug + Send + Sync + 'static {
+    /// The adapter's name.
+    fn adapter(&self) -> &'static str;
+    /// What it runs against.
+    fn mode(&self) -> Mode;
+    /// An empty bucket.
+    async fn bucket(&self) -> Result<Bucket>;
+    /// An empty queue.
+    async fn queue(&self, spec: QueueSpec) -> Result<Queue>;
+    /// A queue handle whose queue does not exist.
+    async fn missing_queue(&self) -> Result<Queue>;
+    /// A topic without subscribers.
+    async fn topic(&self) -> Result<Topic>;
+    /// An empty stream.
+    async fn stream(&self, spec: StreamSpec) -> Result<Stream>;
+    /// An empty table.
+    async fn table(&self, schema: TableSchema) -> Result<Table>;
+    /// A secret with this value, or one that is not set.
+    async fn secret(&self, value: Option<&[u8]>) -> Result<Secret>;
+    /// Changes a secret's value from outside, as an operator would.
+    async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()>;
+    /// Lets time pass for leases, delays and time to live: moves an emulated clock, or really waits.
+    async fn pass(&self, time: Duration);
+    /// Deploys `app`, whose functions are the probe's ([`crate::probe`]), and waits until its triggers fire.
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>>;
+}
+
+/// A deployed app.
+#[async_trait]
+pub trait Deployment: Debug + Send + Sync + 'static {
+    /// Handles to its resources, with every access.
+    fn resources(&self) -> &Resources;
+    /// Calls a function directly and waits for what came of it.
+    async fn invoke(&self, function: &str, event: Event) -> Result<Outcome>;
+    /// Where its HTTP triggers answer (`http://127.0.0.1:4000`).
+    fn gateway(&self) -> Option<String>;
+    /// Ends whatever runs the app as abruptly as can be (`kill -9`, where it is a process), and starts it again on the same state.
+    async fn crash_and_restart(&self) -> Result<()>;
+    /// Removes it.
+    async fn remove(&self) -> Result<()>;
+}
