@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use nephos_core::Result;
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::Resources;
-use nephos_core::resource::bucket::Bucket;
-use nephos_core::resource::queue::Queue;
-use nephos_core::resource::secret::Secret;
-use nephos_core::resource::stream::Stream;
-use nephos_core::resource::table::{Table, TableSchema};
-use nephos_core::resource::topic::Topic;
-use nephos_core::{Event, Outcome, Result};
+use nephos_core::resource::bucket::{Bucket, BucketCapabilities};
+use nephos_core::resource::queue::{Queue, QueueCapabilities};
+use nephos_core::resource::secret::{Secret, SecretCapabilities};
+use nephos_core::resource::stream::{Stream, StreamCapabilities};
+use nephos_core::resource::table::{Table, TableCapabilities, TableSchema};
+use nephos_core::resource::topic::{Topic, TopicCapabilities};
 use serde::{Deserialize, Serialize};
 
 /// What the adapter ran against. Only `Live` is the real service.
@@ -28,6 +29,53 @@ pub enum Mode {
     Replay,
     /// The provider.
     Live,
+}
+
+impl Mode {
+    /// The name, as in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Emulator => "emulator",
+            Self::Replay => "replay",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// What the adapter's resources declare.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is its kind's own capabilities")]
+pub struct Capabilities {
+    pub bucket: BucketCapabilities,
+    pub queue: QueueCapabilities,
+    pub topic: TopicCapabilities,
+    pub stream: StreamCapabilities,
+    pub table: TableCapabilities,
+    pub secret: SecretCapabilities,
+}
+
+impl Capabilities {
+    /// Asks one resource of each kind.
+    ///
+    /// # Errors
+    /// The harness's own, if it cannot open one.
+    pub async fn of(harness: &dyn Harness) -> Result<Self> {
+        let schema = TableSchema {
+            key: "id".to_owned(),
+            sort: None,
+            ttl: None,
+        };
+        Ok(Self {
+            bucket: harness.bucket().await?.capabilities(),
+            queue: harness.queue(QueueSpec::default()).await?.capabilities(),
+            topic: harness.topic().await?.capabilities(),
+            stream: harness.stream(StreamSpec::default()).await?.capabilities(),
+            table: harness.table(schema).await?.driver().capabilities(),
+            secret: harness.secret(None).await?.capabilities(),
+        })
+    }
 }
 
 /// An adapter under test. Everything that it opens is new and empty, and nobody else's: rules run at the same time.
@@ -53,10 +101,14 @@ pub trait Harness: Debug + Send + Sync + 'static {
     async fn secret(&self, value: Option<&[u8]>) -> Result<Secret>;
     /// Changes a secret's value from outside, as an operator would.
     async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()>;
+    /// The adapter's own present, which [`pass`](Self::pass) may move.
+    fn now(&self) -> DateTime<Utc>;
     /// Lets time pass for leases, delays and time to live: moves an emulated clock, or really waits.
     async fn pass(&self, time: Duration);
     /// Deploys `app`, whose functions are the probe's ([`crate::probe`]), and waits until its triggers fire.
     async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>>;
+    /// Removes what is left when all rules have run.
+    async fn finish(&self) -> Result<()>;
 }
 
 /// A deployed app.
@@ -64,8 +116,6 @@ pub trait Harness: Debug + Send + Sync + 'static {
 pub trait Deployment: Debug + Send + Sync + 'static {
     /// Handles to its resources, with every access.
     fn resources(&self) -> &Resources;
-    /// Calls a function directly and waits for what came of it.
-    async fn invoke(&self, function: &str, event: Event) -> Result<Outcome>;
     /// Where its HTTP triggers answer (`http://127.0.0.1:4000`).
     fn gateway(&self) -> Option<String>;
     /// Ends whatever runs the app as abruptly as can be (`kill -9`, where it is a process), and starts it again on the same state.

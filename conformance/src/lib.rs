@@ -1,1 +1,16 @@
-//! The conformance suite of Nephos.
+//! The conformance suite of Nephos: one behaviour, proven on every adapter.
+//!
+//! An adapter implements [`Harness`] and calls [`main`] in a test without the standard test harness; each [`Rule`](rule::Rule) then is a test of its own,
+//! `<adapter>::<rule id>`, and so is each rule's mutant, `mutant::<rule id>`: the same rule on the same adapter made wrong on purpose, which must not hold.
+//! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
+
+pub mod harness;
+mod http;
+pub mod mutants;
+pub mod probe;
+pub mod rule;
+pub mod rules;
+mod run;
+
+pub use self::harness::{Capabilities, Deployment, Harness, Mode};
+pub use self::run::{Suite, main};

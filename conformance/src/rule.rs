@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use nephos_core::{BoxError, Error};
 
-use crate::harness::Harness;
+use crate::harness::{Capabilities, Harness};
+use crate::mutants::Fault;
 
 /// How a rule ends: `Ok`, or what did not hold.
 pub type Verdict = Result<(), Violation>;
 
 /// The future of a rule.
 pub type RuleFuture = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// What a rule does.
+pub type Check = fn(Arc<dyn Harness>) -> RuleFuture;
 
 /// One behaviour.
 #[derive(Clone, Copy)]
@@ -24,8 +28,21 @@ pub struct Rule {
     pub why: &'static str,
     /// Which peer or document the behaviour is taken from.
     pub source: &'static str,
-    /// What it does. A rule whose capability the adapter does not declare checks there that the adapter refuses; it never returns early.
-    pub check: fn(Arc<dyn Harness>) -> RuleFuture,
+    /// What must hold.
+    pub check: Check,
+    /// The capability that it needs; `None` for what every adapter must do.
+    pub needs: Option<Need>,
+    /// What is made wrong on purpose to see that the rule notices.
+    pub mutant: Fault,
+}
+
+/// A capability, and what must hold where it is not declared.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    /// Whether it is declared.
+    pub declared: fn(&Capabilities) -> bool,
+    /// The negative: the adapter must refuse with [`ErrorKind::Unsupported`](nephos_core::ErrorKind::Unsupported).
+    pub refused: Check,
 }
 
 impl Rule {
@@ -34,11 +51,39 @@ impl Rule {
     pub fn group(&self) -> &'static str {
         self.id.split('.').next().unwrap_or(self.id)
     }
+
+    /// Whether the adapter declares what the rule needs.
+    #[must_use]
+    pub fn is_declared(&self, capabilities: &Capabilities) -> bool {
+        self.needs.is_none_or(|need| (need.declared)(capabilities))
+    }
+
+    /// What runs on an adapter with these capabilities: the rule, or its negative.
+    #[must_use]
+    pub fn check_for(&self, capabilities: &Capabilities) -> Check {
+        match self.needs {
+            Some(need) if !(need.declared)(capabilities) => need.refused,
+            _ => self.check,
+        }
+    }
+
+    /// What is made wrong on an adapter with these capabilities.
+    #[must_use]
+    pub fn fault_for(&self, capabilities: &Capabilities) -> Fault {
+        if self.is_declared(capabilities) {
+            self.mutant
+        } else {
+            Fault::PretendsCapability
+        }
+    }
 }
 
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rule").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Rule")
+            .field("id", &self.id)
+            .field("mutant", &self.mutant)
+            .finish_non_exhaustive()
     }
 }
 
@@ -51,7 +96,10 @@ pub struct Violation {
 impl Violation {
     /// A violation with its sentence.
     pub fn new(sentence: impl fmt::Display) -> Self {
-        Self { sentence: sentence.to_string(), cause: None }
+        Self {
+            sentence: sentence.to_string(),
+            cause: None,
+        }
     }
 }
 
@@ -74,7 +122,10 @@ impl fmt::Display for Violation {
 impl From<Error> for Violation {
     /// An operation that should have worked did not.
     fn from(error: Error) -> Self {
-        Self { sentence: "an operation failed that must work".to_owned(), cause: Some(error.chain().into()) }
+        Self {
+            sentence: "an operation failed that must work".to_owned(),
+            cause: Some(error.chain().into()),
+        }
     }
 }
 
@@ -91,12 +142,69 @@ macro_rules! ensure {
 /// Ends the rule with a [`Violation`] that shows both values unless they are equal.
 #[macro_export]
 macro_rules! ensure_eq {
-    ($actual:expr, $expected:expr, $($message:tt)+) => {{
-        let (actual, expected) = (&$actual, &$expected);
-        if actual != expected {
-            return Err($crate::rule::Violation::new(format!(
-                "{}: expected {expected:?}, got {actual:?}", format!($($message)+)
-            )));
+    ($actual:expr, $expected:expr, $($message:tt)+) => {
+        match (&$actual, &$expected) {
+            (actual, expected) => {
+                if actual != expected {
+                    return Err($crate::rule::Violation::new(format!(
+                        "{}: expected {expected:?}, got {actual:?}",
+                        format!($($message)+)
+                    )));
+                }
+            }
         }
-    }};
+    };
 }
+
+/// Ends the rule with a [`Violation`] unless the result is an error of this kind; is the error.
+#[macro_export]
+macro_rules! ensure_fails {
+    ($result:expr, $kind:ident, $($message:tt)+) => {
+        match $result {
+            Err(error) if error.kind() == nephos_core::ErrorKind::$kind => error,
+            Err(error) => {
+                return Err($crate::rule::Violation::new(format!(
+                    "{}: expected an error of kind {}, got {error:?}",
+                    format!($($message)+),
+                    nephos_core::ErrorKind::$kind
+                )));
+            }
+            Ok(_) => {
+                return Err($crate::rule::Violation::new(format!(
+                    "{}: expected an error of kind {}, but it worked",
+                    format!($($message)+),
+                    nephos_core::ErrorKind::$kind
+                )));
+            }
+        }
+    };
+}
+
+/// A [`Rule`] from its id, why, source, what is made wrong, and what must hold; `needs` names a capability and its negative.
+macro_rules! rule {
+    ($id:literal, $why:literal, $source:literal, $mutant:ident, $check:path $(, needs $declared:expr, $refused:path)?) => {
+        $crate::rule::Rule {
+            id: $id,
+            why: $why,
+            source: $source,
+            check: |harness| Box::pin($check(harness)),
+            needs: $crate::rule::need!($($declared, $refused)?),
+            mutant: $crate::mutants::Fault::$mutant,
+        }
+    };
+}
+
+/// The optional part of [`rule!`].
+macro_rules! need {
+    () => {
+        None
+    };
+    ($declared:expr, $refused:path) => {
+        Some($crate::rule::Need {
+            declared: $declared,
+            refused: |harness| Box::pin($refused(harness)),
+        })
+    };
+}
+
+pub(crate) use {need, rule};

@@ -1,0 +1,54 @@
+//! The least HTTP client that the rules need.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
+use crate::rule::Violation;
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Refused for want of a right, not for another reason.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.status, 400 | 401 | 403)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Sends one request.
+pub(crate) async fn call(method: &str, url: &str, body: &str) -> Result<Answer, Violation> {
+    let failed =
+        |error: &dyn std::fmt::Display| Violation::new(format!("{method} {url} has no answer: {error}"));
+    let request = http::Request::builder()
+        .method(method)
+        .uri(url)
+        .body(Full::new(Bytes::from(body.to_owned())))
+        .map_err(|error| failed(&error))?;
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let (parts, body) = client
+        .request(request)
+        .await
+        .map_err(|error| failed(&error))?
+        .into_parts();
+    let body = body.collect().await.map_err(|error| failed(&error))?.to_bytes();
+    Ok(Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body,
+    })
+}

@@ -1,0 +1,273 @@
+//! Adapters made wrong on purpose: each rule names a [`Fault`], and must notice it.
+
+mod app;
+mod bucket;
+mod deployment;
+mod queue;
+mod secret;
+mod store;
+mod stream;
+mod table;
+mod topic;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use nephos_core::Result;
+use nephos_core::app::{App, QueueSpec, StreamSpec};
+use nephos_core::resource::bucket::Bucket;
+use nephos_core::resource::queue::Queue;
+use nephos_core::resource::secret::Secret;
+use nephos_core::resource::stream::Stream;
+use nephos_core::resource::table::{Table, TableSchema};
+use nephos_core::resource::topic::Topic;
+
+use crate::harness::{Deployment, Harness, Mode};
+
+/// What is made wrong. One fault serves every kind of resource in which it makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Undeclared capabilities are declared, and do nothing.
+    PretendsCapability,
+    /// Limits are declared, and not held.
+    LimitNotHeld,
+    /// A body loses its last byte, an item an attribute.
+    BodyTruncated,
+    /// Bytes that are not UTF-8 are replaced.
+    BodyUtf8Lossy,
+    /// What is empty is not stored.
+    EmptyBodyLost,
+    /// The content type is dropped.
+    ContentTypeLost,
+    /// Attributes are dropped.
+    AttributesDropped,
+    /// The attributes of a replaced object stay.
+    AttributesKept,
+    /// What is missing reads as empty.
+    MissingReadsEmpty,
+    /// A write does not replace what is there.
+    FirstWriteWins,
+    /// A write is mixed with what was there.
+    WritesMix,
+    /// A range is not looked at.
+    RangeIgnored,
+    /// A range that ends behind the end is refused.
+    RangeNotCut,
+    /// A range that begins behind the end is empty.
+    RangeBehindEndEmpty,
+    /// The size is one too many.
+    SizeWrong,
+    /// Etag or version never change.
+    VersionConstant,
+    /// The version asked for is not looked at.
+    VersionIgnored,
+    /// Conditions of a write are not looked at.
+    ConditionIgnored,
+    /// Conditions of a read are not looked at.
+    ReadConditionIgnored,
+    /// Something is there that nobody wrote.
+    Phantom,
+    /// A listing leaves out one entry.
+    ListOmits,
+    /// A page begins one entry too late.
+    PageSkips,
+    /// A listing is in no order.
+    OrderReversed,
+    /// Sorted without regard to case.
+    SortIgnoresCase,
+    /// Always ascending.
+    DescendingIgnored,
+    /// More than the limit is returned.
+    MaxIgnored,
+    /// Deleting what is missing fails.
+    DeleteMissingFails,
+    /// Nothing is deleted.
+    DeleteIgnored,
+    /// Nothing is copied.
+    CopyIgnored,
+    /// Copying what is missing works.
+    CopyMissingWorks,
+    /// A copy changes with its source.
+    CopyAliases,
+    /// Keys are lower-cased.
+    KeyLowercased,
+    /// The second part of an upload is lost.
+    PartDropped,
+    /// An upload that broke off is stored.
+    BrokenUploadKept,
+    /// An upload shows before it is complete.
+    UploadVisibleEarly,
+    /// A signed URL is for any method.
+    SignedForAnyMethod,
+    /// A signed URL holds for another key.
+    SignedForAnyKey,
+    /// A signed URL lives longer than asked for.
+    SignedForLong,
+    /// Ids are in another order than what they stand for.
+    IdsReversed,
+    /// All ids are the same.
+    IdsSame,
+    /// A redelivery has another id.
+    IdChanges,
+    /// The last of a batch is lost.
+    BatchLosesLast,
+    /// A batch is done one by one.
+    BatchNotAtomic,
+    /// An error lacks its facts.
+    ErrorFactsLost,
+    /// What is sent arrives twice.
+    SentTwice,
+    /// An acknowledgement is lost.
+    AckLost,
+    /// Acknowledging twice fails.
+    SecondAckFails,
+    /// A nack is lost.
+    NackLost,
+    /// Delays are not looked at.
+    DelayIgnored,
+    /// A message is not leased.
+    LeaseIgnored,
+    /// A lease never ends.
+    LeaseForever,
+    /// A lease is not extended.
+    ExtendIgnored,
+    /// A stale receipt is taken.
+    StaleReceiptTaken,
+    /// The attempt is always 1.
+    AttemptAlwaysOne,
+    /// The depth is always 0.
+    DepthZero,
+    /// Ordering groups are not looked at.
+    GroupIgnored,
+    /// What does not exist works.
+    MissingWorks,
+    /// A receive never waits.
+    WaitIgnored,
+    /// The place in a stream does not move on.
+    PositionStuck,
+    /// The place in a stream is lost at its end.
+    PositionReset,
+    /// A foreign cursor or position is taken as the beginning.
+    ForeignPositionTaken,
+    /// What is read once is gone.
+    ReadConsumes,
+    /// A write is merged into what was there.
+    PutMerges,
+    /// Time to live is not looked at.
+    TtlIgnored,
+    /// The table does not know its sort key and time to live.
+    SchemaLost,
+    /// Whole numbers become floating point.
+    NumbersAsFloats,
+    /// A value is read once and then remembered.
+    SecretCached,
+    /// A secret's value is in the driver's debug text.
+    SecretInDebug,
+    /// The app: one try only.
+    OneAttempt,
+    /// The app: no wait between tries.
+    NoBackoff,
+    /// The app: dead letters go elsewhere.
+    DeadLettersElsewhere,
+    /// The app: triggers without filters.
+    FilterDropped,
+    /// The app: the last function has no trigger.
+    OneSubscriber,
+    /// The app: other HTTP routes.
+    RoutesMoved,
+    /// The app: every function may do everything.
+    FullAccess,
+    /// The app: one batch a record.
+    BatchOfOne,
+    /// The app: one invocation at a time.
+    OneInstance,
+    /// What the probe saw: no deadline.
+    DeadlineHidden,
+    /// What the probe saw: one id for all invocations.
+    InvocationIdsSame,
+    /// What the probe saw: another function.
+    FunctionHidden,
+}
+
+/// An adapter with a fault.
+#[derive(Debug)]
+pub struct Mutant {
+    inner: Arc<dyn Harness>,
+    fault: Fault,
+}
+
+impl Mutant {
+    /// `inner`, made wrong.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Harness>, fault: Fault) -> Self {
+        Self { inner, fault }
+    }
+}
+
+#[async_trait]
+impl Harness for Mutant {
+    fn adapter(&self) -> &'static str {
+        self.inner.adapter()
+    }
+
+    fn mode(&self) -> Mode {
+        self.inner.mode()
+    }
+
+    async fn bucket(&self) -> Result<Bucket> {
+        Ok(bucket::wrong(self.inner.bucket().await?, self.fault))
+    }
+
+    async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
+        Ok(queue::wrong(self.inner.queue(spec).await?, self.fault))
+    }
+
+    async fn missing_queue(&self) -> Result<Queue> {
+        if self.fault == Fault::MissingWorks {
+            return self.inner.queue(QueueSpec::default()).await;
+        }
+        self.inner.missing_queue().await
+    }
+
+    async fn topic(&self) -> Result<Topic> {
+        Ok(topic::wrong(self.inner.topic().await?, self.fault))
+    }
+
+    async fn stream(&self, spec: StreamSpec) -> Result<Stream> {
+        Ok(stream::wrong(self.inner.stream(spec).await?, self.fault))
+    }
+
+    async fn table(&self, schema: TableSchema) -> Result<Table> {
+        Ok(table::wrong(self.inner.table(schema).await?, self.fault))
+    }
+
+    async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
+        Ok(secret::wrong(self.inner.secret(value).await?, value, self.fault))
+    }
+
+    async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()> {
+        self.inner.rotate(secret::original(secret), value).await
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.inner.now()
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.inner.pass(time).await;
+    }
+
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
+        let deployed = self.inner.deploy(app::wrong(app, self.fault)).await?;
+        Ok(Arc::new(deployment::Wrong::new(deployed, self.fault)))
+    }
+
+    async fn finish(&self) -> Result<()> {
+        self.inner.finish().await
+    }
+}
+
+/// How much longer than declared a limit is from the second look on.
+const EXTRA: usize = 1 << 20;

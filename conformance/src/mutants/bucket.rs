@@ -1,0 +1,82 @@
+//! Buckets made wrong: the driver; the store under it is in [`store`](super::store).
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nephos_core::Result;
+use nephos_core::resource::bucket::{Bucket, BucketCapabilities, BucketDriver, SignedMethod};
+use object_store::ObjectStore;
+
+use super::{Fault, store};
+
+#[derive(Debug)]
+struct Wrong {
+    inner: Bucket,
+    store: Arc<dyn ObjectStore>,
+    fault: Fault,
+    asked: AtomicBool,
+}
+
+pub(super) fn wrong(inner: Bucket, fault: Fault) -> Bucket {
+    let name = inner.name().to_owned();
+    Bucket::new(&name, driver(inner, fault))
+}
+
+pub(super) fn driver(inner: Bucket, fault: Fault) -> Arc<dyn BucketDriver> {
+    let store = Arc::new(store::Wrong::new(inner.store(), fault));
+    Arc::new(Wrong {
+        inner,
+        store,
+        fault,
+        asked: AtomicBool::new(false),
+    })
+}
+
+#[async_trait]
+impl BucketDriver for Wrong {
+    fn capabilities(&self) -> BucketCapabilities {
+        let mut capabilities = self.inner.capabilities();
+        if self.asked.swap(true, Ordering::Relaxed) && self.fault == Fault::LimitNotHeld {
+            capabilities.max_key_bytes += 4096;
+            capabilities.max_signed_url += Duration::from_secs(3600);
+        }
+        if self.fault == Fault::PretendsCapability {
+            capabilities.put_if_absent = true;
+            capabilities.put_if_match = true;
+            capabilities.attributes = true;
+            capabilities.max_signed_url = Duration::from_secs(3600);
+        }
+        capabilities
+    }
+
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+        let driver = self.inner.driver();
+        match self.fault {
+            Fault::PretendsCapability => Ok("http://localhost/signed".to_owned()),
+            Fault::SignedForAnyMethod => driver.signed_url(SignedMethod::Put, key, expires_in).await,
+            Fault::SignedForAnyKey => driver.signed_url(method, "b", expires_in).await,
+            Fault::SignedForLong => {
+                let longest = self.inner.capabilities().max_signed_url;
+                driver
+                    .signed_url(method, key, (expires_in + Duration::from_secs(600)).min(longest))
+                    .await
+            }
+            Fault::LimitNotHeld => {
+                let longest = self.inner.capabilities().max_signed_url;
+                driver.signed_url(method, key, expires_in.min(longest)).await
+            }
+            _ => driver.signed_url(method, key, expires_in).await,
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

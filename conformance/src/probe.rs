@@ -1,0 +1,181 @@
+//! The probe: functions that do what the event tells them, and report each invocation into the queue [`OBSERVED`], so that any target is
+//! observed through portable resources only. The functions themselves are in the crate `nephos-probe`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use nephos_core::app::{App, FunctionSpec, Isolation, QueueSpec, Resource, Retry, Trigger};
+use nephos_core::event::Payload;
+use nephos_core::resource::Access;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::mutants::Fault;
+
+/// The queue into which the probe reports.
+pub const OBSERVED: &str = "observed";
+/// The queue of dead letters.
+pub const DEAD: &str = "dead";
+
+/// What the probe is told to do with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Succeed.
+    #[default]
+    Ok,
+    /// Fail with an error that is retried.
+    Retry,
+    /// Fail for good.
+    Reject,
+    /// Panic.
+    Panic,
+    /// End the process.
+    Exit,
+    /// Sleep for [`Command::ms`], then succeed.
+    Sleep,
+    /// Report the failure of a record that is not in the batch.
+    Unknown,
+}
+
+/// The body of a message, record or notification; an item's attribute `command`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Command {
+    /// What the rule knows the event by.
+    pub tag: String,
+    /// What to do.
+    #[serde(default)]
+    pub act: Act,
+    /// For how many attempts; the ones after it succeed. 0 is all.
+    #[serde(default)]
+    pub times: u32,
+    /// How long to sleep, in milliseconds.
+    #[serde(default)]
+    pub ms: u64,
+}
+
+impl Command {
+    /// Succeeds.
+    pub fn ok(tag: impl Into<String>) -> Self {
+        Self {
+            tag: tag.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Does `act` on the first `times` attempts, or on all if that is 0.
+    pub fn new(tag: impl Into<String>, act: Act, times: u32) -> Self {
+        Self {
+            tag: tag.into(),
+            act,
+            times,
+            ms: 0,
+        }
+    }
+
+    /// Sleeps on the first `times` attempts.
+    pub fn sleep(tag: impl Into<String>, ms: u64, times: u32) -> Self {
+        Self {
+            tag: tag.into(),
+            act: Act::Sleep,
+            times,
+            ms,
+        }
+    }
+
+    /// What to do on this attempt.
+    #[must_use]
+    pub fn act_on(&self, attempt: u32) -> Act {
+        if self.times == 0 || attempt <= self.times {
+            self.act
+        } else {
+            Act::Ok
+        }
+    }
+}
+
+/// One invocation, or one record of it, as the probe saw it before it did anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The function.
+    pub function: String,
+    /// The event's tag.
+    pub tag: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// The event's, message's or record's id.
+    pub id: String,
+    /// The invocation's id.
+    pub invocation: String,
+    /// The time left, in milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// When, in microseconds since 1970-01-01 UTC by the function's clock.
+    pub at_us: i64,
+    /// The process.
+    pub pid: u32,
+    /// What else the function has to tell.
+    #[serde(default)]
+    pub note: Value,
+}
+
+/// An observation made wrong, if the fault concerns what the probe saw.
+pub(crate) fn falsify(body: &mut Payload, fault: Fault) {
+    let concerned = matches!(
+        fault,
+        Fault::AttemptAlwaysOne
+            | Fault::IdChanges
+            | Fault::DeadlineHidden
+            | Fault::InvocationIdsSame
+            | Fault::FunctionHidden
+    );
+    if !concerned {
+        return;
+    }
+    let Ok(mut observation) = serde_json::from_slice::<Observation>(&body.bytes) else {
+        return;
+    };
+    match fault {
+        Fault::AttemptAlwaysOne => observation.attempt = 1,
+        Fault::IdChanges => observation.id = format!("{}-{}", observation.id, observation.attempt),
+        Fault::DeadlineHidden => observation.deadline_ms = None,
+        Fault::InvocationIdsSame => observation.invocation = "same".to_owned(),
+        _ => observation.function = "hidden".to_owned(),
+    }
+    if let Ok(wrong) = Payload::json(&observation) {
+        *body = wrong;
+    }
+}
+
+/// An app without functions, of a name of its own.
+#[must_use]
+pub fn app() -> App {
+    let name = uuid::Uuid::new_v4().simple().to_string();
+    let queue = || Resource::Queue(QueueSpec::default());
+    App {
+        name: format!("probe-{}", &name[..8]),
+        resources: BTreeMap::from([(OBSERVED.to_owned(), queue()), (DEAD.to_owned(), queue())]),
+        functions: BTreeMap::new(),
+        targets: BTreeMap::new(),
+    }
+}
+
+/// One of the probe's functions: three tries, 200 ms and 400 ms apart, 10 s each, two processes at most.
+#[must_use]
+pub fn function(on: impl IntoIterator<Item = Trigger>) -> FunctionSpec {
+    FunctionSpec {
+        memory: 128 << 20,
+        timeout: Duration::from_secs(10),
+        on: on.into_iter().collect(),
+        uses: BTreeMap::from([(OBSERVED.to_owned(), BTreeSet::from([Access::Send]))]),
+        env: BTreeMap::new(),
+        retry: Retry {
+            attempts: 3,
+            backoff: Duration::from_millis(200),
+            max_backoff: Duration::from_secs(1),
+        },
+        dead_letter: DEAD.to_owned(),
+        concurrency: 1,
+        max_instances: 2,
+        isolation: Isolation::Process,
+    }
+}

@@ -1,0 +1,92 @@
+//! All rules, by group.
+
+mod access;
+mod bucket;
+mod queue;
+mod secret;
+mod semantics;
+mod stream;
+mod table;
+mod topic;
+
+use std::collections::HashSet;
+
+use crate::rule::Rule;
+
+/// The groups.
+pub const GROUPS: [&str; 8] = [
+    "bucket",
+    "queue",
+    "topic",
+    "stream",
+    "table",
+    "secret",
+    "semantics",
+    "access",
+];
+
+/// All rules.
+pub fn all() -> impl Iterator<Item = Rule> {
+    [
+        bucket::objects::RULES,
+        bucket::conditions::RULES,
+        bucket::listing::RULES,
+        bucket::keys::RULES,
+        bucket::uploads::RULES,
+        bucket::signed::RULES,
+        queue::sending::RULES,
+        queue::leases::RULES,
+        queue::order::RULES,
+        topic::RULES,
+        stream::RULES,
+        table::items::RULES,
+        table::conditions::RULES,
+        table::queries::RULES,
+        table::expiry::RULES,
+        secret::RULES,
+        semantics::outcomes::RULES,
+        semantics::failures::RULES,
+        semantics::ordered::RULES,
+        semantics::triggers::RULES,
+        semantics::http::RULES,
+        access::RULES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// An id that two of the rules have.
+#[must_use]
+pub fn duplicate(rules: &[Rule]) -> Option<&'static str> {
+    let mut seen = HashSet::new();
+    rules.iter().map(|rule| rule.id).find(|id| !seen.insert(*id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_an_id_of_its_own_in_a_known_group_and_says_why() {
+        let rules: Vec<Rule> = all().collect();
+        assert_eq!(duplicate(&rules), None);
+        for rule in rules {
+            assert!(GROUPS.contains(&rule.group()), "{}: unknown group", rule.id);
+            assert!(
+                rule.id.split('.').count() == 3,
+                "{}: an id is group, what, how",
+                rule.id
+            );
+            assert!(rule.why.len() > 20, "{}: say why it matters", rule.id);
+            assert!(!rule.source.is_empty(), "{}: say where it is from", rule.id);
+        }
+    }
+
+    #[test]
+    fn every_group_has_rules() {
+        for group in GROUPS {
+            assert!(all().any(|rule| rule.group() == group), "{group}: no rule");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Rules of keys: to the letter, or refused.
+
+use std::sync::Arc;
+
+use crate::harness::Harness;
+use crate::rule::{Rule, Verdict, rule};
+use crate::{ensure_eq, ensure_fails};
+
+type Subject = Arc<dyn Harness>;
+
+pub(in crate::rules) const RULES: &[Rule] = &[
+    rule!(
+        "bucket.keys.to-the-letter",
+        "users name their files as they like",
+        "Go CDK drivertest",
+        KeyLowercased,
+        letters
+    ),
+    rule!(
+        "bucket.keys.case-matters",
+        "two keys that differ in case are two objects",
+        "Go CDK drivertest",
+        KeyLowercased,
+        case
+    ),
+    rule!(
+        "bucket.keys.impossible-are-refused",
+        "no key may leave the bucket, or mean another on another target",
+        "Go CDK drivertest; CWE-22",
+        Phantom,
+        impossible
+    ),
+    rule!(
+        "bucket.keys.too-long-is-refused",
+        "a key is refused by the declared limit, not cut",
+        "Nephos",
+        LimitNotHeld,
+        too_long
+    ),
+];
+
+/// Each is one key on every target.
+const KEYS: [&str; 21] = [
+    "a b c/d e.txt",
+    "Größe/naïve/日本語.txt",
+    "100%",
+    "a%20b",
+    "%2e%2e/etc",
+    "%2F",
+    "a#b?c=d&e",
+    "~user/~",
+    "it's \"quoted\"",
+    "back\\slash",
+    "🦀/🎉.png",
+    "a+b",
+    "a=b;c,d",
+    "[x](y){z}",
+    "*|<>:",
+    "dot.",
+    ".hidden",
+    "..two",
+    "a/...",
+    "e\u{301}",
+    "UPPER/lower",
+];
+
+async fn letters(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    for key in KEYS {
+        bucket.put(key, format!("content of {key}")).await?;
+    }
+    for key in KEYS {
+        ensure_eq!(
+            bucket.get(key).await?,
+            format!("content of {key}"),
+            "get of {key:?}"
+        );
+        ensure_eq!(bucket.head(key).await?.key, key, "head of {key:?}");
+        ensure_eq!(bucket.get_range(key, 0..7).await?, "content", "range of {key:?}");
+    }
+    let mut expected = KEYS.to_vec();
+    expected.sort_unstable();
+    let listed = bucket.list("", None, 100).await?;
+    let keys: Vec<_> = listed.objects.iter().map(|meta| meta.key.as_str()).collect();
+    ensure_eq!(keys, expected, "the keys as listed");
+    for key in KEYS {
+        let copy = format!("copy of/{key}");
+        bucket.copy(key, &copy).await?;
+        bucket.delete(key).await?;
+        ensure_fails!(bucket.get(key).await, NotFound, "get of {key:?} after its delete");
+        ensure_eq!(
+            bucket.get(&copy).await?,
+            format!("content of {key}"),
+            "copy of {key:?}"
+        );
+    }
+    Ok(())
+}
+
+async fn case(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    bucket.put("Key", "upper").await?;
+    bucket.put("key", "lower").await?;
+    ensure_eq!(bucket.get("Key").await?, "upper", "content of `Key`");
+    ensure_eq!(bucket.get("key").await?, "lower", "content of `key`");
+    Ok(())
+}
+
+async fn impossible(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    for key in [
+        "", ".", "..", "../a", "a/../b", "a/..", "a/./b", "/a", "a/", "a//b", "a\0b", "a\nb",
+    ] {
+        ensure_fails!(bucket.put(key, "x").await, InvalidArgument, "put of {key:?}");
+        ensure_fails!(bucket.get(key).await, InvalidArgument, "get of {key:?}");
+        ensure_fails!(bucket.delete(key).await, InvalidArgument, "delete of {key:?}");
+        ensure_fails!(bucket.copy(key, "a").await, InvalidArgument, "copy from {key:?}");
+        ensure_fails!(bucket.copy("a", key).await, InvalidArgument, "copy to {key:?}");
+    }
+    ensure_eq!(
+        bucket.list("", None, 10).await?.objects.len(),
+        0,
+        "objects after refused puts"
+    );
+    Ok(())
+}
+
+async fn too_long(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    let longest = bucket.capabilities().max_key_bytes;
+    let key = "k".repeat(longest + 1);
+    ensure_fails!(
+        bucket.put(&key, "x").await,
+        InvalidArgument,
+        "a key of {} bytes",
+        longest + 1
+    );
+    Ok(())
+}

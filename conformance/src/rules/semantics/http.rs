@@ -1,0 +1,152 @@
+//! Rules of HTTP triggers.
+
+use std::sync::Arc;
+
+use nephos_core::app::{App, Trigger};
+use serde_json::{Value, json};
+
+use super::scene::{Scene, play};
+use crate::harness::Harness;
+use crate::http::{self, Answer};
+use crate::probe;
+use crate::rule::{Rule, Verdict, Violation, rule};
+use crate::{ensure, ensure_eq};
+
+type Subject = Arc<dyn Harness>;
+
+pub(in crate::rules) const RULES: &[Rule] = &[
+    rule!(
+        "semantics.http.path-parameters-query-and-body",
+        "a request arrives as it was sent",
+        "functions-framework-conformance",
+        RoutesMoved,
+        request
+    ),
+    rule!(
+        "semantics.http.status-and-headers",
+        "an answer arrives as it was given",
+        "functions-framework-conformance",
+        RoutesMoved,
+        status
+    ),
+    rule!(
+        "semantics.http.unknown-route-is-404",
+        "a path that no function has must not reach one",
+        "functions-framework-conformance",
+        RoutesMoved,
+        unknown
+    ),
+    rule!(
+        "semantics.http.panic-is-500-and-tells-nothing",
+        "the reason is for the log, not for strangers",
+        "functions-framework-conformance",
+        RoutesMoved,
+        panic
+    ),
+];
+
+fn app() -> App {
+    let mut app = probe::app();
+    let route = |method: &str, path: &str| Trigger::Http {
+        method: Some(method.to_owned()),
+        path: path.to_owned(),
+    };
+    let on = [
+        route("POST", "/items/{id}"),
+        route("GET", "/status/{code}"),
+        route("GET", "/panic"),
+    ];
+    app.functions.insert("web".to_owned(), probe::function(on));
+    app
+}
+
+async fn call(scene: &Scene, method: &str, path: &str, body: &str) -> Result<Answer, Violation> {
+    let gateway = scene
+        .deployment
+        .gateway()
+        .ok_or_else(|| Violation::new("the deployment has HTTP triggers but no gateway"))?;
+    http::call(method, &format!("{}{path}", gateway.trim_end_matches('/')), body).await
+}
+
+async fn request(harness: Subject) -> Verdict {
+    play(&harness, app(), |scene| {
+        Box::pin(async move {
+            let answer = call(scene, "POST", "/items/a%20b%2Fc?x=1&y=%C3%A9", "the body").await?;
+            ensure_eq!(answer.status, 200, "the status; {}", answer.text());
+            let seen: Value = serde_json::from_slice(&answer.body).map_err(Violation::new)?;
+            let expected = json!({
+                "method": "POST", "path": "/items/a%20b%2Fc", "query": "x=1&y=%C3%A9", "params": {"id": "a b/c"}, "body": "the body",
+            });
+            ensure_eq!(seen, expected, "the request as the function saw it");
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn status(harness: Subject) -> Verdict {
+    play(&harness, app(), |scene| {
+        Box::pin(async move {
+            for code in [200, 201, 404, 418, 503] {
+                let answer = call(scene, "GET", &format!("/status/{code}"), "").await?;
+                ensure_eq!(answer.status, code, "the status");
+                let header = answer
+                    .headers
+                    .get("x-probe")
+                    .and_then(|value| value.to_str().ok());
+                ensure_eq!(
+                    header,
+                    Some("answered"),
+                    "a header of the answer with status {code}"
+                );
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn unknown(harness: Subject) -> Verdict {
+    play(&harness, app(), |scene| {
+        Box::pin(async move {
+            ensure_eq!(
+                call(scene, "GET", "/no/such/route", "").await?.status,
+                404,
+                "the status of an unknown path"
+            );
+            ensure_eq!(
+                call(scene, "GET", "/status/204", "").await?.status,
+                204,
+                "the status of a known path"
+            );
+            let method = call(scene, "DELETE", "/items/1", "").await?.status;
+            ensure!(
+                matches!(method, 404 | 405),
+                "a method that no route has answered {method}"
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn panic(harness: Subject) -> Verdict {
+    play(&harness, app(), |scene| {
+        Box::pin(async move {
+            let answer = call(scene, "GET", "/panic", "").await?;
+            ensure_eq!(answer.status, 500, "the status of a panic");
+            ensure!(
+                !answer.text().contains("told to panic"),
+                "the reason is shown to the client: {}",
+                answer.text()
+            );
+            ensure_eq!(
+                call(scene, "GET", "/status/200", "").await?.status,
+                200,
+                "the status of the next request"
+            );
+            Ok(())
+        })
+    })
+    .await
+}

@@ -1,0 +1,32 @@
+//! Rules of what becomes of an event: delivered, retried, dead-lettered, never lost. They deploy the [probe](crate::probe).
+
+pub(super) mod failures;
+pub(super) mod http;
+pub(super) mod ordered;
+pub(super) mod outcomes;
+pub(super) mod scene;
+pub(super) mod triggers;
+
+use nephos_core::app::{App, FunctionSpec, QueueSpec, Resource, Trigger};
+use nephos_core::resource::queue::Outgoing;
+
+use crate::probe::{self, Command};
+use crate::rule::Violation;
+
+/// An app in which `function` handles the queue `jobs`, `batch` messages at once.
+fn jobs(function: &str, batch: u32, adjust: impl FnOnce(&mut FunctionSpec)) -> App {
+    let mut app = probe::app();
+    app.resources
+        .insert("jobs".to_owned(), Resource::Queue(QueueSpec::default()));
+    let mut spec = probe::function([Trigger::Queue {
+        queue: "jobs".to_owned(),
+        batch,
+    }]);
+    adjust(&mut spec);
+    app.functions.insert(function.to_owned(), spec);
+    app
+}
+
+fn outgoing(command: &Command) -> Result<Outgoing, Violation> {
+    Ok(Outgoing::json(command)?)
+}

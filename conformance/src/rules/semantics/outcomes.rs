@@ -1,0 +1,415 @@
+//! Rules of what a handler's return value means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::jobs;
+use super::scene::play;
+use crate::harness::Harness;
+use crate::probe::{Act, Command};
+use crate::rule::{Rule, Verdict, rule};
+use crate::{ensure, ensure_eq};
+
+type Subject = Arc<dyn Harness>;
+
+pub(in crate::rules) const RULES: &[Rule] = &[
+    rule!(
+        "semantics.ok.acknowledges",
+        "what is done is not done again",
+        "DESIGN, semantics",
+        SentTwice,
+        ok
+    ),
+    rule!(
+        "semantics.error.is-retried-until-it-succeeds",
+        "a passing failure heals by itself",
+        "DESIGN, semantics",
+        OneAttempt,
+        retried
+    ),
+    rule!(
+        "semantics.error.attempt-numbers",
+        "a handler gives up, or does it another way, by the attempt",
+        "DESIGN, semantics",
+        AttemptAlwaysOne,
+        numbers
+    ),
+    rule!(
+        "semantics.error.backs-off",
+        "a failing dependency must not be hammered",
+        "DESIGN, semantics",
+        NoBackoff,
+        backs_off
+    ),
+    rule!(
+        "semantics.error.same-id-on-redelivery",
+        "duplicates are told by the id",
+        "CloudEvents 1.0",
+        IdChanges,
+        same_id
+    ),
+    rule!(
+        "semantics.reject.dead-letters-at-once",
+        "what can never work must not be tried again",
+        "DESIGN, semantics",
+        DeadLettersElsewhere,
+        reject
+    ),
+    rule!(
+        "semantics.exhausted.dead-letters-with-its-facts",
+        "an operator must know what failed, why and how often",
+        "Dapr certification",
+        ErrorFactsLost,
+        exhausted
+    ),
+    rule!(
+        "semantics.batch.one-of-n-each-record",
+        "one bad message must not hold up the others, nor repeat them",
+        "DESIGN, semantics",
+        SentTwice,
+        one_of_n
+    ),
+    rule!(
+        "semantics.batch.one-of-n-outcome",
+        "a batch handler says which of its messages failed",
+        "DESIGN, semantics",
+        SentTwice,
+        one_of_n_outcome
+    ),
+    rule!(
+        "semantics.batch.unknown-id-retries-all",
+        "a report that makes no sense must not acknowledge what it meant",
+        "AWS Lambda partial batch response",
+        OneAttempt,
+        unknown_id
+    ),
+    rule!(
+        "semantics.batch.undecodable-dead-letters-alone",
+        "bytes that never decode must not block their neighbours",
+        "DESIGN, semantics",
+        BodyTruncated,
+        undecodable
+    ),
+    rule!(
+        "semantics.context.deadline",
+        "a handler stops in time",
+        "DESIGN, semantics",
+        DeadlineHidden,
+        deadline
+    ),
+    rule!(
+        "semantics.context.invocation-id",
+        "an invocation is found in the log by its id",
+        "DESIGN, semantics",
+        InvocationIdsSame,
+        invocation
+    ),
+];
+
+async fn ok(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 10, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::ok("a"), Command::ok("b")]).await?;
+            scene
+                .finally("two invocations", |scene| scene.seen.len() >= 2)
+                .await?;
+            ensure_eq!(
+                scene.times(["a", "b"]),
+                [1, 1],
+                "how often each message was handled"
+            );
+            ensure!(scene.dead.is_empty(), "nothing failed, but {}", scene.story());
+            let depth = scene.resources().queue("jobs")?.depth().await?;
+            ensure_eq!(
+                (depth.visible, depth.leased, depth.delayed),
+                (0, 0, 0),
+                "messages left"
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn retried(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::new("a", Act::Retry, 2)]).await?;
+            scene
+                .finally("the third attempt", |scene| {
+                    scene.seen.len() >= 3 || !scene.dead.is_empty()
+                })
+                .await?;
+            ensure_eq!(
+                scene.times(["a"]),
+                [3],
+                "how often a message was handled that fails twice"
+            );
+            ensure!(
+                scene.dead.is_empty(),
+                "it succeeded in the end, but {}",
+                scene.story()
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn numbers(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::new("a", Act::Retry, 2)]).await?;
+            scene
+                .until("the third attempt", |scene| scene.seen.len() >= 3)
+                .await?;
+            ensure_eq!(
+                scene.attempts("a"),
+                [1, 2, 3],
+                "the attempts as the handler saw them"
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn backs_off(harness: Subject) -> Verdict {
+    let backoff = Duration::from_millis(600);
+    let app = jobs("worker", 1, |function| {
+        function.retry.backoff = backoff;
+        function.retry.max_backoff = Duration::from_secs(5);
+    });
+    play(&harness, app, |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::new("a", Act::Retry, 2)]).await?;
+            scene
+                .until("the third attempt", |scene| scene.seen.len() >= 3)
+                .await?;
+            let at: Vec<_> = scene.of("a").iter().map(|seen| seen.at_us).collect();
+            // Jitter may take away up to half of a wait.
+            let least = i64::try_from(backoff.as_micros()).unwrap_or(i64::MAX) / 2;
+            ensure!(
+                at[1] - at[0] >= least,
+                "the first wait was {} µs, of {backoff:?}",
+                at[1] - at[0]
+            );
+            ensure!(
+                at[2] - at[1] >= least * 2,
+                "the second wait was {} µs, of twice {backoff:?}",
+                at[2] - at[1]
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn same_id(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            let sent = scene.send(&[Command::new("a", Act::Retry, 2)]).await?;
+            scene
+                .until("the third attempt", |scene| scene.seen.len() >= 3)
+                .await?;
+            let ids: Vec<_> = scene.of("a").iter().map(|seen| seen.id.clone()).collect();
+            ensure!(
+                ids.iter().all(|id| *id == sent[0]),
+                "sent as {sent:?}, handled as {ids:?}"
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn reject(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::new("a", Act::Reject, 0)]).await?;
+            scene
+                .finally("the dead letter", |scene| !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(scene.attempts("a"), [1], "attempts of what was rejected");
+            ensure!(
+                scene.dead_letter()?.body.contains("\"a\""),
+                "the dead letter holds the message; {}",
+                scene.story()
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn exhausted(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            let command = Command::new("a", Act::Retry, 0);
+            let sent = scene.send(std::slice::from_ref(&command)).await?;
+            scene
+                .finally("the dead letter", |scene| !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(scene.attempts("a"), [1, 2, 3], "attempts of what always fails");
+            let dead = scene.dead_letter()?;
+            ensure_eq!(
+                serde_json::from_str::<Command>(&dead.body).ok(),
+                Some(command),
+                "the body"
+            );
+            ensure!(
+                dead.fact("nephos-reason").contains("told to fail"),
+                "the reason is {:?}",
+                dead.fact("nephos-reason")
+            );
+            ensure_eq!(dead.fact("nephos-kind"), "handler", "the kind of error");
+            ensure_eq!(dead.fact("nephos-attempts"), "3", "the attempts");
+            ensure_eq!(dead.fact("nephos-function"), "worker", "the function");
+            ensure_eq!(dead.fact("nephos-event-id"), sent[0], "the id of the event");
+            Ok(())
+        })
+    })
+    .await
+}
+
+fn three(bad: Act) -> [Command; 3] {
+    [Command::ok("a"), Command::new("b", bad, 1), Command::ok("c")]
+}
+
+async fn one_of_n(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 10, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&three(Act::Retry)).await?;
+            scene
+                .finally("all three, one twice", |scene| scene.seen.len() >= 4)
+                .await?;
+            ensure_eq!(
+                scene.times(["a", "b", "c"]),
+                [1, 2, 1],
+                "how often each of three was handled"
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn one_of_n_outcome(harness: Subject) -> Verdict {
+    play(&harness, jobs("batcher", 10, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&three(Act::Retry)).await?;
+            scene
+                .finally("all three, one twice", |scene| scene.seen.len() >= 4)
+                .await?;
+            ensure_eq!(
+                scene.times(["a", "b", "c"]),
+                [1, 2, 1],
+                "how often each of three was handled"
+            );
+            ensure_eq!(scene.attempts("b"), [1, 2], "attempts of the one that failed");
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn unknown_id(harness: Subject) -> Verdict {
+    play(&harness, jobs("batcher", 10, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&three(Act::Unknown)).await?;
+            let again = |scene: &super::scene::Scene| scene.of("b").len() >= 2 || !scene.dead.is_empty();
+            scene.finally("a second attempt", again).await?;
+            let first: Vec<_> = scene
+                .of("b")
+                .iter()
+                .map(|seen| seen.invocation.clone())
+                .take(1)
+                .collect();
+            let together = scene.seen.iter().filter(|seen| first.contains(&seen.invocation));
+            for tag in together.map(|seen| seen.tag.as_str()).collect::<Vec<_>>() {
+                ensure_eq!(
+                    scene.of(tag).len(),
+                    2,
+                    "how often `{tag}` was handled, in a batch with an unknown id"
+                );
+            }
+            ensure!(
+                scene.dead.is_empty(),
+                "the second attempt is fine, but {}",
+                scene.story()
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn undecodable(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 10, |_| {}), |scene| {
+        Box::pin(async move {
+            let queue = scene.resources().queue("jobs")?;
+            let good = super::outgoing(&Command::ok("a"))?;
+            queue
+                .send_batch(vec!["{not a command".into(), good.clone(), "[1]".into()])
+                .await?;
+            scene
+                .finally("two dead letters", |scene| {
+                    scene.dead.len() >= 2 && !scene.seen.is_empty()
+                })
+                .await?;
+            let mut bodies: Vec<_> = scene.dead.iter().map(|dead| dead.body.as_str()).collect();
+            bodies.sort_unstable();
+            ensure_eq!(bodies, ["[1]", "{not a command"], "dead letters");
+            ensure_eq!(scene.times(["a"]), [1], "how often their neighbour was handled");
+            for dead in &scene.dead {
+                ensure_eq!(
+                    (dead.fact("nephos-kind"), dead.fact("nephos-attempts")),
+                    ("decode", "1"),
+                    "kind and attempts"
+                );
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn deadline(harness: Subject) -> Verdict {
+    play(
+        &harness,
+        jobs("worker", 1, |function| function.timeout = Duration::from_secs(7)),
+        |scene| {
+            Box::pin(async move {
+                scene.send(&[Command::ok("a")]).await?;
+                scene
+                    .until("an invocation", |scene| !scene.seen.is_empty())
+                    .await?;
+                let left = scene.of("a")[0].deadline_ms;
+                ensure!(
+                    left.is_some_and(|left| (1..=7000).contains(&left)),
+                    "of a time-out of 7 s the handler sees {left:?} ms"
+                );
+                Ok(())
+            })
+        },
+    )
+    .await
+}
+
+async fn invocation(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::ok("a"), Command::ok("b")]).await?;
+            scene
+                .until("two invocations", |scene| scene.seen.len() >= 2)
+                .await?;
+            let (a, b) = (&scene.of("a")[0].invocation, &scene.of("b")[0].invocation);
+            ensure!(
+                !a.is_empty() && a != b,
+                "two invocations have the ids {a:?} and {b:?}"
+            );
+            Ok(())
+        })
+    })
+    .await
+}

@@ -1,0 +1,195 @@
+//! Runs the suite: each rule a trial, each rule's mutant a trial, and a line at the end that says what was proven.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+use crate::harness::{Capabilities, Harness};
+use crate::mutants::Mutant;
+use crate::rule::{Check, Rule, Violation};
+use crate::rules;
+
+/// How long a rule may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Runs the whole suite over `harness` with the command line's arguments (those of `cargo test`).
+pub fn main(harness: impl Harness) -> ExitCode {
+    Suite::new(harness).run(&Arguments::from_args())
+}
+
+/// The suite over one adapter.
+#[derive(Debug)]
+pub struct Suite {
+    harness: Arc<dyn Harness>,
+    groups: Vec<&'static str>,
+}
+
+/// How a check ended.
+#[derive(Debug)]
+enum End {
+    Held,
+    Violated(Violation),
+    Broken(String),
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    held: AtomicUsize,
+    refused: AtomicUsize,
+    violated: AtomicUsize,
+    killed: AtomicUsize,
+    survived: AtomicUsize,
+}
+
+impl Suite {
+    /// All groups over `harness`.
+    pub fn new(harness: impl Harness) -> Self {
+        Self {
+            harness: Arc::new(harness),
+            groups: rules::GROUPS.to_vec(),
+        }
+    }
+
+    /// Only these groups: for an adapter that is being written.
+    #[must_use]
+    pub fn groups(mut self, groups: &[&'static str]) -> Self {
+        self.groups = groups.to_vec();
+        self
+    }
+
+    /// Runs what the arguments select. Fails if a rule is violated, a mutant survives, or nothing ran at all.
+    #[must_use]
+    pub fn run(self, arguments: &Arguments) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            .enable_all()
+            .build()
+        {
+            Ok(runtime) => Arc::new(runtime),
+            Err(error) => return refuse(&format!("the runtime cannot start: {error}")),
+        };
+        let capabilities = match runtime.block_on(Capabilities::of(&*self.harness)) {
+            Ok(capabilities) => capabilities,
+            Err(error) => return refuse(&format!("the harness cannot open a resource: {}", error.chain())),
+        };
+        let selected: Vec<Rule> = rules::all()
+            .filter(|rule| self.groups.contains(&rule.group()))
+            .collect();
+        if let Some(id) = rules::duplicate(&selected) {
+            return refuse(&format!("two rules have the id {id}"));
+        }
+        let counts = Arc::new(Counts::default());
+        let trials = selected
+            .iter()
+            .flat_map(|rule| self.trials(rule, &capabilities, &runtime, &counts))
+            .collect();
+        let conclusion = libtest_mimic::run(arguments, trials);
+        if arguments.list {
+            return conclusion.exit_code();
+        }
+        if let Err(error) = runtime.block_on(self.harness.finish()) {
+            return refuse(&format!("the harness could not clean up: {}", error.chain()));
+        }
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        println!(
+            "conformance: adapter={} mode={} rules: {} held, {} refused as declared, {} violated; mutants: {} killed, {} survived",
+            self.harness.adapter(),
+            self.harness.mode().name(),
+            count(&counts.held),
+            count(&counts.refused),
+            count(&counts.violated),
+            count(&counts.killed),
+            count(&counts.survived),
+        );
+        if conclusion.num_passed + conclusion.num_failed == 0 && !is_foreign(arguments.filter.as_deref()) {
+            return refuse("no rule ran, so nothing is proven");
+        }
+        conclusion.exit_code()
+    }
+
+    /// A rule's two trials.
+    fn trials(
+        &self,
+        rule: &Rule,
+        capabilities: &Capabilities,
+        runtime: &Arc<Runtime>,
+        counts: &Arc<Counts>,
+    ) -> [Trial; 2] {
+        let declared = rule.is_declared(capabilities);
+        let check = rule.check_for(capabilities);
+        let kind = if declared { "" } else { "refused" };
+
+        let (harness, on, tally, why) = (
+            Arc::clone(&self.harness),
+            Arc::clone(runtime),
+            Arc::clone(counts),
+            rule.why,
+        );
+        let real = Trial::test(format!("{}::{}", harness.adapter(), rule.id), move || {
+            let counter = if declared { &tally.held } else { &tally.refused };
+            let failed = match run_check(&on, check, harness) {
+                End::Held => {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                End::Violated(violation) => violation.to_string(),
+                End::Broken(how) => how,
+            };
+            tally.violated.fetch_add(1, Ordering::Relaxed);
+            Err(Failed::from(format!("{failed}\n  why it matters: {why}")))
+        });
+
+        let fault = rule.fault_for(capabilities);
+        let (harness, on, tally) = (Arc::clone(&self.harness), Arc::clone(runtime), Arc::clone(counts));
+        let mutant = Trial::test(format!("mutant::{}", rule.id), move || {
+            let failed = match run_check(&on, check, Arc::new(Mutant::new(harness, fault))) {
+                End::Violated(_) => {
+                    tally.killed.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                End::Held => format!(
+                    "the rule holds although the adapter was made wrong ({fault:?}): it proves nothing"
+                ),
+                End::Broken(how) => format!("the rule did not say what is wrong with {fault:?}: {how}"),
+            };
+            tally.survived.fetch_add(1, Ordering::Relaxed);
+            Err(Failed::from(failed))
+        });
+        [real.with_kind(kind), mutant.with_kind(kind)]
+    }
+}
+
+fn run_check(runtime: &Runtime, check: Check, harness: Arc<dyn Harness>) -> End {
+    runtime.block_on(async {
+        // A task of its own, so that a panic is caught and a rule that never yields cannot hold up the timer.
+        let mut task = tokio::spawn(async move { check(harness).await });
+        match tokio::time::timeout(LIMIT, &mut task).await {
+            Ok(Ok(Ok(()))) => End::Held,
+            Ok(Ok(Err(violation))) => End::Violated(violation),
+            Ok(Err(error)) => End::Broken(format!("the rule ended in a panic: {error}")),
+            Err(_) => {
+                task.abort();
+                End::Broken(format!("the rule did not end within {} s", LIMIT.as_secs()))
+            }
+        }
+    })
+}
+
+/// Whether a filter was meant for other tests of the workspace: `cargo test name` passes it to this one too.
+fn is_foreign(filter: Option<&str>) -> bool {
+    filter.is_some_and(|filter| {
+        !filter.contains("mutant::")
+            && !rules::GROUPS
+                .iter()
+                .any(|group| filter.contains(&format!("{group}.")))
+    })
+}
+
+fn refuse(what: &str) -> ExitCode {
+    eprintln!("conformance: {what}");
+    ExitCode::FAILURE
+}
