@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use nephos_core::Result;
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::Resources;
 use nephos_core::resource::bucket::{Bucket, BucketCapabilities};
@@ -15,6 +14,7 @@ use nephos_core::resource::secret::{Secret, SecretCapabilities};
 use nephos_core::resource::stream::{Stream, StreamCapabilities};
 use nephos_core::resource::table::{Table, TableCapabilities, TableSchema};
 use nephos_core::resource::topic::{Topic, TopicCapabilities};
+use nephos_core::{ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 /// What the adapter ran against. Only `Live` is the real service.
@@ -54,6 +54,7 @@ pub struct Capabilities {
     pub stream: StreamCapabilities,
     pub table: TableCapabilities,
     pub secret: SecretCapabilities,
+    pub binary_secrets: bool,
 }
 
 impl Capabilities {
@@ -74,6 +75,11 @@ impl Capabilities {
             stream: harness.stream(StreamSpec::default()).await?.capabilities(),
             table: harness.table(schema).await?.driver().capabilities(),
             secret: harness.secret(None).await?.capabilities(),
+            binary_secrets: match harness.secret(Some(&[0xff])).await {
+                Ok(_) => true,
+                Err(error) if error.kind() == ErrorKind::Unsupported => false,
+                Err(error) => return Err(error),
+            },
         })
     }
 }
@@ -97,7 +103,7 @@ pub trait Harness: Debug + Send + Sync + 'static {
     async fn stream(&self, spec: StreamSpec) -> Result<Stream>;
     /// An empty table.
     async fn table(&self, schema: TableSchema) -> Result<Table>;
-    /// A secret with this value, or one that is not set.
+    /// A secret with this value, or one that is not set. [`ErrorKind::Unsupported`] where a secret can only be text and this is not.
     async fn secret(&self, value: Option<&[u8]>) -> Result<Secret>;
     /// Changes a secret's value from outside, as an operator would.
     async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()>;

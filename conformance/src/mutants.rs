@@ -244,7 +244,11 @@ impl Harness for Mutant {
     }
 
     async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
-        Ok(secret::wrong(self.inner.secret(value).await?, value, self.fault))
+        let opened = match self.inner.secret(value).await {
+            Err(_) if self.fault == Fault::PretendsCapability => self.inner.secret(Some(b"")).await?,
+            opened => opened?,
+        };
+        Ok(secret::wrong(opened, value, self.fault))
     }
 
     async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()> {

@@ -21,7 +21,9 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "a key is bytes, not text",
         "Nephos",
         BodyUtf8Lossy,
-        binary
+        binary,
+        needs | capabilities | capabilities.binary_secrets,
+        binary_refused
     ),
     rule!(
         "secret.unset.is-not-found",
@@ -83,6 +85,15 @@ async fn binary(harness: Subject) -> Verdict {
     Ok(())
 }
 
+async fn binary_refused(harness: Subject) -> Verdict {
+    ensure_fails!(
+        harness.secret(Some(&[0xff])).await,
+        Unsupported,
+        "a secret that is not text where only text is kept"
+    );
+    Ok(())
+}
+
 async fn unset(harness: Subject) -> Verdict {
     let secret = harness.secret(None).await?;
     ensure_fails!(secret.get().await, NotFound, "a secret that is not set");
@@ -114,16 +125,13 @@ async fn rotation(harness: Subject) -> Verdict {
 async fn hidden(harness: Subject) -> Verdict {
     let secret = harness.secret(Some(VALUE.as_bytes())).await?;
     let value = secret.get().await?;
-    let binary = harness.secret(Some(b"\xff hunter2")).await?;
-    let error = binary
-        .get()
-        .await?
-        .expose_text()
-        .map(str::to_owned)
+    let error = secret
+        .get_version("no-such-version")
+        .await
         .err()
-        .ok_or_else(|| Violation::new("not text"))?;
+        .ok_or_else(|| Violation::new("there is no such version"))?;
     for shown in [
-        format!("{secret:?} {value:?} {binary:?}"),
+        format!("{secret:?} {value:?}"),
         format!("{error:?} {error} {}", error.chain()),
     ] {
         ensure!(!shown.contains("hunter2"), "the value is shown");

@@ -71,6 +71,8 @@ pub enum Role {
     Cli,
     /// `conformance`
     Conformance,
+    /// `conformance/probe`
+    Probe,
     /// `adapters/*`
     Adapter,
     /// `examples/*`
@@ -96,6 +98,7 @@ impl Role {
             "nephos" => Some(Self::Facade),
             "nephos-cli" => Some(Self::Cli),
             "nephos-conformance" => Some(Self::Conformance),
+            "nephos-probe" => Some(Self::Probe),
             "xtask" => Some(Self::Xtask),
             _ if folder == "adapters" => Some(Self::Adapter),
             _ if folder == "examples" => Some(Self::Example),
@@ -113,6 +116,7 @@ impl Role {
             Self::Facade => &[Self::Core, Self::Macros, Self::Adapter],
             Self::Cli => &[Self::Core, Self::Manifest, Self::Conformance, Self::Adapter],
             Self::Example => &[Self::Facade],
+            Self::Probe => &[Self::Facade, Self::Conformance],
         }
     }
 
@@ -121,7 +125,7 @@ impl Role {
     #[must_use]
     pub fn tests_may_import(self) -> &'static [Self] {
         match self {
-            Self::Core | Self::Conformance | Self::Manifest | Self::Xtask => &[],
+            Self::Core | Self::Conformance | Self::Manifest | Self::Probe | Self::Xtask => &[],
             Self::Macros => &[Self::Core, Self::Facade],
             Self::Adapter => &[Self::Facade],
             Self::Facade => &[Self::Adapter],
