@@ -120,8 +120,8 @@ pub trait Harness: Debug + Send + Sync + 'static {
 /// A deployed app.
 #[async_trait]
 pub trait Deployment: Debug + Send + Sync + 'static {
-    /// Handles to its resources, with every access.
-    fn resources(&self) -> &Resources;
+    /// Handles to its resources, with every access; new ones after a restart.
+    fn resources(&self) -> Arc<Resources>;
     /// Where its HTTP triggers answer (`http://127.0.0.1:4000`).
     fn gateway(&self) -> Option<String>;
     /// Ends whatever runs the app as abruptly as can be (`kill -9`, where it is a process), and starts it again on the same state.

@@ -1,6 +1,11 @@
 //! The conformance suite's harness over the embedded host: every resource is reached as a function reaches it, through the resource API.
 
+mod engine;
+mod probe;
 mod resources;
+
+pub use self::engine::host;
+pub use self::probe::build_probe;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,22 +31,20 @@ use crate::deploy::store::Store;
 #[derive(Debug)]
 pub struct LocalHarness {
     folder: PathBuf,
+    /// The probe's binary, for the rules that deploy it.
+    probe: PathBuf,
     store: OnceCell<Store>,
     stop: CancellationToken,
 }
 
-impl Default for LocalHarness {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl LocalHarness {
-    /// A harness; nothing is made before it is asked for.
+    /// A harness that deploys this binary of the probe; nothing is made before it is asked for.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(probe: PathBuf) -> Self {
         Self {
-            folder: std::env::temp_dir().join(format!("nephos-conformance-{}", uuid::Uuid::new_v4().simple())),
+            probe,
+            folder: std::env::temp_dir()
+                .join(format!("nephos-conformance-{}", uuid::Uuid::new_v4().simple())),
             store: OnceCell::new(),
             stop: CancellationToken::new(),
         }
@@ -57,9 +60,13 @@ impl LocalHarness {
     }
 
     fn unusable(&self, error: std::io::Error) -> Error {
-        Error::new(ErrorKind::Unavailable, "harness.open", "the temporary folder cannot be used")
-            .with("folder", self.folder.display())
-            .caused_by(error)
+        Error::new(
+            ErrorKind::Unavailable,
+            "harness.open",
+            "the temporary folder cannot be used",
+        )
+        .with("folder", self.folder.display())
+        .caused_by(error)
     }
 }
 
@@ -114,8 +121,12 @@ impl Harness for LocalHarness {
         tokio::time::sleep(time).await;
     }
 
-    async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
-        Err(Error::new(ErrorKind::Unsupported, "harness.deploy", "this harness has resources only"))
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
+        let folder = self.folder.join("apps").join(&app.name);
+        std::fs::create_dir_all(&folder).map_err(|error| self.unusable(error))?;
+        Ok(Arc::new(
+            engine::LocalDeployment::start(app, &self.probe, folder).await?,
+        ))
     }
 
     async fn finish(&self) -> Result<()> {

@@ -2,12 +2,18 @@
 
 use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
-use nephos_conformance::Suite;
-use nephos_local::harness::LocalHarness;
+use nephos_local::harness::{LocalHarness, build_probe, host};
 
 fn main() -> ExitCode {
-    Suite::new(LocalHarness::new())
-        .groups(&["bucket", "queue", "topic", "stream", "table", "secret"])
-        .run(&Arguments::from_args())
+    // The rules that kill the host start this program once more to be it.
+    if let Some(code) = host() {
+        return code;
+    }
+    match build_probe() {
+        Ok(probe) => nephos_conformance::main(LocalHarness::new(probe)),
+        Err(error) => {
+            eprintln!("error: {}", error.chain());
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -18,27 +18,27 @@ use crate::harness::Deployment;
 #[derive(Debug)]
 pub(super) struct Wrong {
     inner: Arc<dyn Deployment>,
-    resources: Resources,
+    fault: Fault,
 }
 
 impl Wrong {
     pub(super) fn new(inner: Arc<dyn Deployment>, fault: Fault) -> Self {
-        let bindings: Vec<Binding> = inner.resources().bindings().cloned().collect();
-        let drivers = Arc::new(WrongDrivers {
-            inner: Arc::clone(&inner),
-            fault,
-        });
-        Self {
-            inner,
-            resources: Resources::new(drivers, bindings),
-        }
+        Self { inner, fault }
     }
 }
 
 #[async_trait]
 impl Deployment for Wrong {
-    fn resources(&self) -> &Resources {
-        &self.resources
+    fn resources(&self) -> Arc<Resources> {
+        let original = self.inner.resources();
+        let bindings: Vec<Binding> = original.bindings().cloned().collect();
+        Arc::new(Resources::new(
+            Arc::new(WrongDrivers {
+                original,
+                fault: self.fault,
+            }),
+            bindings,
+        ))
     }
 
     fn gateway(&self) -> Option<String> {
@@ -56,7 +56,7 @@ impl Deployment for Wrong {
 
 #[derive(Debug)]
 struct WrongDrivers {
-    inner: Arc<dyn Deployment>,
+    original: Arc<Resources>,
     fault: Fault,
 }
 
@@ -64,7 +64,7 @@ struct WrongDrivers {
 macro_rules! open {
     ($($method:ident, $module:ident, $handle:ident, $driver:ident;)*) => {$(
         fn $method(&self, binding: &Binding) -> Result<Arc<dyn $driver>> {
-            let original: $handle = self.inner.resources().$method(&binding.name)?;
+            let original: $handle = self.original.$method(&binding.name)?;
             Ok($module::driver(original, self.fault))
         }
     )*};

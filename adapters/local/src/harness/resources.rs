@@ -29,7 +29,11 @@ use crate::resources::client::Client;
 struct NoEngine;
 
 fn no_engine(operation: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, operation, "this API serves a resource without an engine")
+    Error::new(
+        ErrorKind::Unsupported,
+        operation,
+        "this API serves a resource without an engine",
+    )
 }
 
 #[async_trait]
@@ -65,12 +69,20 @@ struct Api {
 impl Api {
     async fn bind() -> Result<Self> {
         let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Unavailable, "harness.open", "no port of the loopback interface is free")
-                .caused_by(error)
+            Error::new(
+                ErrorKind::Unavailable,
+                "harness.open",
+                "no port of the loopback interface is free",
+            )
+            .caused_by(error)
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let base = format!("http://{}", listener.local_addr().map_err(failed)?);
-        Ok(Self { listener, base, token: uuid::Uuid::new_v4().to_string() })
+        Ok(Self {
+            listener,
+            base,
+            token: uuid::Uuid::new_v4().to_string(),
+        })
     }
 
     /// Serves `registry` until the harness is finished; the handles are a function's.
@@ -105,7 +117,9 @@ async fn serve_one(
     name: &str,
     registry: ResourceRegistry,
 ) -> Result<Resources> {
-    Api::bind().await?.serve(harness, kind, name, BTreeMap::new(), registry, |_| Router::new())
+    Api::bind()
+        .await?
+        .serve(harness, kind, name, BTreeMap::new(), registry, |_| Router::new())
 }
 
 pub(super) async fn bucket(harness: &LocalHarness) -> Result<Bucket> {
@@ -113,43 +127,68 @@ pub(super) async fn bucket(harness: &LocalHarness) -> Result<Bucket> {
     harness.store().await?;
     let name = new_name(ResourceKind::Bucket);
     let api = Api::bind().await?;
-    let key = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat();
+    let key = [
+        uuid::Uuid::new_v4().into_bytes(),
+        uuid::Uuid::new_v4().into_bytes(),
+    ]
+    .concat();
     let signer = UrlSigner::new(&key, &api.base)?;
     let folder = harness.folder.join("buckets").join(&name);
     let bucket = FolderBucket::with_signer(&name, &folder, signer.clone())?;
     let mut registry = ResourceRegistry::default();
     registry.buckets.insert(name.clone(), Arc::new(bucket.clone()));
-    let resources = api.serve(harness, ResourceKind::Bucket, &name, BTreeMap::new(), registry, |tokens| {
-        let tokens: Arc<Tokens> = Arc::clone(tokens);
-        bucket::router([bucket], tokens, Some(signer))
-    })?;
+    let resources = api.serve(
+        harness,
+        ResourceKind::Bucket,
+        &name,
+        BTreeMap::new(),
+        registry,
+        |tokens| {
+            let tokens: Arc<Tokens> = Arc::clone(tokens);
+            bucket::router([bucket], tokens, Some(signer))
+        },
+    )?;
     resources.bucket(&name)
 }
 
 pub(super) async fn queue(harness: &LocalHarness, spec: &QueueSpec) -> Result<Queue> {
     let name = new_name(ResourceKind::Queue);
     let mut registry = ResourceRegistry::default();
-    registry.queues.insert(name.clone(), Arc::new(harness.store().await?.queue(&name, spec)));
-    serve_one(harness, ResourceKind::Queue, &name, registry).await?.queue(&name)
+    registry
+        .queues
+        .insert(name.clone(), Arc::new(harness.store().await?.queue(&name, spec)));
+    serve_one(harness, ResourceKind::Queue, &name, registry)
+        .await?
+        .queue(&name)
 }
 
 pub(super) async fn missing_queue(harness: &LocalHarness) -> Result<Queue> {
     let name = new_name(ResourceKind::Queue);
-    serve_one(harness, ResourceKind::Queue, &name, ResourceRegistry::default()).await?.queue(&name)
+    serve_one(harness, ResourceKind::Queue, &name, ResourceRegistry::default())
+        .await?
+        .queue(&name)
 }
 
 pub(super) async fn topic(harness: &LocalHarness) -> Result<Topic> {
     let name = new_name(ResourceKind::Topic);
     let mut registry = ResourceRegistry::default();
-    registry.topics.insert(name.clone(), Arc::new(harness.store().await?.topic(&name)));
-    serve_one(harness, ResourceKind::Topic, &name, registry).await?.topic(&name)
+    registry
+        .topics
+        .insert(name.clone(), Arc::new(harness.store().await?.topic(&name)));
+    serve_one(harness, ResourceKind::Topic, &name, registry)
+        .await?
+        .topic(&name)
 }
 
 pub(super) async fn stream(harness: &LocalHarness, spec: &StreamSpec) -> Result<Stream> {
     let name = new_name(ResourceKind::Stream);
     let mut registry = ResourceRegistry::default();
-    registry.streams.insert(name.clone(), Arc::new(harness.store().await?.stream(&name, spec)));
-    serve_one(harness, ResourceKind::Stream, &name, registry).await?.stream(&name)
+    registry
+        .streams
+        .insert(name.clone(), Arc::new(harness.store().await?.stream(&name, spec)));
+    serve_one(harness, ResourceKind::Stream, &name, registry)
+        .await?
+        .stream(&name)
 }
 
 pub(super) async fn table(harness: &LocalHarness, schema: TableSchema) -> Result<Table> {
@@ -161,7 +200,10 @@ pub(super) async fn table(harness: &LocalHarness, schema: TableSchema) -> Result
     let table = harness.store().await?.table(&name, &TableSpec { schema });
     registry.tables.insert(name.clone(), Arc::new(table));
     let api = Api::bind().await?;
-    api.serve(harness, ResourceKind::Table, &name, properties, registry, |_| Router::new())?.table(&name)
+    api.serve(harness, ResourceKind::Table, &name, properties, registry, |_| {
+        Router::new()
+    })?
+    .table(&name)
 }
 
 pub(super) async fn secret(harness: &LocalHarness, value: Option<&[u8]>) -> Result<Secret> {
@@ -178,8 +220,12 @@ pub(super) async fn secret(harness: &LocalHarness, value: Option<&[u8]>) -> Resu
     };
     let secrets = SecretStore::load(Some(&file(harness, &name)), &app, [])?;
     let mut registry = ResourceRegistry::default();
-    registry.secrets.insert(name.clone(), Arc::new(secrets.secret(&name)));
-    serve_one(harness, ResourceKind::Secret, &name, registry).await?.secret(&name)
+    registry
+        .secrets
+        .insert(name.clone(), Arc::new(secrets.secret(&name)));
+    serve_one(harness, ResourceKind::Secret, &name, registry)
+        .await?
+        .secret(&name)
 }
 
 fn file(harness: &LocalHarness, name: &str) -> std::path::PathBuf {
@@ -189,9 +235,13 @@ fn file(harness: &LocalHarness, name: &str) -> std::path::PathBuf {
 /// Writes the secrets file, as an operator does.
 pub(super) fn set_secret(harness: &LocalHarness, name: &str, value: &[u8]) -> Result<()> {
     let text = std::str::from_utf8(value).map_err(|error| {
-        Error::new(ErrorKind::Unsupported, "secret.set", "the secrets file holds text only")
-            .with("secret", name)
-            .caused_by(error)
+        Error::new(
+            ErrorKind::Unsupported,
+            "secret.set",
+            "the secrets file holds text only",
+        )
+        .with("secret", name)
+        .caused_by(error)
     })?;
     let content = toml::Table::from_iter([(name.to_owned(), toml::Value::String(text.to_owned()))]);
     std::fs::write(file(harness, name), content.to_string()).map_err(|error| harness.unusable(error))

@@ -69,7 +69,7 @@ pub(crate) async fn play(
 }
 
 impl Scene {
-    pub(crate) fn resources(&self) -> &Resources {
+    pub(crate) fn resources(&self) -> Arc<Resources> {
         self.deployment.resources()
     }
 
