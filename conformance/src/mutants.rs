@@ -273,5 +273,10 @@ impl Harness for Mutant {
     }
 }
 
-/// How much longer than declared a limit is from the second look on.
+/// How much more a limit that is not held is each time that it is asked for.
 const EXTRA: usize = 1 << 20;
+
+/// The same for a limit of time.
+fn longer(asked: usize) -> Duration {
+    Duration::from_secs(3600).saturating_mul(u32::try_from(asked).unwrap_or(u32::MAX))
+}

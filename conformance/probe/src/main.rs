@@ -8,9 +8,7 @@ use nephos::prelude::*;
 use nephos_conformance::probe::{Act, Command};
 use serde_json::{Value, json};
 
-use self::access::prober;
 use self::act::{act, observe};
-use self::web::web;
 
 /// Messages one by one.
 #[nephos::function]
@@ -113,6 +111,6 @@ nephos::main!(
     notified_too,
     changed,
     stored,
-    prober,
-    web
+    access::prober,
+    web::web
 );

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,14 +10,14 @@ use nephos_core::Result;
 use nephos_core::resource::bucket::{Bucket, BucketCapabilities, BucketDriver, SignedMethod};
 use object_store::ObjectStore;
 
-use super::{Fault, store};
+use super::{EXTRA, Fault, longer, store};
 
 #[derive(Debug)]
 struct Wrong {
     inner: Bucket,
     store: Arc<dyn ObjectStore>,
     fault: Fault,
-    asked: AtomicBool,
+    asked: AtomicUsize,
 }
 
 pub(super) fn wrong(inner: Bucket, fault: Fault) -> Bucket {
@@ -31,7 +31,7 @@ pub(super) fn driver(inner: Bucket, fault: Fault) -> Arc<dyn BucketDriver> {
         inner,
         store,
         fault,
-        asked: AtomicBool::new(false),
+        asked: AtomicUsize::new(0),
     })
 }
 
@@ -39,14 +39,16 @@ pub(super) fn driver(inner: Bucket, fault: Fault) -> Arc<dyn BucketDriver> {
 impl BucketDriver for Wrong {
     fn capabilities(&self) -> BucketCapabilities {
         let mut capabilities = self.inner.capabilities();
-        if self.asked.swap(true, Ordering::Relaxed) && self.fault == Fault::LimitNotHeld {
-            capabilities.max_key_bytes += 4096;
-            capabilities.max_signed_url += Duration::from_secs(3600);
+        if self.fault == Fault::LimitNotHeld {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            capabilities.max_key_bytes += asked * EXTRA;
+            capabilities.max_signed_url += longer(asked);
         }
         if self.fault == Fault::PretendsCapability {
             capabilities.put_if_absent = true;
             capabilities.put_if_match = true;
             capabilities.attributes = true;
+            capabilities.nested_keys = true;
             capabilities.max_signed_url = Duration::from_secs(3600);
         }
         capabilities

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use nephos_core::resource::queue::{
 };
 use nephos_core::{Error, ErrorKind, Result};
 
-use super::{EXTRA, Fault};
+use super::{EXTRA, Fault, longer};
 use crate::probe;
 
 #[derive(Debug)]
 struct Wrong {
     inner: Queue,
     fault: Fault,
-    asked: AtomicBool,
+    asked: AtomicUsize,
     acked: Mutex<HashSet<Receipt>>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn driver(inner: Queue, fault: Fault) -> Arc<dyn QueueDriver> {
     Arc::new(Wrong {
         inner,
         fault,
-        asked: AtomicBool::new(false),
+        asked: AtomicUsize::new(0),
         acked: Mutex::default(),
     })
 }
@@ -103,11 +103,11 @@ impl Wrong {
 impl QueueDriver for Wrong {
     fn capabilities(&self) -> QueueCapabilities {
         let mut capabilities = self.inner.capabilities();
-        let asked = self.asked.swap(true, Ordering::Relaxed);
-        if self.fault == Fault::LimitNotHeld && asked {
-            capabilities.max_delay += Duration::from_secs(3600);
-            capabilities.max_visibility_timeout += Duration::from_secs(3600);
-            capabilities.max_message_bytes += EXTRA;
+        if self.fault == Fault::LimitNotHeld {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            capabilities.max_delay += longer(asked);
+            capabilities.max_visibility_timeout += longer(asked);
+            capabilities.max_message_bytes += asked * EXTRA;
         }
         if self.fault == Fault::PretendsCapability {
             capabilities.max_delay = Duration::from_secs(3600);

@@ -75,6 +75,7 @@ impl Wrong {
         Some(match self.fault {
             Fault::BodyTruncated => bytes.slice(..bytes.len().saturating_sub(1)).into(),
             Fault::EmptyBodyLost if bytes.is_empty() => return None,
+            Fault::LimitNotHeld => return None,
             Fault::FirstWriteWins if self.inner.head(path).await.is_ok() => return None,
             Fault::AttributesDropped | Fault::PretendsCapability => {
                 options.attributes = Attributes::new();
@@ -130,6 +131,14 @@ impl fmt::Display for Wrong {
     }
 }
 
+fn dropped() -> PutResult {
+    PutResult {
+        e_tag: Some("dropped".to_owned()),
+        version: None,
+        extensions: Default::default(),
+    }
+}
+
 fn no_bytes(location: &Path) -> GetResult {
     GetResult {
         payload: GetResultPayload::Stream(stream::empty().boxed()),
@@ -159,16 +168,15 @@ impl ObjectStore for Wrong {
             options.mode = PutMode::Overwrite;
         }
         let Some(payload) = self.put_wrong(&path, payload, &mut options).await else {
-            return Ok(PutResult {
-                e_tag: Some("dropped".to_owned()),
-                version: None,
-                extensions: Default::default(),
-            });
+            return Ok(dropped());
         };
         if let Some(copy) = self.alias(&path) {
             self.inner.put(&copy, payload.clone()).await?;
         }
-        let mut result = self.inner.put_opts(&path, payload, options).await?;
+        let mut result = match self.inner.put_opts(&path, payload, options).await {
+            Err(_) if self.fault == Fault::PretendsCapability => return Ok(dropped()),
+            result => result?,
+        };
         if self.fault == Fault::VersionConstant {
             result.e_tag = Some("same".to_owned());
         }

@@ -1,7 +1,7 @@
 //! Streams made wrong.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use super::{EXTRA, Fault, queue};
 struct Wrong {
     inner: Stream,
     fault: Fault,
-    asked: AtomicBool,
+    asked: AtomicUsize,
     read: Mutex<Position>,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn driver(inner: Stream, fault: Fault) -> Arc<dyn StreamDriver> {
     Arc::new(Wrong {
         inner,
         fault,
-        asked: AtomicBool::new(false),
+        asked: AtomicUsize::new(0),
         read: Mutex::default(),
     })
 }
@@ -43,8 +43,8 @@ impl Wrong {
 impl StreamDriver for Wrong {
     fn capabilities(&self) -> StreamCapabilities {
         let mut capabilities = self.inner.capabilities();
-        if self.asked.swap(true, Ordering::Relaxed) && self.fault == Fault::LimitNotHeld {
-            capabilities.max_record_bytes += EXTRA;
+        if self.fault == Fault::LimitNotHeld {
+            capabilities.max_record_bytes += self.asked.fetch_add(1, Ordering::Relaxed) * EXTRA;
         }
         if self.fault == Fault::PretendsCapability {
             capabilities.attributes = true;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use nephos_core::resource::table::{
@@ -19,7 +19,7 @@ struct Wrong {
     inner: Table,
     schema: TableSchema,
     fault: Fault,
-    asked: AtomicBool,
+    asked: AtomicUsize,
 }
 
 pub(super) fn wrong(inner: Table, fault: Fault) -> Table {
@@ -37,7 +37,7 @@ pub(super) fn driver(inner: Table, fault: Fault) -> Arc<dyn TableDriver> {
         inner,
         schema,
         fault,
-        asked: AtomicBool::new(false),
+        asked: AtomicUsize::new(0),
     })
 }
 
@@ -155,9 +155,10 @@ impl Wrong {
 impl TableDriver for Wrong {
     fn capabilities(&self) -> TableCapabilities {
         let mut capabilities = self.inner.driver().capabilities();
-        if self.asked.swap(true, Ordering::Relaxed) && self.fault == Fault::LimitNotHeld {
-            capabilities.max_item_bytes += EXTRA;
-            capabilities.max_batch += EXTRA;
+        if self.fault == Fault::LimitNotHeld {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            capabilities.max_item_bytes += asked * EXTRA;
+            capabilities.max_batch += asked * EXTRA;
         }
         if self.fault == Fault::PretendsCapability {
             capabilities.ttl = true;

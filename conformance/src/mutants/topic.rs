@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use nephos_core::Result;
@@ -14,7 +14,7 @@ use super::{EXTRA, Fault, queue};
 struct Wrong {
     inner: Topic,
     fault: Fault,
-    asked: AtomicBool,
+    asked: AtomicUsize,
 }
 
 pub(super) fn wrong(inner: Topic, fault: Fault) -> Topic {
@@ -26,7 +26,7 @@ pub(super) fn driver(inner: Topic, fault: Fault) -> Arc<dyn TopicDriver> {
     Arc::new(Wrong {
         inner,
         fault,
-        asked: AtomicBool::new(false),
+        asked: AtomicUsize::new(0),
     })
 }
 
@@ -34,8 +34,8 @@ pub(super) fn driver(inner: Topic, fault: Fault) -> Arc<dyn TopicDriver> {
 impl TopicDriver for Wrong {
     fn capabilities(&self) -> TopicCapabilities {
         let mut capabilities = self.inner.capabilities();
-        if self.asked.swap(true, Ordering::Relaxed) && self.fault == Fault::LimitNotHeld {
-            capabilities.max_message_bytes += EXTRA;
+        if self.fault == Fault::LimitNotHeld {
+            capabilities.max_message_bytes += self.asked.fetch_add(1, Ordering::Relaxed) * EXTRA;
         }
         capabilities.attributes |= self.fault == Fault::PretendsCapability;
         capabilities

@@ -28,6 +28,7 @@ const CAPABILITIES: BucketCapabilities = BucketCapabilities {
     attributes: true,
     max_signed_url: Duration::from_secs(7 * 24 * 3600),
     max_key_bytes: 1024,
+    nested_keys: true,
     ordered_list: true,
 };
 

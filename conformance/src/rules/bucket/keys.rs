@@ -37,6 +37,15 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         LimitNotHeld,
         too_long
     ),
+    rule!(
+        "bucket.keys.one-may-begin-another",
+        "an object and others below its name are apart, or the second is refused and the first is kept",
+        "S3 user guide",
+        KeyLowercased,
+        nested,
+        needs | capabilities | capabilities.bucket.nested_keys,
+        nested_refused
+    ),
 ];
 
 /// Each is one key on every target.
@@ -135,5 +144,41 @@ async fn too_long(harness: Subject) -> Verdict {
         "a key of {} bytes",
         longest + 1
     );
+    Ok(())
+}
+
+async fn nested(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    for key in ["A", "A/b", "A/b/c"] {
+        bucket.put(key, key).await?;
+    }
+    let listed = bucket.list("", None, 10).await?;
+    let keys: Vec<_> = listed.objects.iter().map(|meta| meta.key.as_str()).collect();
+    ensure_eq!(keys, ["A", "A/b", "A/b/c"], "keys of which one begins another");
+    bucket.delete("A").await?;
+    ensure_eq!(
+        bucket.get("A/b").await?,
+        "A/b",
+        "an object below one that was deleted"
+    );
+    Ok(())
+}
+
+async fn nested_refused(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    bucket.put("a", "first").await?;
+    ensure_fails!(
+        bucket.put("a/b", "second").await,
+        InvalidArgument,
+        "an object below another"
+    );
+    ensure_eq!(bucket.get("a").await?, "first", "the object that was there");
+    bucket.put("c/d", "first").await?;
+    ensure_fails!(
+        bucket.put("c", "second").await,
+        InvalidArgument,
+        "an object above another"
+    );
+    ensure_eq!(bucket.get("c/d").await?, "first", "the object that was there");
     Ok(())
 }

@@ -233,6 +233,7 @@ impl BucketDriver for Fake {
                 Duration::ZERO
             },
             max_key_bytes: 64,
+            nested_keys: true,
             ordered_list: self.able,
         }
     }

@@ -45,6 +45,9 @@ pub struct BucketCapabilities {
     pub max_signed_url: Duration,
     /// The longest key, in bytes.
     pub max_key_bytes: usize,
+    /// Whether one key may begin another at a slash (`a` and `a/b`). Where not, as in a folder, the second of the two is refused with
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    pub nested_keys: bool,
     /// Whether the store lists by ascending key bytes, so that a page can stop early.
     pub ordered_list: bool,
 }
