@@ -16,6 +16,9 @@ use crate::rules;
 /// How long a rule may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// When set, the violation by which each mutant was noticed is printed.
+const EXPLAIN: &str = "NEPHOS_CONFORMANCE_EXPLAIN";
+
 /// Runs the whole suite over `harness` with the command line's arguments (those of `cargo test`).
 pub fn main(harness: impl Harness) -> ExitCode {
     Suite::new(harness).run(&Arguments::from_args())
@@ -143,11 +146,14 @@ impl Suite {
             Err(Failed::from(format!("{failed}\n  why it matters: {why}")))
         });
 
-        let fault = rule.fault_for(capabilities);
+        let (id, fault) = (rule.id, rule.fault_for(capabilities));
         let (harness, on, tally) = (Arc::clone(&self.harness), Arc::clone(runtime), Arc::clone(counts));
         let mutant = Trial::test(format!("mutant::{}", rule.id), move || {
             let failed = match run_check(&on, check, Arc::new(Mutant::new(harness, fault))) {
-                End::Violated(_) => {
+                End::Violated(violation) => {
+                    if std::env::var_os(EXPLAIN).is_some() {
+                        eprintln!("killed {id} with {fault:?}: {violation}");
+                    }
                     tally.killed.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }

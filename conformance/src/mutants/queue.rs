@@ -44,7 +44,7 @@ pub(super) fn body(payload: &mut Payload, fault: Fault) {
     match fault {
         Fault::BodyTruncated => payload.bytes.truncate(payload.bytes.len().saturating_sub(1)),
         Fault::BodyUtf8Lossy => {
-            payload.bytes = Bytes::from(String::from_utf8_lossy(&payload.bytes).into_owned())
+            payload.bytes = Bytes::from(String::from_utf8_lossy(&payload.bytes).into_owned());
         }
         Fault::ContentTypeLost => payload.content_type = None,
         _ => {}
