@@ -1,6 +1,6 @@
 //! Layers for the `config` crate: the file, a target's overlay and the environment, each as a source.
 
-use config::{Config, ConfigError, Map, Source, Value, ValueKind};
+use config::{ConfigError, Map, Source, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
 /// A table of values.
@@ -22,13 +22,63 @@ impl Source for Layer {
 
 /// Lays the layers over one another, the last on top: tables are merged, everything else is replaced.
 pub(crate) fn merge(layers: impl IntoIterator<Item = Table>) -> Result<Table, ConfigError> {
-    let mut builder = Config::builder();
+    let mut merged = Value::new(None, ValueKind::Table(Table::new()));
     for layer in layers {
-        builder = builder.add_source(Layer(layer));
+        Layer(layer).collect_to(&mut merged)?;
     }
-    match builder.build()?.cache.kind {
-        ValueKind::Table(table) => Ok(table),
-        _ => Ok(Table::new()),
+    Ok(entries(merged).unwrap_or_default())
+}
+
+/// Lays `changes` over `base`, and gives back what was there: entries that no layer touches are neither copied nor merged.
+///
+/// An entry is what has a kind and a name (`function.recognise`), or a value at the top (`app`).
+pub(crate) fn overlay(base: &mut Table, changes: Vec<Table>) -> Result<Table, ConfigError> {
+    let mut touched = Table::new();
+    for (kind, change) in changes.iter().flatten() {
+        match (&change.kind, base.get_mut(kind).map(|value| &mut value.kind)) {
+            (ValueKind::Table(change), Some(ValueKind::Table(entries))) => {
+                let moved: Table = change
+                    .keys()
+                    .filter_map(|name| entries.remove_entry(name))
+                    .collect();
+                extend(&mut touched, kind, moved);
+            }
+            _ => restore(&mut touched, base.remove_entry(kind).into_iter().collect()),
+        }
+    }
+    let merged = merge(std::iter::once(touched.clone()).chain(changes))?;
+    restore(base, merged);
+    Ok(touched)
+}
+
+/// Puts entries in the place of those of the same kind and name.
+pub(crate) fn restore(base: &mut Table, entries: Table) {
+    for (kind, value) in entries {
+        let both_are_tables = matches!(
+            (&value.kind, base.get(&kind).map(|value| &value.kind)),
+            (ValueKind::Table(_), Some(ValueKind::Table(_)))
+        );
+        if both_are_tables {
+            extend(base, &kind, self::entries(value).unwrap_or_default());
+        } else {
+            base.insert(kind, value);
+        }
+    }
+}
+
+fn extend(table: &mut Table, kind: &str, entries: Table) {
+    let value = table
+        .entry(kind.to_owned())
+        .or_insert_with(|| Value::new(None, ValueKind::Table(Table::new())));
+    if let ValueKind::Table(table) = &mut value.kind {
+        table.extend(entries);
+    }
+}
+
+fn entries(value: Value) -> Option<Table> {
+    match value.kind {
+        ValueKind::Table(table) => Some(table),
+        _ => None,
     }
 }
 

@@ -164,7 +164,7 @@ fn load_text(
 fn check(
     layers: Layers<'_>,
     none: &Variables,
-    base: Table,
+    mut base: Table,
     known_targets: &[&str],
     problems: &mut Vec<Problem>,
 ) -> Result<App, config::ConfigError> {
@@ -172,15 +172,17 @@ fn check(
         .target
         .map(|target| validate::overlay(&base, target))
         .unwrap_or_default();
-    let merged = layer::merge([base.clone(), overlay, layers.variables.layer.clone()])?;
+    let file = layer::overlay(&mut base, vec![overlay, layers.variables.layer.clone()])?;
     let mut checker = Checker::new(layers);
-    let app = validate::app(&mut checker, &merged, known_targets);
+    let app = validate::app(&mut checker, &base, known_targets);
+    // The overlays of other targets go over the file as it is.
+    layer::restore(&mut base, file);
     problems.extend(checker.into_problems());
-    let file = Layers {
+    let layers = Layers {
         variables: none,
         ..layers
     };
-    validate::overlays(file, &base, &app.resources, problems)?;
+    validate::overlays(layers, &base, &app.resources, problems)?;
     Ok(app)
 }
 

@@ -1,5 +1,7 @@
 //! Names: lower-case letters, digits and hyphens, since every target takes those.
 
+use std::fmt;
+
 use crate::diagnostic::{Problem, ProblemKind};
 use crate::spans::Path;
 use crate::validate::reader::Checker;
@@ -8,7 +10,7 @@ use crate::validate::reader::Checker;
 pub(crate) const LONGEST: usize = 63;
 
 /// Whether the name is one; reports it otherwise.
-pub(super) fn check(checker: &mut Checker<'_>, path: &Path<'_>, what: &str, name: &str) -> bool {
+pub(super) fn check(checker: &mut Checker<'_>, path: &Path<'_>, what: impl fmt::Display, name: &str) -> bool {
     let reason = if name.is_empty() {
         "is empty".to_owned()
     } else if name.chars().count() > LONGEST {

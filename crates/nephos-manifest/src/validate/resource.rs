@@ -42,7 +42,7 @@ pub(super) fn read(checker: &mut Checker<'_>, root: &Section<'_>) -> BTreeMap<St
             let Some(field) = section.field(name) else {
                 continue;
             };
-            name::check(checker, &field.path, &format!("the {kind}'s name"), name);
+            name::check(checker, &field.path, format_args!("the {kind}'s name"), name);
             let Some(resource) = entry(checker, kind, field) else {
                 continue;
             };

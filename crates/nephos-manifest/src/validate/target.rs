@@ -109,12 +109,13 @@ pub(crate) fn overlays(
             target: Some(target),
             ..layers
         });
-        let changes = names(&mut checker, base, target);
+        names(&mut checker, base, target);
         if layers.target == Some(target) {
             problems.extend(checker.into_problems());
             continue;
         }
-        let merged = layer::merge([changes, overlay(base, target)])?;
+        let changes = overlay(base, target);
+        let merged = layer::merge([unchanged(base, &changes), changes])?;
         for kind in merged.keys() {
             let Some(entries) = inner(&merged, kind) else {
                 continue;
@@ -128,17 +129,31 @@ pub(crate) fn overlays(
     Ok(())
 }
 
-/// What the overlay of `target` changes, as it is without it; reports what is not there to be changed.
-fn names(checker: &mut Checker<'_>, base: &Table, target: &str) -> Table {
-    let mut changed = Table::new();
+/// What an overlay changes, as it is without it.
+fn unchanged(base: &Table, changes: &Table) -> Table {
+    let mut unchanged = Table::new();
+    for (kind, change) in changes {
+        let (ValueKind::Table(change), Some(entries)) = (&change.kind, inner(base, kind)) else {
+            continue;
+        };
+        let entries: Table = change
+            .keys()
+            .filter_map(|name| Some((name.clone(), entries.get(name)?.clone())))
+            .collect();
+        unchanged.insert(kind.clone(), Value::new(None, ValueKind::Table(entries)));
+    }
+    unchanged
+}
+
+/// Reports what the overlay of `target` would change and is not there, or is no table.
+fn names(checker: &mut Checker<'_>, base: &Table, target: &str) {
     let targets = Path::Key(&Path::Root, "target");
     let target_path = Path::Key(&targets, target);
     for (kind, entries) in overlay_tables(base, target) {
         let kind_path = Path::Key(&target_path, kind);
-        let mut plain = Table::new();
         for (name, value) in entries {
             let path = Path::Key(&kind_path, name);
-            let Some(entry) = base_entry(base, kind, name) else {
+            if base_entry(base, kind, name).is_none() {
                 let declared =
                     inner(base, kind).map(|table| table.keys().map(String::as_str).collect::<Vec<_>>());
                 let problem_kind = if kind == "function" {
@@ -152,18 +167,11 @@ fn names(checker: &mut Checker<'_>, base: &Table, target: &str) -> Table {
                 let help = suggest::help(name, "declared", declared);
                 let problem = Problem::new(problem_kind, message).help(help);
                 checker.key(&path, "not declared", problem);
-                continue;
-            };
-            if !matches!(value.kind, ValueKind::Table(_)) {
-                let field = super::reader::Field { value, path };
-                checker.wrong_type(field, "a table", None);
-                continue;
+            } else if !matches!(value.kind, ValueKind::Table(_)) {
+                checker.wrong_type(super::reader::Field { value, path }, "a table", None);
             }
-            plain.insert(name.clone(), entry.clone());
         }
-        changed.insert(kind.clone(), Value::new(None, ValueKind::Table(plain)));
     }
-    changed
 }
 
 fn overlay_tables<'t>(base: &'t Table, target: &str) -> impl Iterator<Item = (&'t String, &'t Table)> {
