@@ -60,15 +60,15 @@ impl Running {
 /// An app's resources, however they are reached.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    Running(Running, Resources),
-    Offline(Offline),
+    Running(Box<Running>, Resources),
+    Offline(Box<Offline>),
 }
 
 /// Opens the project's resources.
 pub(crate) async fn open(project: &Project) -> miette::Result<Opened> {
     if let Some(running) = Running::look(&project.state())? {
         let resources = running.resources(project.app());
-        return Ok(Opened::Running(running, resources));
+        return Ok(Opened::Running(Box::new(running), resources));
     }
     let secrets = project.secrets();
     let offline = Offline::open(
@@ -78,7 +78,7 @@ pub(crate) async fn open(project: &Project) -> miette::Result<Opened> {
         Arc::new(NoExternalBuckets),
     )
     .await;
-    Ok(Opened::Offline(offline.map_err(Fail::from)?))
+    Ok(Opened::Offline(Box::new(offline.map_err(Fail::from)?)))
 }
 
 impl Opened {

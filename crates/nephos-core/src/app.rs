@@ -388,7 +388,7 @@ mod tests {
         let app: App = serde_json::from_value(serde_json::json!({
             "name": "face-gate",
             "resources": {
-                "archive": {"kind": "bucket", "url": "s3://evidence", "endpoint": "https://s3.example.net", "credentials": "keys"},
+                "archive": {"kind": "bucket", "url": "store://evidence", "endpoint": "https://storage.example.net", "credentials": "keys"},
                 "faces": {"kind": "table", "key": "face_id", "sort": "at"},
                 "keys": {"kind": "secret"},
                 "unused": {"kind": "topic"},
@@ -409,7 +409,7 @@ mod tests {
         };
         assert_eq!(
             (archive.kind, archive.url.as_deref()),
-            (ResourceKind::Bucket, Some("s3://evidence"))
+            (ResourceKind::Bucket, Some("store://evidence"))
         );
         let properties =
             |binding: &Binding| -> Vec<(String, String)> { binding.properties.clone().into_iter().collect() };
@@ -418,7 +418,7 @@ mod tests {
             properties(archive),
             [
                 pair("credentials", "keys"),
-                pair("endpoint", "https://s3.example.net")
+                pair("endpoint", "https://storage.example.net")
             ]
         );
         assert_eq!(properties(faces), [pair("key", "face_id"), pair("sort", "at")]);

@@ -73,6 +73,8 @@ fn named(error: io::Error, path: &Path) -> io::Error {
 pub fn without_purpose(files: &[SourceFile]) -> Vec<Offence> {
     files
         .iter()
+        // What the compiler must refuse is pinned to the line, and its name says what it is.
+        .filter(|file| !file.path.contains("/tests/ui/fail/"))
         .filter(|file| !file.text.starts_with("//!"))
         .map(|file| {
             Offence::new(

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
     if output.json {
         output.line(&serde_json::json!({
             "ok": true, "app": app.name, "functions": app.functions.len(), "resources": app.resources.len(),
-            "warnings": project.manifest.warnings.problems().iter().map(|problem| problem.message()).collect::<Vec<_>>(),
+            "warnings": project.manifest.warnings.problems(),
         }));
     } else {
         let what = if args.no_build {

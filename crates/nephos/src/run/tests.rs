@@ -1,3 +1,5 @@
+//! Choosing the function and the host, with an environment that no process has.
+
 use async_trait::async_trait;
 use nephos_core::event::{Message, Tick};
 

@@ -54,8 +54,8 @@ mod inner {
     }
 }
 
+#[allow(dead_code, reason = "that it compiles is all that counts")]
 mod program {
-    #![allow(dead_code)]
     use super::*;
 
     nephos::main!(of_event, of_event_and_context, whole_batch, page, site, inner::r#match, inner::context);
