@@ -24,6 +24,8 @@ pub(crate) fn run() -> Result<()> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        shell::FEATURES,
         "--",
         "--deny",
         "warnings",

@@ -62,6 +62,9 @@ pub fn root() -> PathBuf {
     own.parent().unwrap_or(own).to_owned()
 }
 
+/// The features that no package of the workspace asks for by itself, but whose code is checked and tested all the same.
+pub const FEATURES: &str = "nephos-local/harness,nephos/s3";
+
 /// Cargo, in the workspace's root.
 #[must_use]
 pub fn cargo() -> Command {

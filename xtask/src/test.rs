@@ -27,7 +27,13 @@ pub(crate) fn run() -> Result<()> {
     // would link deploy code. The examples are built and tested by themselves, as an author's function is.
     let examples: Vec<&str> = names(&metadata, Role::Example);
     let mut rest = shell::cargo();
-    rest.args(["test", "--workspace", "--no-fail-fast"]);
+    rest.args([
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--features",
+        shell::FEATURES,
+    ]);
     let mut own = shell::cargo();
     own.args(["test", "--no-fail-fast"]);
     for name in &examples {
