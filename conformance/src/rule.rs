@@ -87,6 +87,9 @@ impl fmt::Debug for Rule {
     }
 }
 
+/// How much of a violation's sentence is shown, in characters.
+const LONGEST: usize = 1500;
+
 /// What did not hold: a sentence with the expected and the actual.
 pub struct Violation {
     sentence: String,
@@ -111,7 +114,16 @@ impl fmt::Debug for Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)?;
+        // A sentence may quote an object of megabytes.
+        match self.sentence.char_indices().nth(LONGEST) {
+            Some((end, _)) => write!(
+                f,
+                "{} … ({} bytes in all)",
+                &self.sentence[..end],
+                self.sentence.len()
+            )?,
+            None => f.write_str(&self.sentence)?,
+        }
         match &self.cause {
             Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),

@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use super::{EXTRA, Fault};
 
+/// In seconds.
+const CENTURY: i64 = 100 * 365 * 24 * 3600;
+
 #[derive(Debug)]
 struct Wrong {
     inner: Table,
@@ -77,7 +80,8 @@ impl Wrong {
                 }
             }
             Fault::NumbersAsFloats => fields.values_mut().for_each(as_float),
-            Fault::TtlIgnored | Fault::PretendsCapability => {
+            Fault::TtlIgnored => self.postpone(fields, CENTURY),
+            Fault::PretendsCapability => {
                 if let Some(ttl) = &self.inner.driver().schema().ttl {
                     fields.remove(ttl);
                 }
@@ -105,6 +109,24 @@ impl Wrong {
                 condition: condition(when),
             },
         }
+    }
+
+    /// Moves the time to live. What is stored lives for ever; what is read back looks as it was written.
+    fn postpone(&self, fields: &mut serde_json::Map<String, Value>, by: i64) {
+        let Some(ttl) = &self.inner.driver().schema().ttl else {
+            return;
+        };
+        if let Some(expires) = fields.get(ttl).and_then(Value::as_i64) {
+            fields.insert(ttl.clone(), (expires + by).into());
+        }
+    }
+
+    fn as_written(&self, mut stored: Stored<Value>) -> Stored<Value> {
+        if let (Fault::TtlIgnored, Some(fields)) = (self.fault, stored.item.as_object_mut()) {
+            self.postpone(fields, -CENTURY);
+        }
+        stored.version = self.version(stored.version);
+        stored
     }
 
     fn version(&self, version: Version) -> Version {
@@ -181,10 +203,7 @@ impl TableDriver for Wrong {
                 item: serde_json::json!({}),
                 version: Version("none".to_owned()),
             }),
-            stored => stored.map(|stored| Stored {
-                version: self.version(stored.version),
-                ..stored
-            }),
+            stored => stored.map(|stored| self.as_written(stored)),
         })
     }
 
