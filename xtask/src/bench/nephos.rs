@@ -45,7 +45,15 @@ impl Nephos {
         command
             .arg("dev")
             .arg(app)
-            .args(["--no-watch", "--json", "--port", "0", "--state"])
+            .args([
+                "--no-watch",
+                "--profile",
+                "function",
+                "--json",
+                "--port",
+                "0",
+                "--state",
+            ])
             .arg(state)
             .current_dir(shell::root())
             .stdin(Stdio::null())
