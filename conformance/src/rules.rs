@@ -35,6 +35,7 @@ pub fn all() -> impl Iterator<Item = Rule> {
         bucket::uploads::RULES,
         bucket::signed::RULES,
         queue::sending::RULES,
+        queue::receiving::RULES,
         queue::leases::RULES,
         queue::order::RULES,
         topic::RULES,

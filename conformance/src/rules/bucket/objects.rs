@@ -37,7 +37,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
     ),
     rule!(
         "bucket.put.overwrites",
-        "the last write wins",
+        "the last write wins, whatever was there",
         "Go CDK drivertest",
         FirstWriteWins,
         overwrites

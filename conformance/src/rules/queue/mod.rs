@@ -2,6 +2,7 @@
 
 pub(super) mod leases;
 pub(super) mod order;
+pub(super) mod receiving;
 pub(super) mod sending;
 
 use std::time::Duration;

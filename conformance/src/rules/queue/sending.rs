@@ -7,9 +7,9 @@ use std::time::Duration;
 use nephos_core::event::Payload;
 use nephos_core::resource::queue::Outgoing;
 
-use super::{BRIEF, LONG, WAIT, drain, next, open, texts};
+use super::{BRIEF, LONG, drain, next, open, texts};
 use crate::harness::Harness;
-use crate::rule::{Rule, Verdict, Violation, rule};
+use crate::rule::{Rule, Verdict, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
 type Subject = Arc<dyn Harness>;
@@ -95,48 +95,6 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "Nephos",
         LimitNotHeld,
         delay_too_long
-    ),
-    rule!(
-        "queue.receive.empty-is-an-empty-list",
-        "no message is no error",
-        "Go CDK drivertest",
-        Phantom,
-        empty
-    ),
-    rule!(
-        "queue.receive.waits-for-a-message",
-        "a receiver need not poll",
-        "Dapr certification",
-        WaitIgnored,
-        waits
-    ),
-    rule!(
-        "queue.receive.at-most-max",
-        "a receiver leases no more than it can handle",
-        "Go CDK drivertest",
-        MaxIgnored,
-        at_most
-    ),
-    rule!(
-        "queue.receive.max-of-zero-is-refused",
-        "asking for nothing is a mistake of the caller",
-        "Nephos",
-        Phantom,
-        zero
-    ),
-    rule!(
-        "queue.missing.is-not-found",
-        "a misspelt queue must not swallow messages",
-        "Go CDK drivertest",
-        MissingWorks,
-        missing
-    ),
-    rule!(
-        "queue.depth.counts",
-        "a scaler and an operator go by the depth",
-        "Nephos",
-        DepthZero,
-        depth
     ),
 ];
 
@@ -351,113 +309,5 @@ async fn delay_too_long(harness: Subject) -> Verdict {
         0,
         "messages after the refusal"
     );
-    Ok(())
-}
-
-async fn empty(harness: Subject) -> Verdict {
-    let queue = open(&*harness).await?;
-    let begun = std::time::Instant::now();
-    let received = queue.receive(5, LONG, Duration::from_millis(500)).await?;
-    ensure_eq!(
-        texts(&received),
-        Vec::<String>::new(),
-        "messages of an empty queue"
-    );
-    ensure!(
-        begun.elapsed() < Duration::from_secs(10),
-        "a receive that waits 0.5 s took {:?}",
-        begun.elapsed()
-    );
-    Ok(())
-}
-
-async fn waits(harness: Subject) -> Verdict {
-    let queue = open(&*harness).await?;
-    let receiver = queue.clone();
-    let receiving = tokio::spawn(async move { receiver.receive(1, LONG, Duration::from_secs(10)).await });
-    // The receiver must be waiting before the message is there.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    queue.send("awaited").await?;
-    let received = receiving.await.map_err(Violation::new)??;
-    ensure_eq!(texts(&received), ["awaited"], "what a waiting receiver gets");
-    Ok(())
-}
-
-async fn at_most(harness: Subject) -> Verdict {
-    let queue = open(&*harness).await?;
-    queue
-        .send_batch((0..6).map(|n| Outgoing::new(n.to_string())).collect())
-        .await?;
-    let received = queue.receive(2, LONG, WAIT).await?;
-    ensure!(
-        (1..=2).contains(&received.len()),
-        "a receive of at most 2 returned {}",
-        received.len()
-    );
-    Ok(())
-}
-
-async fn zero(harness: Subject) -> Verdict {
-    let queue = open(&*harness).await?;
-    ensure_fails!(
-        queue.receive(0, LONG, BRIEF).await,
-        InvalidArgument,
-        "a receive of at most 0"
-    );
-    ensure_eq!(
-        queue.receive(1, LONG, Duration::ZERO).await?.len(),
-        0,
-        "messages of an empty queue"
-    );
-    Ok(())
-}
-
-async fn missing(harness: Subject) -> Verdict {
-    let queue = harness.missing_queue().await?;
-    let error = ensure_fails!(
-        queue.send("x").await,
-        NotFound,
-        "send to a queue that does not exist"
-    );
-    ensure!(!error.is_retryable(), "trying again does not make a queue");
-    ensure_fails!(
-        queue.receive(1, LONG, Duration::ZERO).await,
-        NotFound,
-        "receive from a queue that does not exist"
-    );
-    Ok(())
-}
-
-async fn depth(harness: Subject) -> Verdict {
-    let queue = open(&*harness).await?;
-    queue
-        .send_batch((0..3).map(|n| Outgoing::new(n.to_string())).collect())
-        .await?;
-    next(&queue, LONG).await?;
-    let deadline = tokio::time::Instant::now() + WAIT;
-    loop {
-        // Exact at once where it is declared; an estimate has time to settle.
-        let depth = queue.depth().await?;
-        if (depth.visible, depth.leased) == (2, 1) {
-            break;
-        }
-        let over = queue.capabilities().exact_depth || tokio::time::Instant::now() > deadline;
-        ensure!(!over, "of 3 messages one is leased, but the depth is {depth:?}");
-        tokio::time::sleep(BRIEF).await;
-    }
-    if queue.capabilities().max_delay.is_zero() {
-        return Ok(());
-    }
-    queue
-        .send(Outgoing::new("later").delay(Duration::from_secs(30)))
-        .await?;
-    let total = queue.depth().await?;
-    if queue.capabilities().exact_depth {
-        ensure_eq!(
-            (total.visible, total.leased, total.delayed),
-            (2, 1, 1),
-            "visible, leased and delayed"
-        );
-    }
     Ok(())
 }
