@@ -401,7 +401,7 @@ async fn an_object_goes_to_each_trigger_whose_filter_it_fits() {
     let router = Router::new(Arc::new(app), store.clone());
     let info = ObjectInfo::new("b", "gate/1.jpg");
     let event = Event::new(
-        Attributes::new("bucket/b", "x"),
+        Attributes::new("bucket/b", "dev.nephos.bucket.object.created"),
         Data::Bucket(ObjectEvent::Created(ObjectCreated(info))),
     );
     let inboxes = router.inboxes(&event);
