@@ -91,11 +91,11 @@ impl Suite {
             .flat_map(|rule| self.trials(rule, &capabilities, &runtime, &counts))
             .collect();
         let conclusion = libtest_mimic::run(arguments, trials);
-        if arguments.list {
-            return conclusion.exit_code();
-        }
         if let Err(error) = runtime.block_on(self.harness.finish()) {
             return refuse(&format!("the harness could not clean up: {}", error.chain()));
+        }
+        if arguments.list {
+            return conclusion.exit_code();
         }
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         println!(
