@@ -1,7 +1,7 @@
 //! An S3-compatible store over folders: what stands in for a third party's store on one machine.
 //!
 //! Path-style, Signature Version 4 (headers and pre-signed URLs), every bucket a folder below one root. It speaks S3 through the `s3s` crate; what
-//! is done with the requests is in [`ops`].
+//! is done with the requests is in `ops`.
 
 mod checksums;
 mod convert;

@@ -45,7 +45,7 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// Who may reach it.
     pub exposure: Exposure,
-    /// Opens buckets outside for [`Engine::resources`].
+    /// Opens buckets outside for [`Engine::resources`](super::Engine::resources).
     pub external: Arc<dyn ExternalBuckets>,
     /// What time it is, for leases, delays, schedules and time to live.
     pub clock: Arc<dyn Clock>,
