@@ -1,4 +1,5 @@
 //! Drives the built `nephos` command as a person would: good input and bad, messages and exit codes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
