@@ -90,10 +90,19 @@ impl Output {
         }
     }
 
-    /// One line on standard output. A reader who has gone is no error of ours: the next write ends the command quietly.
+    /// One line on standard output.
     pub(crate) fn print(self, text: &str) {
+        self.write(&format!("{text}\n"));
+    }
+
+    /// Whole lines on standard output. A reader who has gone is no error of ours: the write ends the command quietly.
+    pub(crate) fn write(self, lines: &str) {
         let mut out = std::io::stdout().lock();
-        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        if out
+            .write_all(lines.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
             std::process::exit(0);
         }
     }

@@ -1,9 +1,14 @@
-//! A load generator that costs little, because it shares the cores with what it measures: one blocking thread a
-//! connection, HTTP/1.1 keep-alive, and no parsing beyond what finds the end of an answer.
+//! A load generator that costs little, because it shares the cores with what it measures: one thread for all
+//! connections, HTTP/1.1 keep-alive, and no parsing beyond what finds the end of an answer.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 
 /// Longer than any answer that is worth measuring.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -67,21 +72,20 @@ impl Load {
     pub(crate) fn run(&self) -> io::Result<Sample> {
         let started = Instant::now();
         let until = started + self.duration;
-        let results: Vec<io::Result<Vec<u64>>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.connections)
-                .map(|_| scope.spawn(move || self.one(until)))
-                .collect();
-            let lost = || Err(io::Error::other("a thread of the load generator died"));
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|_| lost()))
-                .collect()
+        let latencies = within(self.duration + ANSWER_LIMIT, async {
+            let mut connections = JoinSet::new();
+            for _ in 0..self.connections {
+                let load = self.clone();
+                connections.spawn(async move { load.one(until).await });
+            }
+            let mut latencies = Vec::new();
+            while let Some(one) = connections.join_next().await {
+                latencies.extend(one.map_err(io::Error::other)??);
+            }
+            Ok(latencies)
         });
+        let mut latencies: Vec<u64> = latencies?;
         let elapsed = started.elapsed().as_secs_f64();
-        let mut latencies = Vec::new();
-        for result in results {
-            latencies.extend(result?);
-        }
         latencies.sort_unstable();
         #[expect(clippy::cast_precision_loss, reason = "a count of requests fits")]
         let per_second = latencies.len() as f64 / elapsed;
@@ -96,13 +100,15 @@ impl Load {
     /// # Errors
     /// As [`Load::run`].
     pub(crate) fn first_byte(&self) -> io::Result<Duration> {
-        let started = Instant::now();
-        let mut connection = Connection::open(self.to)?;
-        connection.stream.write_all(&self.request)?;
-        connection.fill()?;
-        let first = started.elapsed();
-        connection.answer(&self.answer)?;
-        Ok(first)
+        within(ANSWER_LIMIT, async {
+            let started = Instant::now();
+            let mut connection = Connection::open(self.to).await?;
+            connection.stream.write_all(&self.request).await?;
+            connection.fill().await?;
+            let first = started.elapsed();
+            connection.answer(&self.answer).await?;
+            Ok(first)
+        })
     }
 
     /// Sends one request on a connection of its own and gives the body of its answer, whatever it is.
@@ -110,18 +116,20 @@ impl Load {
     /// # Errors
     /// A connection that fails, an answer that is not 200.
     pub(crate) fn ask(&self) -> io::Result<Vec<u8>> {
-        let mut connection = Connection::open(self.to)?;
-        connection.stream.write_all(&self.request)?;
-        connection.body()
+        within(ANSWER_LIMIT, async {
+            let mut connection = Connection::open(self.to).await?;
+            connection.stream.write_all(&self.request).await?;
+            connection.body().await
+        })
     }
 
-    fn one(&self, until: Instant) -> io::Result<Vec<u64>> {
+    async fn one(&self, until: Instant) -> io::Result<Vec<u64>> {
         let mut latencies = Vec::with_capacity(64 * 1024);
-        let mut connection = Connection::open(self.to)?;
+        let mut connection = Connection::open(self.to).await?;
         let mut now = Instant::now();
         while now < until {
-            connection.stream.write_all(&self.request)?;
-            connection.answer(&self.answer)?;
+            connection.stream.write_all(&self.request).await?;
+            connection.answer(&self.answer).await?;
             let done = Instant::now();
             latencies.push(u64::try_from((done - now).as_nanos()).unwrap_or(u64::MAX));
             now = done;
@@ -130,39 +138,44 @@ impl Load {
     }
 }
 
+/// Does the work on this thread; not in time is an error.
+fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let runtime: Runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        tokio::time::timeout(limit, work)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer came in time")))
+    })
+}
+
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    fn open(to: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&to, ANSWER_LIMIT)?;
+    async fn open(to: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         Ok(Self {
             stream,
             buffer: Vec::with_capacity(4096),
         })
     }
 
-    fn fill(&mut self) -> io::Result<()> {
-        let mut chunk = [0; 4096];
-        match self.stream.read(&mut chunk)? {
+    async fn fill(&mut self) -> io::Result<()> {
+        match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the server closed a connection in use",
             )),
-            n => {
-                self.buffer.extend_from_slice(&chunk[..n]);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
     /// Reads one whole answer, which must be the expected one.
-    fn answer(&mut self, expected: &[u8]) -> io::Result<()> {
-        let body = self.body()?;
+    async fn answer(&mut self, expected: &[u8]) -> io::Result<()> {
+        let body = self.body().await?;
         if body == expected {
             return Ok(());
         }
@@ -173,13 +186,13 @@ impl Connection {
     }
 
     /// Reads one whole answer and leaves the buffer empty.
-    fn body(&mut self) -> io::Result<Vec<u8>> {
+    async fn body(&mut self) -> io::Result<Vec<u8>> {
         loop {
             if let Some(body) = whole_answer(&self.buffer)? {
                 self.buffer.clear();
                 return Ok(body);
             }
-            self.fill()?;
+            self.fill().await?;
         }
     }
 }

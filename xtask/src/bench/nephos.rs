@@ -1,7 +1,7 @@
 //! `nephos dev` as a process of its own. What the benchmarks know of the command's output is in this file.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -88,17 +88,23 @@ impl Drop for Nephos {
     }
 }
 
-/// Reads lines until one says where the gateway is, then goes on reading, so that the host never blocks on its
-/// output.
+/// Reads lines until one says where the gateway is, then throws away what else comes, so that the host never blocks on
+/// its output, and reading it costs next to nothing of the cores that are measured.
 fn wait_until_ready(stdout: ChildStdout) -> Option<SocketAddr> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
-            if let Some(gateway) = ready(&line) {
-                // Nobody listens any more once the start has failed.
-                let _ = tell.send(gateway);
-            }
+        let mut stdout = BufReader::new(stdout);
+        let found = stdout
+            .by_ref()
+            .lines()
+            .map_while(std::result::Result::ok)
+            .find_map(|line| ready(&line));
+        if let Some(gateway) = found {
+            // Nobody listens any more once the start has failed.
+            let _ = tell.send(gateway);
         }
+        // It ends with the host.
+        let _ = std::io::copy(&mut stdout, &mut std::io::sink());
     });
     told.recv_timeout(START_LIMIT).ok()
 }

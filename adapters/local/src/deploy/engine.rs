@@ -150,7 +150,7 @@ impl Engine {
         }
         let fleet = Arc::new(Fleet::new(pools));
         let router = Arc::new(source::Router::new(Arc::clone(&app), store.clone()));
-        let routes = routes(&app, &fleet)?;
+        let http = Gateway::new(routes(&app, &fleet)?, Arc::clone(&fleet))?;
         let intake_stop = CancellationToken::new();
         let api_stop = CancellationToken::new();
         let (feeds, mut intake) = feeds::start(
@@ -166,9 +166,7 @@ impl Engine {
         .await?;
         let controller = Controller::new(&app, &addresses, &fleet, &router, &activities, &api_stop);
         let api = serve_api(api_listener, &holdings, tokens, controller, api_stop.clone());
-        intake.push(tokio::spawn(
-            Gateway::new(routes, Arc::clone(&fleet)).serve(gateway, intake_stop.clone()),
-        ));
+        intake.push(tokio::spawn(http.serve(gateway, intake_stop.clone())));
         if let Some(listener) = smtp_listener {
             intake.push(tokio::spawn(smtp::serve(
                 listener,

@@ -1,5 +1,6 @@
 //! The HTTP gateway: routes requests to functions, streams bodies both ways.
 
+mod lanes;
 mod routes;
 
 use std::convert::Infallible;
@@ -23,12 +24,13 @@ use nephos_core::event::{AuthEvent, AuthStage, Data, Event, VoiceRequest};
 use nephos_core::{Error, ErrorKind, Outcome, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::activity::InvocationResult;
 use super::pool::{Answer, AnswerBody, DeliveryBody, Fleet, Pool};
 use crate::events::decode_outcome;
 use crate::wire::{JSON, OutcomeKind, PROBLEM_JSON, strip_reserved};
+
+use self::lanes::Lanes;
 
 pub use self::routes::Routes;
 
@@ -70,28 +72,38 @@ pub enum Destination {
 pub struct Gateway {
     routes: Routes<Destination>,
     fleet: Arc<Fleet>,
+    lanes: Lanes,
 }
 
 impl Gateway {
     /// A gateway with these routes.
-    #[must_use]
-    pub fn new(routes: Routes<Destination>, fleet: Arc<Fleet>) -> Self {
-        Self { routes, fleet }
+    ///
+    /// # Errors
+    /// [`ErrorKind::ResourceExhausted`] if its threads cannot be started.
+    pub fn new(routes: Routes<Destination>, fleet: Arc<Fleet>) -> Result<Self> {
+        Ok(Self {
+            routes,
+            fleet,
+            lanes: Lanes::start()?,
+        })
     }
 
     /// Serves until `stop`, and then finishes what is in flight.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let gateway = Arc::new(self);
-        let connections = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
+            let (served, stop) = (Arc::clone(&gateway), stop.clone());
+            let accepted = accepted.and_then(|(stream, _)| {
+                gateway
+                    .lanes
+                    .serve(stream, |stream| served.connection(stream, stop))
+            });
             match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(Arc::clone(&gateway).connection(stream, stop.clone()));
-                }
+                Ok(()) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection to the gateway could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -99,8 +111,10 @@ impl Gateway {
             }
         }
         drop(listener);
-        connections.close();
-        if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        if tokio::time::timeout(DRAIN, gateway.lanes.finished())
+            .await
+            .is_err()
+        {
             tracing::warn!("requests were still in flight when the time to finish them was over");
         }
     }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use nephos_core::app::{FunctionSpec, Isolation};
 use nephos_core::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::activity::Activities;
@@ -60,6 +61,8 @@ pub struct Pool {
     slots: Mutex<Vec<Arc<Slot>>>,
     trouble: Mutex<Trouble>,
     stopping: AtomicBool,
+    /// Where processes are watched: whoever invokes may have an event loop that ends before them.
+    runtime: Handle,
 }
 
 impl fmt::Debug for Pool {
@@ -106,6 +109,7 @@ impl Pool {
             slots: Mutex::default(),
             trouble: Mutex::default(),
             stopping: AtomicBool::new(false),
+            runtime: Handle::current(),
         });
         tokio::spawn(stop_idle(Arc::downgrade(&pool), idle));
         pool
@@ -235,6 +239,7 @@ impl Pool {
             return Err(stopping());
         }
         let image = lock(&self.image).clone();
+        let _entered = self.runtime.enter();
         let process = Process::start(&image, &self.activities)
             .inspect_err(|error| self.crashed_early(&error.chain()))?;
         let slot = Arc::new(Slot::new(process));

@@ -66,8 +66,8 @@ type Driver = http1::Connection<TokioIo<UnixStream>, DeliveryBody>;
 /// A connection.
 pub(super) struct Connection {
     sender: http1::SendRequest<DeliveryBody>,
-    /// `None` once it has ended.
-    driver: Option<Driver>,
+    /// `None` once it has ended. In a box: a connection changes hands several times in an invocation, and this is a kilobyte.
+    driver: Option<Box<Driver>>,
     /// Why it ended, if badly.
     broken: Option<hyper::Error>,
 }
@@ -101,7 +101,7 @@ impl Connection {
             .map_err(std::io::Error::other)?;
         Ok(Self {
             sender,
-            driver: Some(driver),
+            driver: Some(Box::new(driver)),
             broken: None,
         })
     }

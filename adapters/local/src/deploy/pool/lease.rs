@@ -81,14 +81,11 @@ impl Drop for Lease {
         if self.pool.spec.isolation == Isolation::Invocation {
             self.pool.retire(&self.slot);
             let (slot, permit) = (Arc::clone(&self.slot), self.permit.take());
-            // Without a runtime the embedded host is ending, and the process ends with it.
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move {
-                    slot.process().terminate(Ending::Isolation, IDLE_GRACE).await;
-                    // The place is free when the process is gone: there are never more of them than the manifest allows.
-                    drop(permit);
-                });
-            }
+            self.pool.runtime.spawn(async move {
+                slot.process().terminate(Ending::Isolation, IDLE_GRACE).await;
+                // The place is free when the process is gone: there are never more of them than the manifest allows.
+                drop(permit);
+            });
         }
         self.slot.leave();
     }

@@ -1,9 +1,11 @@
 //! A process of a pool, with its places and the connections that rest between invocations.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
 
 use super::connection::Connection;
@@ -24,7 +26,8 @@ struct State {
     in_flight: usize,
     last_used: Instant,
     retired: bool,
-    resting: Vec<Connection>,
+    /// Each in the event loop that it belongs to: elsewhere it would wake another thread for each of its steps.
+    resting: HashMap<runtime::Id, Vec<Connection>>,
 }
 
 impl Slot {
@@ -36,7 +39,7 @@ impl Slot {
                 in_flight: 0,
                 last_used: Instant::now(),
                 retired: false,
-                resting: Vec::new(),
+                resting: HashMap::new(),
             }),
             emptied: Notify::new(),
         }
@@ -71,16 +74,19 @@ impl Slot {
         }
     }
 
-    /// A connection that rested.
+    /// A connection of this event loop that rested.
     pub(super) fn rested(&self) -> Option<Connection> {
-        lock(&self.state).resting.pop()
+        let here = Handle::try_current().ok()?.id();
+        lock(&self.state).resting.get_mut(&here)?.pop()
     }
 
     /// Lets a connection rest for the next invocation.
     pub(super) fn rest(&self, connection: Connection) {
+        // Outside of any event loop the host is ending.
+        let Ok(here) = Handle::try_current() else { return };
         let mut state = lock(&self.state);
         if !state.retired {
-            state.resting.push(connection);
+            state.resting.entry(here.id()).or_default().push(connection);
         }
     }
 

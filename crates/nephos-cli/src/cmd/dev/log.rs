@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nephos_local::deploy::activity::{Activity, Invocation, InvocationResult};
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -12,6 +12,10 @@ use crate::output::{self, Output, Paint};
 
 /// How long nothing must come before the log counts as drained.
 const QUIET: Duration = Duration::from_millis(60);
+/// The least time between two writes. Nobody sees it, and thousands of invocations a second then share a write instead of costing one each.
+const PACE: Duration = Duration::from_millis(10);
+/// The most text that is gathered for one write, in bytes.
+const MAX_WRITE: usize = 64 << 10;
 
 /// Prints what happens until the engine ends.
 #[derive(Debug)]
@@ -27,17 +31,17 @@ impl Printer {
             let mut waiting: Option<oneshot::Sender<()>> = None;
             loop {
                 tokio::select! {
-                    received = activity.recv() => match received {
-                        Ok(activity) => print(&activity, output),
-                        Err(RecvError::Lagged(missed)) => lagged(missed, output),
-                        Err(RecvError::Closed) => return,
-                    },
+                    received = activity.recv() => {
+                        let open = print_all(received, &mut activity, output);
+                        if !open {
+                            return;
+                        }
+                        tokio::time::sleep(PACE).await;
+                    }
                     request = requests.recv(), if waiting.is_none() => match request {
                         Some(request) => waiting = Some(request),
                         None => {
-                            while let Ok(activity) = activity.try_recv() {
-                                print(&activity, output);
-                            }
+                            print_rest(&mut activity, output);
                             return;
                         }
                     },
@@ -70,33 +74,101 @@ impl Printer {
     }
 }
 
-fn lagged(missed: u64, output: Output) {
-    if output.json {
-        output.line(&serde_json::json!({ "event": "missed", "count": missed }));
-    } else {
-        output.print(&output.paint(
-            Paint::Yellow,
-            &format!("… {missed} lines of the log were left out: too much happened at once"),
-        ));
+/// Prints what was received and all that waits behind it; `false` once there will be no more.
+fn print_all(first: Result<Activity, RecvError>, activity: &mut Receiver<Activity>, output: Output) -> bool {
+    let mut text = String::new();
+    let mut open = true;
+    match first {
+        Ok(activity) => write(&mut text, &activity, output),
+        Err(RecvError::Lagged(missed)) => lagged(&mut text, missed, output),
+        Err(RecvError::Closed) => return false,
+    }
+    while open && text.len() < MAX_WRITE {
+        match activity.try_recv() {
+            Ok(activity) => write(&mut text, &activity, output),
+            Err(TryRecvError::Lagged(missed)) => lagged(&mut text, missed, output),
+            Err(TryRecvError::Empty) => break,
+            Err(TryRecvError::Closed) => open = false,
+        }
+    }
+    output.write(&text);
+    open
+}
+
+/// Prints what has happened so far.
+fn print_rest(activity: &mut Receiver<Activity>, output: Output) {
+    loop {
+        let first = match activity.try_recv() {
+            Ok(activity) => Ok(activity),
+            Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        };
+        if !print_all(first, activity, output) {
+            return;
+        }
     }
 }
 
-fn print(activity: &Activity, output: Output) {
+fn lagged(text: &mut String, missed: u64, output: Output) {
     if output.json {
-        output.line(activity);
+        json(text, &serde_json::json!({ "event": "missed", "count": missed }));
+    } else {
+        let said = format!("… {missed} lines of the log were left out: too much happened at once");
+        push(text, &output.paint(Paint::Yellow, &said));
+    }
+}
+
+fn push(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+fn json<T: serde::Serialize>(text: &mut String, value: &T) {
+    if let Ok(line) = serde_json::to_string(value) {
+        push(text, &line);
+    }
+}
+
+fn write(text: &mut String, activity: &Activity, output: Output) {
+    if output.json {
+        json(text, activity);
         return;
     }
     match activity {
-        Activity::Invocation(invocation) => output.print(&line(invocation, output)),
-        Activity::Log { line, .. } => output.print(&format!("         {} {line}", output.paint(Paint::Dim, "│"))),
-        Activity::Crashed { function, pid, reason, .. } => {
-            output.print(&format!("{} {function} (process {pid}): {reason}", output.paint(Paint::Red, "crashed")));
-        }
-        Activity::DeadLettered { function, id, reason, queue, attempts } => output.print(&format!(
-            "{} {function} gave up {id} after {attempts} attempt(s): {reason}\n         it lies in the queue {queue}",
-            output.paint(Paint::Yellow, "dead letter"),
-        )),
-        Activity::Trouble { message } => output.print(&format!("{} {message}", output.paint(Paint::Yellow, "trouble"))),
+        Activity::Invocation(invocation) => push(text, &line(invocation, output)),
+        Activity::Log { line, .. } => push(
+            text,
+            &format!("         {} {line}", output.paint(Paint::Dim, "│")),
+        ),
+        Activity::Crashed {
+            function,
+            pid,
+            reason,
+            ..
+        } => push(
+            text,
+            &format!(
+                "{} {function} (process {pid}): {reason}",
+                output.paint(Paint::Red, "crashed")
+            ),
+        ),
+        Activity::DeadLettered {
+            function,
+            id,
+            reason,
+            queue,
+            attempts,
+        } => push(
+            text,
+            &format!(
+                "{} {function} gave up {id} after {attempts} attempt(s): {reason}\n         it lies in the queue {queue}",
+                output.paint(Paint::Yellow, "dead letter"),
+            ),
+        ),
+        Activity::Trouble { message } => push(
+            text,
+            &format!("{} {message}", output.paint(Paint::Yellow, "trouble")),
+        ),
         // Processes come and go: each invocation's line says whether one was started for it.
         _ => {}
     }
