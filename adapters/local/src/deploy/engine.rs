@@ -328,6 +328,9 @@ fn new_token() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
+/// The variable that tells a function's runtime how many threads to handle events with.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
+
 fn environment(app: &App, function: &str, base: &str, token: &str) -> Result<Vec<(OsString, OsString)>> {
     let bindings = serde_json::to_string(&app.bindings(function)).map_err(|error| {
         Error::new(
@@ -338,11 +341,10 @@ fn environment(app: &App, function: &str, base: &str, token: &str) -> Result<Vec
         .with("function", function)
         .caused_by(error)
     })?;
-    let own = app
-        .functions
-        .get(function)
-        .map(|spec| spec.env.clone())
-        .unwrap_or_default();
+    let spec = app.functions.get(function);
+    let own = spec.map(|spec| spec.env.clone()).unwrap_or_default();
+    // The author's own number, if there is one, comes after it and counts.
+    let threads = spec.map(|spec| (WORKER_THREADS.to_owned(), processors(spec.memory).to_string()));
     let host = [
         (env::FUNCTION, function.to_owned()),
         (env::APP, app.name.clone()),
@@ -354,11 +356,20 @@ fn environment(app: &App, function: &str, base: &str, token: &str) -> Result<Vec
     ];
     let host = host.into_iter().map(|(name, value)| (name.to_owned(), value));
     // The host's come last: a function cannot be told by the manifest to be another one.
-    Ok(own
+    Ok(threads
         .into_iter()
+        .chain(own)
         .chain(host)
         .map(|(name, value)| (name.into(), value.into()))
         .collect())
+}
+
+/// How many processors a function has where its memory buys them, rounded up: as on AWS Lambda, one for 1,769 MiB
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>), but no more than are here.
+fn processors(memory: u64) -> u64 {
+    const PER_PROCESSOR: u64 = 1769 << 20;
+    let here = std::thread::available_parallelism().map_or(1, |here| here.get() as u64);
+    memory.div_ceil(PER_PROCESSOR).clamp(1, here)
 }
 
 fn routes(app: &App, fleet: &Fleet) -> Result<Routes<Destination>> {
@@ -406,4 +417,17 @@ fn routes(app: &App, fleet: &Fleet) -> Result<Routes<Destination>> {
     }
     gateway::add_steps(&mut routes, auth, voice)?;
     Ok(routes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::processors;
+
+    #[test]
+    fn memory_buys_processors_as_it_does_in_a_cloud_and_there_is_always_one() {
+        let here = std::thread::available_parallelism().unwrap().get() as u64;
+        assert_eq!([0, 256 << 20, 1769 << 20].map(processors), [1, 1, 1]);
+        assert_eq!(processors(1770 << 20), 2.min(here));
+        assert_eq!(processors(u64::MAX), here);
+    }
 }
