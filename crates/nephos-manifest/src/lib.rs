@@ -31,3 +31,4 @@ mod work;
 pub use self::diagnostic::{Position, Problem, ProblemKind, Report};
 pub use self::load::{FILE_NAME, Loaded, load, load_str};
 pub use self::schema::schema;
+pub use self::suggest::help as suggestion;

@@ -25,8 +25,9 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, candidate)| candidate)
 }
 
-/// `did you mean …?`, or what there is to choose from.
-pub(crate) fn help<'c>(
+/// `did you mean …?`, or what there is to choose from, after the words in `what`; `None` if there is nothing.
+#[must_use]
+pub fn help<'c>(
     name: &str,
     what: &str,
     candidates: impl IntoIterator<Item = &'c str> + Clone,

@@ -32,9 +32,9 @@ const CAPABILITIES: BucketCapabilities = BucketCapabilities {
     ordered_list: true,
 };
 
-/// Opens `s3://` URLs.
+/// Opens buckets outside the target, by `s3://` URLs: what functions have already; for programs that open an app's resources themselves.
 #[derive(Debug)]
-pub(crate) struct S3Buckets;
+pub struct S3Buckets;
 
 impl ExternalBuckets for S3Buckets {
     fn open(&self, binding: &Binding, credentials: Option<Secret>) -> Result<Arc<dyn BucketDriver>> {

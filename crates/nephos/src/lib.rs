@@ -35,6 +35,8 @@ pub use nephos_core::{
 };
 pub use nephos_macros::{function, main};
 
+#[cfg(feature = "s3")]
+pub use self::external::S3Buckets;
 pub use self::run::run;
 
 #[doc(hidden)]

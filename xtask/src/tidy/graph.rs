@@ -114,7 +114,14 @@ impl Role {
             Self::Manifest | Self::Conformance => &[Self::Core],
             Self::Adapter => &[Self::Core, Self::Conformance],
             Self::Facade => &[Self::Core, Self::Macros, Self::Adapter],
-            Self::Cli => &[Self::Core, Self::Manifest, Self::Conformance, Self::Adapter],
+            // The facade opens buckets outside every target; the command must find the same objects as functions do.
+            Self::Cli => &[
+                Self::Core,
+                Self::Manifest,
+                Self::Conformance,
+                Self::Adapter,
+                Self::Facade,
+            ],
             Self::Example => &[Self::Facade],
             Self::Probe => &[Self::Facade, Self::Conformance],
         }

@@ -151,6 +151,15 @@ impl Activities {
         let _ = self.0.send(activity);
     }
 
+    /// Tells of something that the host itself could not do.
+    pub fn trouble(&self, message: String) {
+        if self.has_listeners() {
+            self.tell(Activity::Trouble { message });
+        } else {
+            tracing::warn!("{message}");
+        }
+    }
+
     /// Listens from now on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Activity> {

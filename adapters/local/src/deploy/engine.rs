@@ -35,7 +35,7 @@ use super::store::Store;
 use crate::wire::{ENV_API, ENV_PARENT, ENV_TOKEN};
 
 pub use self::offline::Offline;
-pub use self::options::{Addresses, Exposure, Options};
+pub use self::options::{Addresses, Exposure, Feeding, Options};
 pub use self::state::EngineFile;
 
 use self::control::Controller;
@@ -153,17 +153,22 @@ impl Engine {
         let http = Gateway::new(routes(&app, &fleet)?, Arc::clone(&fleet))?;
         let intake_stop = CancellationToken::new();
         let api_stop = CancellationToken::new();
-        let (feeds, mut intake) = feeds::start(
-            &app,
-            &store,
-            &holdings,
-            &fleet,
-            &router,
-            &activities,
-            &options.clock,
-            &intake_stop,
-        )
-        .await?;
+        let (feeds, mut intake) = match options.feeding {
+            Feeding::CallsOnly => (Feeds::none(&store), Vec::new()),
+            Feeding::Triggers => {
+                feeds::start(
+                    &app,
+                    &store,
+                    &holdings,
+                    &fleet,
+                    &router,
+                    &activities,
+                    &options.clock,
+                    &intake_stop,
+                )
+                .await?
+            }
+        };
         let controller = Controller::new(&app, &addresses, &fleet, &router, &activities, &api_stop);
         let api = serve_api(api_listener, &holdings, tokens, controller, api_stop.clone());
         intake.push(tokio::spawn(http.serve(gateway, intake_stop.clone())));
@@ -296,8 +301,7 @@ async fn sweep(store: Store, activities: Activities, stop: CancellationToken) {
     loop {
         if let Err(error) = store.sweep().await {
             let message = format!("what has expired could not be removed: {}", error.chain());
-            tracing::warn!("{message}");
-            activities.tell(Activity::Trouble { message });
+            activities.trouble(message);
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -232,7 +232,8 @@ async fn pass_on(answer: Answer, pool: &Pool) -> Response<GatewayBody> {
             "the function answered a request with what is no response",
         ),
     };
-    tracing::warn!(function = %pool.function(), error = %error.chain(), "a request failed");
+    // The activity tells of it: this is for whoever wants to see where it came from.
+    tracing::debug!(function = %pool.function(), error = %error.chain(), "a request failed");
     body.set_result(InvocationResult::Failed {
         kind: error.kind(),
         reason: error.chain(),
@@ -253,7 +254,7 @@ fn failed(error: &Error) -> Response<GatewayBody> {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if status != StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::warn!(error = %error.chain(), status = status.as_u16(), "a request failed");
+        tracing::debug!(error = %error.chain(), status = status.as_u16(), "a request failed");
     }
     let mut response = problem(status, None);
     if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -11,7 +11,7 @@ use nephos_core::event::{Attributes, Data, Event, Tick, cloudevents};
 use nephos_core::{Error, ErrorKind, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activities, Activity};
+use super::activity::Activities;
 use super::pump::source;
 use super::store::{Checkpoint, Clock, Store};
 
@@ -143,8 +143,7 @@ impl Ticker {
                         self.schedule,
                         error.chain()
                     );
-                    tracing::warn!("{message}");
-                    self.activities.tell(Activity::Trouble { message });
+                    self.activities.trouble(message);
                     TROUBLE
                 }
             };

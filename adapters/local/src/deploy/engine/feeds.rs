@@ -40,6 +40,19 @@ pub(super) struct Feeds {
     pumps: Mutex<Vec<Running>>,
 }
 
+impl Feeds {
+    /// Nothing feeds any trigger.
+    pub(super) fn none(store: &Store) -> Self {
+        Self {
+            store: store.clone(),
+            queues: Vec::new(),
+            logs: Vec::new(),
+            watches: Mutex::default(),
+            pumps: Mutex::default(),
+        }
+    }
+}
+
 /// Starts everything that feeds the triggers; returns also the tasks that end by themselves when they are told to stop.
 #[expect(
     clippy::too_many_arguments,
@@ -57,13 +70,7 @@ pub(super) async fn start(
 ) -> Result<(Feeds, Vec<JoinHandle<()>>)> {
     let mut starting = Starting {
         app: Arc::clone(app),
-        feeds: Feeds {
-            store: store.clone(),
-            queues: Vec::new(),
-            logs: Vec::new(),
-            watches: Mutex::default(),
-            pumps: Mutex::default(),
-        },
+        feeds: Feeds::none(store),
         pumps: Vec::new(),
         tickers: Vec::new(),
     };

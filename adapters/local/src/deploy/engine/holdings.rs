@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -54,25 +54,32 @@ pub(super) async fn start_s3(
     .to_string();
     let address = options
         .s3
-        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        .unwrap_or_else(|| SocketAddr::from((options.others, 0)));
     let server = S3Server::start(address, &state.s3(), credentials).await?;
+    for spec in embedded(&app) {
+        server.create_bucket(&outside_name(spec)?)?;
+    }
+    if stand_in(&mut app, &server.endpoint()) {
+        app.resources
+            .insert(S3_SECRET.to_owned(), Resource::Secret(SecretSpec::default()));
+    }
+    Ok((Some((server, secret)), app))
+}
+
+/// Gives the buckets that the embedded S3 store stands in for its endpoint and credentials; whether there are any.
+pub(super) fn stand_in(app: &mut App, endpoint: &str) -> bool {
     let mut any = false;
     for resource in app.resources.values_mut() {
         if let Resource::Bucket(spec) = resource
             && spec.endpoint.as_deref() == Some(EMBEDDED)
         {
-            server.create_bucket(&outside_name(spec)?)?;
-            spec.endpoint = Some(server.endpoint());
+            spec.endpoint = Some(endpoint.to_owned());
             spec.credentials = Some(S3_SECRET.to_owned());
             spec.region.get_or_insert_with(|| "us-east-1".to_owned());
             any = true;
         }
     }
-    if any {
-        app.resources
-            .insert(S3_SECRET.to_owned(), Resource::Secret(SecretSpec::default()));
-    }
-    Ok((Some((server, secret)), app))
+    any
 }
 
 fn embedded(app: &App) -> impl Iterator<Item = &BucketSpec> {

@@ -1,7 +1,7 @@
 //! How an engine is started, and where it is reached.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,16 @@ pub enum Exposure {
     Network,
 }
 
+/// What an engine does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Feeding {
+    /// All triggers fire.
+    #[default]
+    Triggers,
+    /// Functions run only when they are called; what waits for them goes on waiting.
+    CallsOnly,
+}
+
 /// How an engine is started.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -39,6 +49,10 @@ pub struct Options {
     pub smtp: Option<SocketAddr>,
     /// Where the embedded S3 store listens; any free port if `None` and a bucket has the endpoint `embedded`.
     pub s3: Option<SocketAddr>,
+    /// On which address mail and the S3 store are served where they are needed and have none of their own.
+    pub others: IpAddr,
+    /// What it does by itself.
+    pub feeding: Feeding,
     /// The secrets file.
     pub secrets: Option<PathBuf>,
     /// How long a process may be idle before it is stopped.
@@ -63,6 +77,8 @@ impl Options {
             api: any,
             smtp: None,
             s3: None,
+            others: any.ip(),
+            feeding: Feeding::Triggers,
             secrets: None,
             idle_timeout: Duration::from_secs(300),
             exposure: Exposure::Loopback,
@@ -100,21 +116,29 @@ impl fmt::Debug for Addresses {
 }
 
 pub(super) fn wants_smtp(app: &App, options: &Options) -> Option<SocketAddr> {
-    let has_trigger = app
-        .functions
-        .values()
-        .flat_map(|spec| &spec.on)
-        .any(|trigger| matches!(trigger, Trigger::Email { .. }));
+    let has_trigger = options.feeding == Feeding::Triggers
+        && app
+            .functions
+            .values()
+            .flat_map(|spec| &spec.on)
+            .any(|trigger| matches!(trigger, Trigger::Email { .. }));
     options
         .smtp
-        .or_else(|| has_trigger.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))
+        .or_else(|| has_trigger.then(|| SocketAddr::from((options.others, 0))))
 }
 
 pub(super) fn check_exposure(options: &Options) -> Result<()> {
     if options.exposure == Exposure::Network {
         return Ok(());
     }
-    let addresses = [Some(options.gateway), Some(options.api), options.smtp, options.s3];
+    let others = SocketAddr::from((options.others, 0));
+    let addresses = [
+        Some(options.gateway),
+        Some(options.api),
+        options.smtp,
+        options.s3,
+        Some(others),
+    ];
     match addresses
         .into_iter()
         .flatten()
@@ -124,7 +148,7 @@ pub(super) fn check_exposure(options: &Options) -> Result<()> {
         Some(address) => Err(Error::new(
             ErrorKind::InvalidArgument,
             "engine.start",
-            "the address can be reached from other machines; allow that explicitly, or use 127.0.0.1",
+            "the address can be reached from other machines, and there is no sign-in; allow that with `--allow-remote` (`Exposure::Network`), or use 127.0.0.1",
         )
         .with("address", address)),
     }

@@ -5,12 +5,15 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nephos_core::app::App;
+use nephos_core::resource::Binding;
 use nephos_core::{Error, ErrorKind, Result};
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Addresses;
+use super::holdings::stand_in;
 
 /// The longest path of a run folder: a socket's whole path may have about a hundred bytes.
 const MAX_RUN_PATH: usize = 80;
@@ -51,9 +54,29 @@ impl EngineFile {
             .caused_by(error)
         })?;
         let pid = i32::try_from(file.pid).ok().and_then(Pid::from_raw);
-        // One that was killed leaves its file behind.
-        Ok(pid.filter(|pid| test_kill_process(*pid).is_ok()).map(|_| file))
+        // One that was killed leaves its file behind, and its id may be another process's by now: the lock is what tells.
+        Ok(pid
+            .filter(|pid| test_kill_process(*pid).is_ok() && is_locked(state))
+            .map(|_| file))
     }
+
+    /// All resources of the app with every access, as this engine serves them: buckets that its S3 store stands in for are found there.
+    #[must_use]
+    pub fn bindings(&self, app: &App) -> Vec<Binding> {
+        let mut app = app.clone();
+        if let Some(s3) = self.addresses.s3 {
+            stand_in(&mut app, &format!("http://{s3}"));
+        }
+        app.all_bindings()
+    }
+}
+
+/// Whether an engine holds the state folder.
+fn is_locked(state: &Path) -> bool {
+    let Ok(lock) = File::open(state.join("lock")) else {
+        return false;
+    };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 fn engine_file(state: &Path) -> PathBuf {

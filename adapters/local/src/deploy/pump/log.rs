@@ -323,8 +323,7 @@ impl LogPump {
             self.log.name(),
             error.chain()
         );
-        tracing::warn!("{message}");
-        self.feed.activities.tell(Activity::Trouble { message });
+        self.feed.activities.trouble(message);
     }
 }
 

@@ -316,8 +316,7 @@ impl MessagePump {
             self.queue.name(),
             error.chain()
         );
-        tracing::warn!("{message}");
-        self.feed.activities.tell(Activity::Trouble { message });
+        self.feed.activities.trouble(message);
     }
 }
 

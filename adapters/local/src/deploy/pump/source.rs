@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use nephos_core::app::{App, ObjectEventKind, Trigger};
 use nephos_core::event::{Change, Data, Event, ObjectEvent, Payload};
+use nephos_core::resource::ResourceKind;
 use nephos_core::resource::queue::Outgoing;
 use nephos_core::{Error, ErrorKind, Result};
 
@@ -102,13 +103,27 @@ impl Router {
             .collect()
     }
 
+    /// Refuses what the app does not have: nobody would ever read what lies there.
+    fn declared(&self, kind: ResourceKind, name: &str) -> Result<()> {
+        match self.app.resources.get(name) {
+            Some(resource) if resource.kind() == kind => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::NotFound,
+                "engine.emit",
+                "the app has no such resource; declare it in nephos.toml",
+            )
+            .with(kind.name(), name)),
+        }
+    }
+
     /// Makes the event durable for every trigger that it fits, all or none; returns how many there are.
     ///
     /// Messages go into their queue, records into their stream, notifications to their topic: to all who read there. Changes of a table go to its
     /// triggers' inboxes, as the table itself is left alone.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for HTTP, which the gateway takes; the store's.
+    /// [`ErrorKind::Unsupported`] for HTTP, which the gateway takes; [`ErrorKind::NotFound`] for a queue, topic or stream that the app has not; the
+    /// store's.
     pub async fn emit(&self, event: Event) -> Result<usize> {
         let fitting = self
             .triggers()
@@ -121,6 +136,9 @@ impl Router {
                 "an HTTP request is not emitted; send it to the gateway's address",
             )),
             Data::Queue(messages) => {
+                for message in &messages {
+                    self.declared(ResourceKind::Queue, &message.queue)?;
+                }
                 let sent = messages.into_iter().map(|message| {
                     let outgoing = Outgoing {
                         body: message.body,
@@ -135,6 +153,7 @@ impl Router {
             }
             Data::Topic(notification) => {
                 use nephos_core::resource::topic::{Publication, TopicDriver as _};
+                self.declared(ResourceKind::Topic, &notification.topic)?;
                 let publication = Publication {
                     body: notification.body,
                     subject: notification.subject,
