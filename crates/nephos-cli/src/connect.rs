@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nephos::S3Buckets;
 use nephos_core::app::App;
 use nephos_core::event::{Message, Payload};
-use nephos_core::resource::{NoExternalBuckets, Resources};
+use nephos_core::resource::Resources;
 use nephos_core::{Event, Outcome};
 use nephos_local::deploy::api::Remote;
 use nephos_local::deploy::engine::{EngineFile, Offline};
@@ -43,7 +44,8 @@ impl Running {
 
     /// Handles to the app's resources, through the engine.
     pub(crate) fn resources(&self, app: &App) -> Resources {
-        Resources::new(Arc::new(self.remote.drivers()), app.all_bindings())
+        Resources::new(Arc::new(self.remote.drivers()), self.file.bindings(app))
+            .with_external(Arc::new(S3Buckets))
     }
 
     /// Gives an event to every trigger that it fits; returns how many those are.
@@ -75,7 +77,7 @@ pub(crate) async fn open(project: &Project) -> miette::Result<Opened> {
         project.app().clone(),
         &project.state(),
         Some(&secrets),
-        Arc::new(NoExternalBuckets),
+        Arc::new(S3Buckets),
     )
     .await;
     Ok(Opened::Offline(Box::new(offline.map_err(Fail::from)?)))

@@ -1,5 +1,6 @@
 //! The `nephos` command: parses arguments and hands over to one file a subcommand.
 
+mod binary;
 mod build;
 mod cmd;
 mod connect;
@@ -7,6 +8,7 @@ mod demo;
 mod fail;
 mod http;
 mod input;
+mod log;
 mod output;
 mod project;
 mod resource;
@@ -19,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::output::{Colour, Output};
+use crate::project::Place;
 
 /// Write a serverless function once; run it on any cloud or your own machine.
 ///
@@ -48,6 +51,10 @@ struct Cli {
         value_name = "FOLDER"
     )]
     dir: PathBuf,
+
+    /// The folder of all state; `.nephos` in the project by default.
+    #[arg(long, global = true, value_name = "FOLDER", env = "NEPHOS_STATE")]
+    state: Option<PathBuf>,
 
     #[command(subcommand)]
     command: Command,
@@ -85,6 +92,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json, cli.color);
     output.install_report_hook();
+    log::init(&output);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&fail::Fail::from_io("could not start", &error).into()),
@@ -99,17 +107,20 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli, output: &Output) -> miette::Result<ExitCode> {
-    let dir = cli.dir.as_path();
+    let place = &Place {
+        dir: cli.dir.clone(),
+        state: cli.state.clone(),
+    };
     match &cli.command {
         Command::New(args) => cmd::new::run(args, output),
-        Command::Check(args) => cmd::check::run(args, dir, output).await,
-        Command::Schema(args) => cmd::schema::run(args),
-        Command::Dev(args) => cmd::dev::run(args, dir, output).await,
-        Command::Invoke(args) => cmd::invoke::run(args, dir, output).await,
-        Command::Emit(args) => cmd::emit::run(args, dir, output).await,
-        Command::Ls(args) => cmd::ls::run(args, dir, output).await,
-        Command::Cat(args) => cmd::cat::run(args, dir, output).await,
-        Command::Put(args) => cmd::put::run(args, dir, output).await,
-        Command::Completions(args) => cmd::completions::run(args),
+        Command::Check(args) => cmd::check::run(args, place, output).await,
+        Command::Schema(args) => cmd::schema::run(args, output),
+        Command::Dev(args) => cmd::dev::run(args, place, output).await,
+        Command::Invoke(args) => cmd::invoke::run(args, place, output).await,
+        Command::Emit(args) => cmd::emit::run(args, place, output).await,
+        Command::Ls(args) => cmd::ls::run(args, place, output).await,
+        Command::Cat(args) => cmd::cat::run(args, place, output).await,
+        Command::Put(args) => cmd::put::run(args, place, output).await,
+        Command::Completions(args) => cmd::completions::run(args, output),
     }
 }

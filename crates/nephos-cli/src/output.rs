@@ -24,9 +24,17 @@ pub(crate) enum Colour {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     pub(crate) json: bool,
+    to: Stream,
     colour_out: bool,
     colour_err: bool,
     progress: bool,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
 }
 
 /// A colour of the terminal's palette.
@@ -51,6 +59,7 @@ impl Output {
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
         Self {
             json,
+            to: Stream::Out,
             colour_out: colours(out),
             colour_err: colours(err),
             progress: err && !json,
@@ -70,6 +79,20 @@ impl Output {
         }));
         // It can only have been set before by ourselves; then nothing is lost.
         drop(hook);
+    }
+
+    /// The same, but on standard error: for what happens beside the command's own answer.
+    pub(crate) fn on_stderr(self) -> Self {
+        Self {
+            to: Stream::Err,
+            colour_out: self.colour_err,
+            ..self
+        }
+    }
+
+    /// Whether standard error has colours.
+    pub(crate) fn colour_err(self) -> bool {
+        self.colour_err
     }
 
     /// Prints an error and gives its exit code.
@@ -95,15 +118,29 @@ impl Output {
         self.write(&format!("{text}\n"));
     }
 
-    /// Whole lines on standard output. A reader who has gone is no error of ours: the write ends the command quietly.
+    /// Whole lines on standard output, as [`bytes`](Self::bytes).
     pub(crate) fn write(self, lines: &str) {
-        let mut out = std::io::stdout().lock();
-        if out
-            .write_all(lines.as_bytes())
-            .and_then(|()| out.flush())
-            .is_err()
-        {
-            std::process::exit(0);
+        self.bytes(lines.as_bytes());
+    }
+
+    /// Bytes on standard output. A reader who has gone, as `head` does, is no error of ours and ends the command quietly; anything else, such as a
+    /// full disk, ends it with exit code 1.
+    pub(crate) fn bytes(self, bytes: &[u8]) {
+        let written = match self.to {
+            Stream::Out => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Stream::Err => std::io::stderr().write_all(bytes),
+        };
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+            Err(error) => {
+                // Standard error may be full as well: then there is nobody left to tell.
+                let _ = writeln!(std::io::stderr(), "error: the output cannot be written: {error}");
+                std::process::exit(1);
+            }
         }
     }
 
@@ -134,7 +171,7 @@ impl Output {
     }
 
     /// A bar for `bytes` of work; hidden where standard error is no terminal.
-    pub(crate) fn bytes(self, text: &str, bytes: u64) -> ProgressBar {
+    pub(crate) fn progress(self, text: &str, bytes: u64) -> ProgressBar {
         if !self.progress {
             return ProgressBar::hidden();
         }

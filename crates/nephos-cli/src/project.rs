@@ -10,16 +10,36 @@ use crate::output::Output;
 /// The targets whose settings the manifest may hold.
 pub(crate) const TARGETS: &[&str] = &["local", "aws", "azure", "gcp", "knative"];
 
+/// Which project is meant, and where its state is: what all subcommands are told alike.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    pub(crate) dir: PathBuf,
+    /// Another state folder than the project's own.
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl Place {
+    /// The same, but for the project in `folder`, if one is named.
+    pub(crate) fn in_folder(&self, folder: Option<&Path>) -> Self {
+        Self {
+            dir: folder.unwrap_or(&self.dir).to_owned(),
+            state: self.state.clone(),
+        }
+    }
+}
+
 /// A project with its manifest loaded for one target.
 #[derive(Debug)]
 pub(crate) struct Project {
     pub(crate) dir: PathBuf,
+    state: Option<PathBuf>,
     pub(crate) manifest: nephos_manifest::Loaded,
 }
 
 impl Project {
-    /// Loads the manifest in `dir` for `target`; warnings are printed.
-    pub(crate) fn load(dir: &Path, target: Option<&str>, output: Output) -> miette::Result<Self> {
+    /// Loads the manifest in the place's folder for `target`; warnings are printed.
+    pub(crate) fn load(place: &Place, target: Option<&str>, output: Output) -> miette::Result<Self> {
+        let dir = place.dir.as_path();
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -32,7 +52,11 @@ impl Project {
         } else {
             dir.to_owned()
         };
-        Ok(Self { dir, manifest })
+        Ok(Self {
+            dir,
+            state: place.state.clone(),
+            manifest,
+        })
     }
 
     /// The app.
@@ -42,7 +66,7 @@ impl Project {
 
     /// Where the embedded host keeps its state.
     pub(crate) fn state(&self) -> PathBuf {
-        self.dir.join(".nephos")
+        self.state.clone().unwrap_or_else(|| self.dir.join(".nephos"))
     }
 
     /// Where secrets are looked for besides the environment.

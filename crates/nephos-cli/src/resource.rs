@@ -1,5 +1,6 @@
 //! Resources as the command shows them: an overview, and what is in one.
 
+use nephos_core::app::App;
 use nephos_core::resource::{Binding, ResourceKind, Resources};
 
 use crate::fail::Fail;
@@ -9,17 +10,50 @@ use crate::output;
 pub(crate) fn find<'a>(resources: &'a Resources, name: &str) -> miette::Result<&'a Binding> {
     let found = resources.bindings().find(|binding| binding.name == name);
     found.ok_or_else(|| {
-        let names: Vec<_> = resources
-            .bindings()
-            .map(|binding| binding.name.as_str())
-            .collect();
-        let fail = Fail::usage(format!("the app has no resource `{name}`"));
-        match names.is_empty() {
-            true => fail.help("nephos.toml declares none"),
-            false => fail.help(format!("it has {}", names.join(", "))),
-        }
-        .into()
+        let names = resources.bindings().map(|binding| binding.name.as_str());
+        unknown("resource", name, names).into()
     })
+}
+
+/// Refuses a name that is no resource of this kind.
+pub(crate) fn expect(app: &App, kind: ResourceKind, name: &str) -> Result<(), Fail> {
+    match app.resources.get(name) {
+        Some(resource) if resource.kind() == kind => Ok(()),
+        Some(resource) => Err(Fail::usage(format!(
+            "`{name}` is a {}, not a {kind}",
+            resource.kind()
+        ))),
+        None => {
+            let names = app
+                .resources
+                .iter()
+                .filter(|(_, resource)| resource.kind() == kind);
+            Err(unknown(
+                kind.name(),
+                name,
+                names.map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ))
+        }
+    }
+}
+
+/// Refuses a name that is no function.
+pub(crate) fn no_function(app: &App, name: &str) -> Fail {
+    unknown(
+        "function",
+        name,
+        app.functions.keys().map(String::as_str).collect::<Vec<_>>(),
+    )
+}
+
+/// There is no such thing; what could have been meant, or what there is.
+pub(crate) fn unknown<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str>) -> Fail {
+    let names: Vec<&str> = names.into_iter().collect();
+    let fail = Fail::usage(format!("the app has no {what} `{name}`"));
+    match nephos_manifest::suggestion(name, "it has", names) {
+        Some(help) => fail.help(help),
+        None => fail.help("nephos.toml declares none"),
+    }
 }
 
 /// One line for each resource: kind, name, and how much is in it.

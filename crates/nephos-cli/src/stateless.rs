@@ -1,16 +1,19 @@
 //! `nephos check --stateless`: calls each function in a warm and in a fresh process and reports those whose answers differ.
 //!
 //! Each gets the same sample event for its first trigger, or the same request. Functions hold no state between invocations: a target may end a process at any time, and run several. A function that answers the second call of a process
-//! otherwise than the first call of another keeps something that it must not rely on.
+//! otherwise than the first call of another keeps something that it must not rely on. Where fresh processes differ among themselves, as with a time or a
+//! random id in the answer, and where the sample does not reach the handler, nothing can be told, and that is said.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use nephos_core::Outcome;
+use nephos::S3Buckets;
 use nephos_core::app::{App, Isolation, Trigger};
 use nephos_core::event::Data;
-use nephos_local::deploy::engine::{Engine, Options};
+use nephos_core::{ErrorKind, Outcome};
+use nephos_local::deploy::engine::{Engine, Feeding, Options};
 
 use crate::fail::Fail;
 use crate::http;
@@ -27,25 +30,18 @@ pub(crate) async fn run(project: &Project, binary: &Path, output: Output) -> mie
     let fresh = answers(project, binary, Isolation::Invocation).await?;
     let mut differ = 0;
     for (function, warm) in &warm {
-        let fresh = fresh.get(function);
-        let same = fresh == Some(warm);
-        differ += usize::from(!same);
+        let fresh = fresh.get(function).map_or(&[][..], Vec::as_slice);
+        let verdict = Verdict::of(warm, fresh);
+        differ += usize::from(verdict == Verdict::KeepsState);
         if output.json {
-            output.line(
-                &serde_json::json!({ "function": function, "stateless": same, "warm": warm, "fresh": fresh }),
-            );
-        } else if same {
-            output.print(&format!(
-                "{} {function}: {CALLS} calls answered alike, warm and fresh",
-                output.paint(Paint::Green, "ok")
-            ));
+            let texts = |answers: &[Answer]| -> Vec<String> {
+                answers.iter().map(|answer| answer.text().to_owned()).collect()
+            };
+            output.line(&serde_json::json!({
+                "function": function, "stateless": verdict.stateless(), "warm": texts(warm), "fresh": texts(fresh),
+            }));
         } else {
-            output.print(&format!(
-                "{} {function}: a warm process answers otherwise than fresh ones\n  warm:  {}\n  fresh: {}",
-                output.paint(Paint::Red, "keeps state"),
-                warm.join(" | "),
-                fresh.map_or_else(String::new, |fresh| fresh.join(" | ")),
-            ));
+            output.print(&verdict.line(function, warm, fresh, output));
         }
     }
     if differ > 0 {
@@ -58,12 +54,87 @@ pub(crate) async fn run(project: &Project, binary: &Path, output: Output) -> mie
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Answer {
+    /// The handler's own.
+    Handled(String),
+    /// The sample was refused before the handler saw it.
+    NotReached(String),
+}
+
+impl Answer {
+    fn text(&self) -> &str {
+        match self {
+            Self::Handled(text) | Self::NotReached(text) => text,
+        }
+    }
+}
+
+/// What the answers say of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Alike,
+    KeepsState,
+    /// Fresh processes differ too.
+    Varies,
+    NotReached,
+}
+
+impl Verdict {
+    fn of(warm: &[Answer], fresh: &[Answer]) -> Self {
+        let reached = |answer: &Answer| matches!(answer, Answer::Handled(_));
+        if !warm.iter().chain(fresh).any(reached) {
+            Self::NotReached
+        } else if fresh.windows(2).any(|pair| pair[0] != pair[1]) {
+            Self::Varies
+        } else if warm == fresh {
+            Self::Alike
+        } else {
+            Self::KeepsState
+        }
+    }
+
+    fn stateless(self) -> Option<bool> {
+        match self {
+            Self::Alike => Some(true),
+            Self::KeepsState => Some(false),
+            Self::Varies | Self::NotReached => None,
+        }
+    }
+
+    fn line(self, function: &str, warm: &[Answer], fresh: &[Answer], output: Output) -> String {
+        let join = |answers: &[Answer]| answers.iter().map(Answer::text).collect::<Vec<_>>().join(" | ");
+        let untold = output.paint(Paint::Yellow, "not told");
+        match self {
+            Self::Alike => format!(
+                "{} {function}: {CALLS} calls answered alike, warm and fresh",
+                output.paint(Paint::Green, "ok")
+            ),
+            Self::KeepsState => format!(
+                "{} {function}: a warm process answers otherwise than fresh ones\n  warm:  {}\n  fresh: {}",
+                output.paint(Paint::Red, "keeps state"),
+                join(warm),
+                join(fresh),
+            ),
+            Self::Varies => format!(
+                "{untold} {function}: its answers differ even between fresh processes, so nothing follows from them: {}",
+                join(fresh)
+            ),
+            Self::NotReached => format!(
+                "{untold} {function}: the sample event does not reach its handler: {}",
+                warm.first().map_or("nothing calls it", Answer::text)
+            ),
+        }
+    }
+}
+
 /// What each function answers to the same calls, one after the other, on a state of its own.
 async fn answers(
     project: &Project,
     binary: &Path,
     isolation: Isolation,
-) -> miette::Result<BTreeMap<String, Vec<String>>> {
+) -> miette::Result<BTreeMap<String, Vec<Answer>>> {
     let state = project.state().join("stateless");
     let clear = || match std::fs::remove_dir_all(&state) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Fail::from_io(
@@ -81,6 +152,9 @@ async fn answers(
     }
     let mut options = Options::new(&state, binary);
     options.secrets = Some(project.secrets());
+    options.external = Arc::new(S3Buckets);
+    // What a call leaves in a bucket or queue must not call the function once more.
+    options.feeding = Feeding::CallsOnly;
     let engine = Engine::start(app.clone(), options).await.map_err(Fail::from)?;
     let mut answers = BTreeMap::new();
     for name in app.functions.keys() {
@@ -95,7 +169,7 @@ async fn answers(
     Ok(answers)
 }
 
-async fn call(app: &App, engine: &Engine, function: &str) -> String {
+async fn call(app: &App, engine: &Engine, function: &str) -> Answer {
     let route = app
         .functions
         .get(function)
@@ -111,12 +185,19 @@ async fn call(app: &App, engine: &Engine, function: &str) -> String {
         let path = path.replace("{*", "{").replace(['{', '}'], "");
         let body = (method != "GET").then_some("{}");
         return match http::request(engine.addresses().gateway, &method, &path, body).await {
-            Ok(answer) => format!("{} {}", answer.status, answer.text().trim()),
-            Err(error) => error.to_string(),
+            Ok(answer) => {
+                let text = format!("{} {}", answer.status, answer.text().trim());
+                match answer.status {
+                    // Unreadable, of another type, or not what it should be: the sample's fault.
+                    400 | 415 | 422 => Answer::NotReached(text),
+                    _ => Answer::Handled(text),
+                }
+            }
+            Err(error) => Answer::NotReached(error.to_string()),
         };
     }
     let Some(event) = sample::event(app, function) else {
-        return "nothing calls it".to_owned();
+        return Answer::NotReached("nothing calls it".to_owned());
     };
     if let Data::Bucket(happened) = &event.data {
         let object = happened.object();
@@ -128,13 +209,47 @@ async fn call(app: &App, engine: &Engine, function: &str) -> String {
                 .await
         };
         if let Err(error) = stored.await {
-            return error.chain();
+            return Answer::NotReached(error.chain());
         }
     }
     match engine.invoke(function, event).await {
-        Ok(Outcome::Failed(error)) => error.chain(),
-        Ok(Outcome::Data(payload)) => String::from_utf8_lossy(&payload.bytes).into_owned(),
-        Ok(outcome) => format!("{outcome:?}"),
-        Err(error) => error.chain(),
+        Ok(Outcome::Failed(error)) if error.kind() == ErrorKind::Decode => Answer::NotReached(error.chain()),
+        Ok(Outcome::Failed(error)) => Answer::Handled(error.chain()),
+        Ok(Outcome::Batch(batch)) => {
+            let undecoded = batch
+                .failures()
+                .iter()
+                .find(|failure| failure.error.kind() == ErrorKind::Decode);
+            match undecoded {
+                Some(failure) => Answer::NotReached(failure.error.chain()),
+                None => Answer::Handled(format!("{batch:?}")),
+            }
+        }
+        Ok(Outcome::Data(payload)) => Answer::Handled(String::from_utf8_lossy(&payload.bytes).into_owned()),
+        Ok(outcome) => Answer::Handled(format!("{outcome:?}")),
+        Err(error) => Answer::NotReached(error.chain()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_warm_process_that_differs_from_steady_fresh_ones_keeps_state() {
+        let given = |texts: [&str; 3]| texts.map(|text| Answer::Handled(text.to_owned()));
+        let refused = [(); 3].map(|()| Answer::NotReached("no".to_owned()));
+        for (warm, fresh, verdict) in [
+            (given(["1", "1", "1"]), given(["1", "1", "1"]), Verdict::Alike),
+            (
+                given(["1", "2", "3"]),
+                given(["1", "1", "1"]),
+                Verdict::KeepsState,
+            ),
+            (given(["1", "2", "3"]), given(["4", "5", "6"]), Verdict::Varies),
+            (refused.clone(), refused, Verdict::NotReached),
+        ] {
+            assert_eq!(Verdict::of(&warm, &fresh), verdict, "{warm:?} {fresh:?}");
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! `nephos cat`: an object, an item, a message or a record.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use futures::StreamExt as _;
@@ -12,7 +10,7 @@ use nephos_core::resource::table::Key;
 use crate::connect;
 use crate::fail::Fail;
 use crate::output::Output;
-use crate::project::Project;
+use crate::project::{Place, Project};
 use crate::resource;
 
 /// Arguments of `nephos cat`.
@@ -28,8 +26,11 @@ pub(crate) struct Args {
     sort: Option<String>,
 }
 
-pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Result<ExitCode> {
-    let project = Project::load(dir, Some("local"), *output)?;
+/// How many records are read at once.
+const PAGE: usize = 1_000;
+
+pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
+    let project = Project::load(place, Some("local"), *output)?;
     let opened = connect::open(&project).await?;
     let resources = opened.resources();
     let Args {
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
                 .map_err(Fail::from)?;
             let mut stream = std::pin::pin!(object.into_stream());
             while let Some(chunk) = stream.next().await {
-                write(&chunk.map_err(Fail::from)?);
+                output.bytes(&chunk.map_err(Fail::from)?);
             }
         }
         ResourceKind::Table => {
@@ -65,7 +66,7 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
                 .get::<serde_json::Value>(key)
                 .await
                 .map_err(Fail::from)?;
-            write(format!("{:#}\n", item.ok_or_else(|| missing("item"))?).as_bytes());
+            output.bytes(format!("{:#}\n", item.ok_or_else(|| missing("item"))?).as_bytes());
         }
         ResourceKind::Queue => {
             let message = opened
@@ -73,17 +74,20 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
                 .await?
                 .into_iter()
                 .find(|message| &message.id == key);
-            write(&message.ok_or_else(|| missing("message"))?.body.bytes);
+            output.bytes(&message.ok_or_else(|| missing("message"))?.body.bytes);
         }
         ResourceKind::Stream => {
-            let page = resources
-                .stream(name)
-                .map_err(Fail::from)?
-                .read(&Position::Oldest, 100_000)
-                .await
-                .map_err(Fail::from)?;
-            let record = page.records.into_iter().find(|record| &record.sequence == key);
-            write(&record.ok_or_else(|| missing("record"))?.body.bytes);
+            let stream = resources.stream(name).map_err(Fail::from)?;
+            let mut from = Position::Oldest;
+            let record = loop {
+                let page = stream.read(&from, PAGE).await.map_err(Fail::from)?;
+                let last = page.records.last().map(|record| record.sequence.clone());
+                if let Some(record) = page.records.into_iter().find(|record| &record.sequence == key) {
+                    break record;
+                }
+                from = Position::After(last.ok_or_else(|| missing("record"))?);
+            };
+            output.bytes(&record.body.bytes);
         }
         kind @ (ResourceKind::Topic | ResourceKind::Secret) => {
             return Err(Fail::usage(format!("the content of a {kind} cannot be shown")).into());
@@ -91,12 +95,4 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
     }
     opened.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes to standard output; a reader who has gone ends the command quietly.
-fn write(bytes: &[u8]) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(bytes).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
 }

@@ -1,11 +1,11 @@
 //! `nephos check`: the manifest, and the functions against it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::build::{self, BuildArgs};
 use crate::output::{Output, Paint};
-use crate::project::Project;
+use crate::project::{Place, Project};
 
 /// Arguments of `nephos check`.
 #[derive(Debug, clap::Args)]
@@ -29,10 +29,10 @@ pub(crate) struct Args {
     build: BuildArgs,
 }
 
-pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Result<ExitCode> {
-    let dir = args.folder.as_deref().unwrap_or(dir);
+pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
+    let place = &place.in_folder(args.folder.as_deref());
     let target = args.target.as_deref();
-    let project = Project::load(dir, target, *output)?;
+    let project = Project::load(place, target, *output)?;
     let app = project.app();
     if !args.no_build {
         let binary = build::build(&project.dir, &args.build, *output).await?;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
+use crate::output::Output;
+
 /// Arguments of `nephos completions`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -13,12 +15,9 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> miette::Result<ExitCode> {
-    clap_complete::generate(
-        args.shell,
-        &mut crate::Cli::command(),
-        "nephos",
-        &mut std::io::stdout(),
-    );
+pub(crate) fn run(args: &Args, output: &Output) -> miette::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut crate::Cli::command(), "nephos", &mut script);
+    output.bytes(&script);
     Ok(ExitCode::SUCCESS)
 }

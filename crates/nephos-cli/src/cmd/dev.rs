@@ -6,18 +6,22 @@ mod watch;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use nephos_core::app::Trigger;
+use nephos::S3Buckets;
+use nephos_core::app::{App, ObjectEventKind, Resource, Trigger};
+use nephos_core::resource::table::TableSchema;
 use nephos_local::deploy::engine::{Engine, Exposure, Options};
 
 pub(crate) use self::log::Printer;
 use self::watch::{Changed, Watcher};
+use crate::binary;
 use crate::build::{self, BuildArgs};
 use crate::demo::Demo;
 use crate::fail::Fail;
 use crate::output::{Output, Paint};
-use crate::project::Project;
+use crate::project::{Place, Project};
 
 /// Arguments of `nephos dev`.
 #[derive(Debug, clap::Args)]
@@ -49,10 +53,6 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     s3_port: u16,
 
-    /// The folder of all state; `.nephos` in the project by default.
-    #[arg(long, value_name = "FOLDER")]
-    state: Option<PathBuf>,
-
     /// How many seconds a process may be idle before it is stopped.
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     idle: u64,
@@ -77,17 +77,22 @@ struct Session {
 }
 
 impl Session {
-    async fn start(args: &Args, dir: &Path, state: Option<&Path>, output: Output) -> miette::Result<Self> {
-        let project = Project::load(dir, Some("local"), output)?;
+    async fn start(args: &Args, place: &Place, output: Output) -> miette::Result<Self> {
+        let project = Project::load(place, Some("local"), output)?;
         let binary = build::build(&project.dir, &args.build, output).await?;
         project.manifest.functions_fit(&build::describe(&binary).await?)?;
-        let state = state.map_or_else(|| project.state(), Path::to_owned);
-        let mut options = Options::new(state, binary);
+        let state = project.state();
+        let binary = binary::keep(&state, &binary)?;
+        let mut options = Options::new(&state, &binary);
         let at = |port| SocketAddr::new(args.host, port);
         options.gateway = at(args.port);
         options.api = at(args.api_port);
-        options.smtp = (args.smtp_port != 0).then(|| at(args.smtp_port));
-        options.s3 = (args.s3_port != 0).then(|| at(args.s3_port));
+        // Mail and the S3 store are served where the app needs them, or where they are asked for.
+        let asked = |port: u16| (port != 0).then(|| at(port));
+        options.others = args.host;
+        options.smtp = asked(args.smtp_port);
+        options.s3 = asked(args.s3_port);
+        options.external = Arc::new(S3Buckets);
         options.secrets = Some(project.secrets());
         options.idle_timeout = Duration::from_secs(args.idle);
         if args.allow_remote {
@@ -96,6 +101,7 @@ impl Session {
         let engine = Engine::start(project.app().clone(), options)
             .await
             .map_err(Fail::from)?;
+        binary::forget_others(&state, &binary);
         let printer = Printer::start(engine.activity(), output);
         Ok(Self {
             project,
@@ -110,12 +116,12 @@ impl Session {
     }
 }
 
-pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Result<ExitCode> {
-    let dir = args.folder.as_deref().unwrap_or(dir);
+pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
+    let place = &place.in_folder(args.folder.as_deref());
     if args.demo {
-        return demo(args, dir, *output).await;
+        return demo(args, place, *output).await;
     }
-    let mut session = Session::start(args, dir, args.state.as_deref(), *output).await?;
+    let mut session = Session::start(args, place, *output).await?;
     announce(&session, *output);
     let mut watcher = if args.no_watch {
         None
@@ -132,13 +138,13 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
             Changed::Source => rebuild(&session, args, *output).await,
             Changed::Manifest => {
                 // What is written in the manifest is wrong more often than not while it is being written: what runs goes on until it is right.
-                if let Err(report) = Project::load(dir, Some("local"), *output) {
+                if let Err(report) = Project::load(place, Some("local"), *output) {
                     complain(&report, *output);
                     continue;
                 }
                 session.stop().await;
                 session = loop {
-                    match Session::start(args, dir, args.state.as_deref(), *output).await {
+                    match Session::start(args, place, *output).await {
                         Ok(session) => break session,
                         Err(report) => complain(&report, *output),
                     }
@@ -162,7 +168,10 @@ async fn rebuild(session: &Session, args: &Args, output: Output) {
             .project
             .manifest
             .functions_fit(&build::describe(&binary).await?)?;
+        let state = session.project.state();
+        let binary = binary::keep(&state, &binary)?;
         session.engine.replace_binary(&binary);
+        binary::forget_others(&state, &binary);
         Ok::<_, miette::Report>(())
     };
     match rebuilt.await {
@@ -177,13 +186,13 @@ fn complain(report: &miette::Report, output: Output) {
     let _ = output.fail(report);
 }
 
-async fn demo(args: &Args, dir: &Path, output: Output) -> miette::Result<ExitCode> {
-    let demo = Demo::load(dir)?;
+async fn demo(args: &Args, place: &Place, output: Output) -> miette::Result<ExitCode> {
+    let demo = Demo::load(&place.dir)?;
     // A state of its own, so that what the project has is left alone and each run begins alike.
-    let state = match &args.state {
+    let state = match &place.state {
         Some(state) => state.clone(),
         None => {
-            let state = dir.join(".nephos").join("demo");
+            let state = place.dir.join(".nephos").join("demo");
             match std::fs::remove_dir_all(&state) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -204,11 +213,14 @@ async fn demo(args: &Args, dir: &Path, output: Output) -> miette::Result<ExitCod
     let args = Args {
         port: 0,
         folder: None,
-        state: None,
         build: args.build.clone(),
         ..*args
     };
-    let session = Session::start(&args, dir, Some(&state), output).await?;
+    let place = Place {
+        dir: place.dir.clone(),
+        state: Some(state),
+    };
+    let session = Session::start(&args, &place, output).await?;
     let played = demo
         .run(
             &session.project.dir,
@@ -256,7 +268,7 @@ fn announce(session: &Session, output: Output) {
     };
     for (function, spec) in &app.functions {
         for trigger in &spec.on {
-            let command = try_it(function, trigger, addresses.gateway, &here);
+            let command = try_it(app, function, trigger, addresses.gateway, &here);
             output.print(&format!(
                 "  {:<14} {}",
                 output.paint(Paint::Blue, function),
@@ -268,7 +280,7 @@ fn announce(session: &Session, output: Output) {
 }
 
 /// A command that sets off the trigger, ready to paste.
-fn try_it(function: &str, trigger: &Trigger, gateway: SocketAddr, here: &str) -> String {
+fn try_it(app: &App, function: &str, trigger: &Trigger, gateway: SocketAddr, here: &str) -> String {
     match trigger {
         Trigger::Http { method, path } => {
             let path = path.replace("{*", "{").replace(['{', '}'], "");
@@ -277,13 +289,39 @@ fn try_it(function: &str, trigger: &Trigger, gateway: SocketAddr, here: &str) ->
                 Some(method) => format!("curl -X {method} -d '{{}}' http://{gateway}{path}"),
             }
         }
-        Trigger::Bucket { bucket, suffix, .. } => {
-            format!("nephos{here} emit bucket {bucket} ./some-file{suffix}")
+        Trigger::Bucket {
+            bucket,
+            event,
+            prefix,
+            suffix,
+        } => {
+            let key = match prefix.as_str() {
+                "" => String::new(),
+                prefix => format!(" --key {prefix}some-file{suffix}"),
+            };
+            let deleted = if *event == ObjectEventKind::Deleted {
+                " --deleted"
+            } else {
+                ""
+            };
+            format!("nephos{here} emit bucket {bucket} ./some-file{suffix}{key}{deleted}")
         }
         Trigger::Queue { queue, .. } => format!("nephos{here} emit queue {queue} '{{}}'"),
-        Trigger::Topic { topic, .. } => format!("nephos{here} emit topic {topic} '{{}}'"),
+        Trigger::Topic { topic, filter } => {
+            let attributes: String = filter
+                .iter()
+                .map(|(name, value)| format!(" --attribute '{name}={value}'"))
+                .collect();
+            format!("nephos{here} emit topic {topic} '{{}}'{attributes}")
+        }
         Trigger::Stream { stream, .. } => format!("nephos{here} emit stream {stream} '{{}}'"),
-        Trigger::Table { table, .. } => format!("nephos{here} put {table} '{{…}}'"),
+        Trigger::Table { table, .. } => {
+            let item = match app.resources.get(table) {
+                Some(Resource::Table(spec)) => sample_item(&spec.schema),
+                _ => "{}".to_owned(),
+            };
+            format!("nephos{here} put {table} '{item}'")
+        }
         Trigger::Schedule { .. } => format!("nephos{here} emit schedule {function}"),
         Trigger::Email { address } => {
             let to = address.replace('*', "someone");
@@ -297,6 +335,14 @@ fn try_it(function: &str, trigger: &Trigger, gateway: SocketAddr, here: &str) ->
         Trigger::Auth { stage } => format!("nephos{here} emit auth {}", stage.name()),
         Trigger::Voice { skill } => format!("nephos{here} emit voice {skill}"),
     }
+}
+
+/// An item with the table's keys and nothing else.
+fn sample_item(schema: &TableSchema) -> String {
+    let keys = std::iter::once(&schema.key).chain(&schema.sort);
+    let item: serde_json::Map<String, serde_json::Value> =
+        keys.map(|key| (key.clone(), "one".into())).collect();
+    serde_json::Value::Object(item).to_string()
 }
 
 /// Ends when the command is told to stop.

@@ -1,7 +1,7 @@
 //! `nephos emit`: makes an event happen, as if its source had sent it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::Utc;
@@ -13,13 +13,15 @@ use nephos_core::event::{
     ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo, Raw, Record, Tick, VoiceRequest, VoiceRequestKind,
     cloudevents as wire,
 };
+use nephos_core::resource::ResourceKind;
 use nephos_core::resource::table::Key;
 
 use crate::connect::Running;
 use crate::fail::Fail;
 use crate::input;
 use crate::output::Output;
-use crate::project::Project;
+use crate::project::{Place, Project};
+use crate::resource;
 
 /// Arguments of `nephos emit`.
 #[derive(Debug, clap::Args)]
@@ -134,8 +136,9 @@ enum Kind {
     },
 }
 
-pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Result<ExitCode> {
-    let project = Project::load(dir, Some("local"), *output)?;
+pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
+    let project = Project::load(place, Some("local"), *output)?;
+    declared(&args.event, project.app())?;
     let running = Running::find(&project)?;
     let made = match &args.event {
         Kind::Bucket {
@@ -160,12 +163,17 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
         other => {
             let event = event(other, project.app()).await?;
             let fired = running.emit(&event).await?;
-            if fired == 0 {
-                return Err(Fail::new("no trigger of the app fits this event; nothing was called")
-                    .help("`nephos check` lists no mistake? then compare the names, filters and addresses in nephos.toml")
+            match (fired, kept_anyway(other)) {
+                (0, None) => {
+                    return Err(Fail::new(
+                        "no trigger of the app fits this event; nothing was called, and nothing was kept",
+                    )
+                    .help("compare names, filters and addresses in nephos.toml")
                     .into());
+                }
+                (0, Some(kept)) => format!("{kept}; no trigger of the app fits it"),
+                (fired, _) => format!("{fired} trigger(s) fired"),
             }
-            format!("{fired} trigger(s) fired")
         }
     };
     if output.json {
@@ -176,12 +184,64 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
     Ok(ExitCode::SUCCESS)
 }
 
+/// Refuses names that nephos.toml does not have, before anything is done.
+fn declared(event: &Kind, app: &App) -> Result<(), Fail> {
+    match event {
+        Kind::Bucket { bucket, .. } => resource::expect(app, ResourceKind::Bucket, bucket),
+        Kind::Queue { queue, .. } => resource::expect(app, ResourceKind::Queue, queue),
+        Kind::Topic { topic, .. } => resource::expect(app, ResourceKind::Topic, topic),
+        Kind::Stream { stream, .. } => resource::expect(app, ResourceKind::Stream, stream),
+        Kind::Table { table, .. } => resource::expect(app, ResourceKind::Table, table),
+        Kind::Schedule { function } if !app.functions.contains_key(function) => {
+            Err(resource::no_function(app, function))
+        }
+        Kind::Voice { skill, .. } => {
+            let skills = triggers(app).filter_map(|trigger| match trigger {
+                Trigger::Voice { skill } => Some(skill.as_str()),
+                _ => None,
+            });
+            one_of("voice skill", skill, skills)
+        }
+        Kind::Auth { stage, .. } => {
+            let stages = triggers(app).filter_map(|trigger| match trigger {
+                Trigger::Auth { stage } => Some(stage.name()),
+                _ => None,
+            });
+            one_of("trigger on the stage", stage, stages)
+        }
+        Kind::Schedule { .. } | Kind::Email { .. } | Kind::Raw { .. } => Ok(()),
+    }
+}
+
+fn triggers(app: &App) -> impl Iterator<Item = &Trigger> {
+    app.functions.values().flat_map(|spec| &spec.on)
+}
+
+fn one_of<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Fail> {
+    let names: Vec<&str> = names.collect();
+    if names.contains(&name) {
+        Ok(())
+    } else {
+        Err(resource::unknown(what, name, names))
+    }
+}
+
+/// What becomes of an event that nobody listens to: some lie in their resource all the same.
+fn kept_anyway(event: &Kind) -> Option<String> {
+    match event {
+        Kind::Queue { queue, .. } => Some(format!("the message lies in the queue {queue}")),
+        Kind::Stream { stream, .. } => Some(format!("the record lies in the stream {stream}")),
+        Kind::Topic { topic, .. } => Some(format!("published to the topic {topic}")),
+        _ => None,
+    }
+}
+
 /// A tick of the function's schedule, due now.
 pub(crate) fn tick(function: &str, app: &App) -> miette::Result<Event> {
     let spec = app
         .functions
         .get(function)
-        .ok_or_else(|| Fail::usage(format!("the app has no function `{function}`")))?;
+        .ok_or_else(|| resource::no_function(app, function))?;
     let schedule = spec.on.iter().find_map(|trigger| match trigger {
         Trigger::Schedule { schedule, .. } => Some(schedule.clone()),
         _ => None,

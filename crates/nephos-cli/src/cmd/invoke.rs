@@ -1,19 +1,23 @@
 //! `nephos invoke`: calls a function once and prints its answer.
 
-use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use nephos::S3Buckets;
+use nephos_core::app::{App, Trigger};
 use nephos_core::event::{Attributes, Data, Raw, cloudevents as wire};
 use nephos_core::{Event, Outcome};
-use nephos_local::deploy::engine::{Engine, Options};
+use nephos_local::deploy::engine::{Engine, Feeding, Options};
 
 use crate::build::{self, BuildArgs};
+use crate::cmd::dev::Printer;
 use crate::connect::Running;
 use crate::fail::Fail;
 use crate::http;
 use crate::input;
 use crate::output::{Output, Paint};
-use crate::project::Project;
+use crate::project::{Place, Project};
+use crate::resource;
 
 /// Arguments of `nephos invoke`.
 #[derive(Debug, clap::Args)]
@@ -32,15 +36,13 @@ pub(crate) struct Args {
     build: BuildArgs,
 }
 
-pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Result<ExitCode> {
-    let project = Project::load(dir, Some("local"), *output)?;
+pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
+    let project = Project::load(place, Some("local"), *output)?;
     if !project.app().functions.contains_key(&args.function) {
-        let names: Vec<_> = project.app().functions.keys().map(String::as_str).collect();
-        return Err(
-            Fail::usage(format!("the app has no function `{}`", args.function))
-                .help(format!("it has {}", names.join(", ")))
-                .into(),
-        );
+        return Err(resource::no_function(project.app(), &args.function).into());
+    }
+    if let Some(request) = &args.http {
+        leads_to(project.app(), &args.function, request)?;
     }
     if let Some(running) = Running::look(&project.state())? {
         return match &args.http {
@@ -54,9 +56,13 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
     let binary = build::build(&project.dir, &args.build, *output).await?;
     let mut options = Options::new(project.state(), binary);
     options.secrets = Some(project.secrets());
+    options.external = Arc::new(S3Buckets);
+    // What else waits in the state is left alone: one call was asked for.
+    options.feeding = Feeding::CallsOnly;
     let engine = Engine::start(project.app().clone(), options)
         .await
         .map_err(Fail::from)?;
+    let printer = Printer::start(engine.activity(), output.on_stderr());
     let done = match &args.http {
         Some(request) => over_http(engine.addresses().gateway, request, args, *output).await,
         None => match engine.invoke(&args.function, event(args).await?).await {
@@ -65,7 +71,53 @@ pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Res
         },
     };
     engine.stop().await;
+    drop(engine);
+    printer.finish().await;
     done
+}
+
+/// Refuses a request that would come to another function.
+fn leads_to(app: &App, function: &str, request: &str) -> miette::Result<()> {
+    let routes: Vec<String> = app.functions[function]
+        .on
+        .iter()
+        .filter_map(|trigger| match trigger {
+            Trigger::Http { method, path } => Some(format!("{} {path}", method.as_deref().unwrap_or("ANY"))),
+            _ => None,
+        })
+        .collect();
+    let path = request.split_once(' ').map_or(request, |(_, path)| path);
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let fits = |route: &String| {
+        let (_, pattern) = route.split_once(' ').unwrap_or(("", route));
+        route_fits(pattern, path)
+    };
+    if routes.iter().any(fits) {
+        return Ok(());
+    }
+    let fail = Fail::usage(format!("`{request}` does not lead to function `{function}`"));
+    Err(match routes.is_empty() {
+        true => fail.help("it has no HTTP trigger; call it without --http"),
+        false => fail.help(format!("its routes: {}", routes.join(", "))),
+    }
+    .into())
+}
+
+/// Whether a path fits a route's pattern, segment by segment: `{name}` is any segment, `{*rest}` all that are left.
+fn route_fits(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    for part in pattern.split('/') {
+        if part.starts_with("{*") {
+            return segments.next().is_some();
+        }
+        let parameter = part.contains('{') && !part.starts_with("{{");
+        match segments.next() {
+            Some(segment) if parameter && !segment.is_empty() => {}
+            Some(segment) if segment == part.replace("{{", "{").replace("}}", "}") => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
 }
 
 async fn event(args: &Args) -> miette::Result<Event> {
@@ -160,4 +212,29 @@ fn print(outcome: Outcome, output: Output) -> miette::Result<ExitCode> {
         output.print(&format!("{value:#}"));
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::route_fits;
+
+    #[test]
+    fn a_path_fits_its_own_route_and_no_other() {
+        for (pattern, path) in [
+            ("/a/{id}", "/a/7"),
+            ("/{*rest}", "/x/y/z"),
+            ("/a", "/a"),
+            ("/{{a}}", "/{a}"),
+        ] {
+            assert!(route_fits(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [
+            ("/a/{id}", "/b/7"),
+            ("/a/{id}", "/a"),
+            ("/a/{id}", "/a/"),
+            ("/a", "/a/b"),
+        ] {
+            assert!(!route_fits(pattern, path), "{pattern} {path}");
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! `nephos ls`: the app's resources, or what is in one.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use nephos_core::resource::ResourceKind;
@@ -9,7 +8,7 @@ use nephos_core::resource::stream::Position;
 use crate::connect;
 use crate::fail::Fail;
 use crate::output::{self, Output};
-use crate::project::Project;
+use crate::project::{Place, Project};
 use crate::resource;
 
 /// Arguments of `nephos ls`.
@@ -27,8 +26,8 @@ pub(crate) struct Args {
     limit: usize,
 }
 
-pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Result<ExitCode> {
-    let project = Project::load(dir, Some("local"), *output)?;
+pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
+    let project = Project::load(place, Some("local"), *output)?;
     let opened = connect::open(&project).await?;
     let resources = opened.resources();
     let Some(name) = &args.resource else {

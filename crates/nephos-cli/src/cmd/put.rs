@@ -14,7 +14,7 @@ use crate::connect;
 use crate::fail::Fail;
 use crate::input;
 use crate::output::Output;
-use crate::project::Project;
+use crate::project::{Place, Project};
 use crate::resource;
 
 /// Arguments of `nephos put`.
@@ -26,17 +26,27 @@ pub(crate) struct Args {
     /// For a bucket a file, or `-`; for all else the content: text or JSON, `@file`, or `-`.
     content: String,
 
-    /// The object's key, or the stream's partition key.
+    /// The object's key (the file's name by default), the stream's partition key, or the queue's ordering group.
     #[arg(long)]
     key: Option<String>,
 }
 
-pub(crate) async fn run(args: &Args, dir: &Path, output: &Output) -> miette::Result<ExitCode> {
-    let project = Project::load(dir, Some("local"), *output)?;
+pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
+    let project = Project::load(place, Some("local"), *output)?;
     let opened = connect::open(&project).await?;
     let resources = opened.resources();
     let name = &args.resource;
-    let done = match resource::find(resources, name)?.kind {
+    let kind = resource::find(resources, name)?.kind;
+    if args.key.is_some() && matches!(kind, ResourceKind::Table | ResourceKind::Topic) {
+        let help = match kind {
+            ResourceKind::Table => "an item's key is among its attributes",
+            _ => "a notification has no key; leave it out",
+        };
+        return Err(Fail::usage(format!("--key is not for a {kind}"))
+            .help(help)
+            .into());
+    }
+    let done = match kind {
         ResourceKind::Bucket => {
             let file = PathBuf::from(&args.content);
             let key = args.key.clone().map_or_else(|| input::file_name(&file), Ok)?;
@@ -121,7 +131,7 @@ pub(crate) async fn upload(
     let opened =
         opened.map_err(|error| Fail::from_io(&format!("{} cannot be read", file.display()), &error))?;
     let length = opened.metadata().await.map_or(0, |metadata| metadata.len());
-    let bar = output.bytes(key, length);
+    let bar = output.progress(key, length);
     let progress = bar.clone();
     let stream = tokio_util::io::ReaderStream::with_capacity(opened, 1 << 20).inspect(move |chunk| {
         if let Ok(chunk) = chunk {

@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
+use crate::output::Output;
+
 /// Arguments of `nephos schema`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_args: &Args) -> miette::Result<ExitCode> {
+pub(crate) fn run(_args: &Args, output: &Output) -> miette::Result<ExitCode> {
     let schema = nephos_manifest::schema();
-    println!("{schema:#}");
+    output.print(&format!("{schema:#}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -136,9 +136,9 @@ fn write(text: &mut String, activity: &Activity, output: Output) {
     }
     match activity {
         Activity::Invocation(invocation) => push(text, &line(invocation, output)),
-        Activity::Log { line, .. } => push(
+        Activity::Log { function, line, .. } => push(
             text,
-            &format!("         {} {line}", output.paint(Paint::Dim, "│")),
+            &format!("{} {line}", output.paint(Paint::Dim, &format!("{function:>8} │"))),
         ),
         Activity::Crashed {
             function,
