@@ -19,7 +19,12 @@ struct Known {
     first_seen_in: String,
     sightings: u64,
     last_seen: u64,
+    /// The latest sightings: one that is delivered again counts once.
+    latest: Vec<String>,
 }
+
+/// How many of the latest sightings a face remembers: more than there are pictures under way at once.
+const LATEST: usize = 32;
 
 /// Looks at one snapshot. It may come twice, or break off anywhere: each step can be done again without harm, and the snapshot is deleted last.
 #[nephos::function]
@@ -75,12 +80,15 @@ async fn remember(faces: &Table, descriptor: Descriptor, sighting: &str) -> Resu
         .duration_since(UNIX_EPOCH)
         .map_or(0, |age| age.as_secs());
     match nearest {
-        Some((_, Stored { item, .. })) if item.first_seen_in == sighting => {
-            println!("  {}: stored by an earlier delivery", item.face_id);
+        Some((_, Stored { item, .. })) if item.latest.iter().any(|seen| seen == sighting) => {
+            println!("  {}: counted by an earlier delivery", item.face_id);
         }
         Some((distance, Stored { mut item, version })) if distance < face::THRESHOLD => {
             item.sightings += 1;
             item.last_seen = now;
+            item.latest.push(sighting.to_owned());
+            let old = item.latest.len().saturating_sub(LATEST);
+            item.latest.drain(..old);
             faces.put_if_version(&item, &version).await?;
             println!(
                 "  {}: known (distance {distance:.3}), seen {} times",
@@ -94,6 +102,7 @@ async fn remember(faces: &Table, descriptor: Descriptor, sighting: &str) -> Resu
                 first_seen_in: sighting.to_owned(),
                 sightings: 1,
                 last_seen: now,
+                latest: vec![sighting.to_owned()],
             };
             faces.put_if_absent(&known).await?;
             match other {
