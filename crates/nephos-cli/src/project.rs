@@ -69,6 +69,11 @@ impl Project {
         self.state.clone().unwrap_or_else(|| self.dir.join(".nephos"))
     }
 
+    /// The state folder, if it is another than the project's own.
+    pub(crate) fn other_state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
     /// Where secrets are looked for besides the environment.
     pub(crate) fn secrets(&self) -> PathBuf {
         self.dir.join(nephos_local::deploy::secrets::SECRETS_FILE)

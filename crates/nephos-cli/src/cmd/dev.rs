@@ -261,11 +261,13 @@ fn announce(session: &Session, output: Output) {
     if let Some(s3) = addresses.s3 {
         output.print(&format!("  s3     http://{s3}"));
     }
-    let here = if session.project.dir == Path::new(".") {
-        String::new()
-    } else {
-        format!(" -C {}", session.project.dir.display())
-    };
+    let mut here = String::new();
+    if session.project.dir != Path::new(".") {
+        here.push_str(&format!(" -C {}", session.project.dir.display()));
+    }
+    if let Some(state) = session.project.other_state() {
+        here.push_str(&format!(" --state {}", state.display()));
+    }
     for (function, spec) in &app.functions {
         for trigger in &spec.on {
             let command = try_it(app, function, trigger, addresses.gateway, &here);
