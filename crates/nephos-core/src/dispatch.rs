@@ -52,6 +52,7 @@ impl Function {
         let kind = event.kind();
         let mut failures = BatchOutcome::new();
         let mut blocked = Blocked::default();
+        let mut begun = false;
         for record in single_records(event) {
             let place = Place::of(&record);
             if blocked.holds(kind, &place) {
@@ -65,6 +66,18 @@ impl Function {
                 );
                 continue;
             }
+            if begun && cx.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+                failures.fail(
+                    place.id,
+                    Error::new(
+                        ErrorKind::Cancelled,
+                        "handler",
+                        "a record before it took all of the time, and it was not begun",
+                    ),
+                );
+                continue;
+            }
+            begun = true;
             let outcome = self.run(record, cx.for_record(place.attempt)).await;
             if let Outcome::Failed(error) = outcome {
                 // A record that is dead-lettered no longer stands in the way of those behind it.

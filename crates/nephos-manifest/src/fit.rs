@@ -124,10 +124,11 @@ fn handler(
         let wrong_kind = info.trigger.is_some_and(|takes| takes != kind);
         // Only events of several records can come in batches.
         let wrong_shape = info.shape == Shape::Batch && !kind.has_records();
-        if !wrong_kind && !wrong_shape {
+        let takes = short(&info.event_type);
+        let wrong_event = !wrong_kind && !takes_event(trigger, &takes);
+        if !wrong_kind && !wrong_shape && !wrong_event {
             continue;
         }
-        let takes = short(&info.event_type);
         let message = format!(
             "the handler `{name}`{} takes `{takes}`, which does not fit {} trigger",
             place(info),
@@ -148,6 +149,15 @@ fn handler(
                 .at(origin, format!("{} trigger", article(kind))),
         );
     }
+}
+
+/// Whether the handler's event can be what the trigger brings: uploads and deletions are both a bucket's.
+fn takes_event(trigger: &Trigger, takes: &str) -> bool {
+    let Trigger::Bucket { .. } = trigger else {
+        return true;
+    };
+    let brings = event_type(trigger);
+    !["ObjectCreated", "ObjectDeleted"].contains(&takes) || takes == brings
 }
 
 fn article(kind: TriggerKind) -> String {

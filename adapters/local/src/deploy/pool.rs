@@ -60,6 +60,7 @@ pub struct Pool {
     in_flight: AtomicUsize,
     slots: Mutex<Vec<Arc<Slot>>>,
     trouble: Mutex<Trouble>,
+    starting: Mutex<()>,
     stopping: AtomicBool,
     /// Where processes are watched: whoever invokes may have an event loop that ends before them.
     runtime: Handle,
@@ -108,6 +109,7 @@ impl Pool {
             in_flight: AtomicUsize::new(0),
             slots: Mutex::default(),
             trouble: Mutex::default(),
+            starting: Mutex::default(),
             stopping: AtomicBool::new(false),
             runtime: Handle::current(),
         });
@@ -155,7 +157,8 @@ impl Pool {
             Some(slot) => (slot, false),
             None => {
                 self.wait_out_trouble(patience).await?;
-                // Another may have started one meanwhile.
+                // Only one at a time looks and starts: together they would start more than are allowed.
+                let _starting = lock(&self.starting);
                 match self.warm() {
                     Some(slot) => (slot, false),
                     None => (self.start()?, true),

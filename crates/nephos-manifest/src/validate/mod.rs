@@ -105,7 +105,22 @@ fn dead_letters(
                 };
                 resources.insert(queue.clone(), Resource::Queue(implicit));
             }
-            Some(Resource::Queue(_)) => {}
+            Some(Resource::Queue(_)) => {
+                let own = function
+                    .on
+                    .iter()
+                    .any(|trigger| matches!(trigger, Trigger::Queue { queue: own, .. } if own == queue));
+                if own {
+                    let message = format!(
+                        "function `{name}` receives from `{queue}`, which is its own dead-letter queue as long as it names no other"
+                    );
+                    let problem = Problem::new(ProblemKind::InvalidValue, message).help(
+                        "a failed message would come back for ever: name another queue, dead_letter = \"…\""
+                            .to_owned(),
+                    );
+                    checker.key(&path, "here", problem);
+                }
+            }
             Some(other) => {
                 let message = format!(
                     "function `{name}` needs a dead-letter queue, and `{queue}` is a {}",

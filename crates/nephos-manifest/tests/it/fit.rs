@@ -147,3 +147,21 @@ fn a_handler_that_nobody_declared_is_an_error_too() {
         ]
     );
 }
+
+#[test]
+fn a_handler_of_uploads_does_not_fit_deletions() {
+    let text = "app = \"shop\"\n[bucket.photos]\n[function.resize]\non = [{ bucket = \"photos\", event = \"deleted\" }]\n";
+    let report = load(text)
+        .unwrap()
+        .functions_fit(&[created("resize")])
+        .unwrap_err();
+    let [problem] = report.problems() else {
+        panic!("{report:?}")
+    };
+    let said = problem.to_string();
+    assert!(
+        said.contains("takes `ObjectCreated`, which does not fit a bucket trigger"),
+        "{said}"
+    );
+    assert_eq!(problem.advice(), Some("take `ObjectDeleted` there"));
+}

@@ -199,7 +199,12 @@ pub(super) async fn run(
 ) {
     let Reports { mut items, mut log } = reports;
     let mut batch = Vec::new();
-    while items.recv_many(&mut batch, BATCH).await > 0 {
+    let mut held_back = Vec::new();
+    loop {
+        batch.append(&mut held_back);
+        if batch.is_empty() && items.recv_many(&mut batch, BATCH).await == 0 {
+            return;
+        }
         pending.store(batch.len() + items.len(), std::sync::atomic::Ordering::Release);
         let mut occurrences = Vec::with_capacity(batch.len());
         let mut lines = Vec::with_capacity(batch.len());
@@ -214,10 +219,20 @@ pub(super) async fn run(
             tracing::warn!(bucket, count = occurrences.len(), error = %error.chain(), "a bucket's events could not be stored; trying again");
             // A writer need not wait for a disk to be freed: its object is stored, and its event is not forgotten.
             waiting.clear();
-            tokio::select! {
-                () = tokio::time::sleep(wait) => wait = (wait * 2).min(LAST_WAIT),
-                () = quit.cancelled() => return,
+            let again = tokio::time::sleep(wait);
+            let mut again = std::pin::pin!(again);
+            loop {
+                tokio::select! {
+                    () = &mut again => break,
+                    () = quit.cancelled() => return,
+                    // Nor need those that write meanwhile.
+                    Some(mut item) = items.recv() => {
+                        item.done = None;
+                        held_back.push(item);
+                    }
+                }
             }
+            wait = (wait * 2).min(LAST_WAIT);
         }
         log = match blocking(move || Ok(log.append(&lines))).await {
             Ok((log, Ok(()))) => log,
@@ -231,7 +246,10 @@ pub(super) async fn run(
             // Whoever wrote may have gone away.
             let _ = done.send(());
         }
-        pending.store(items.len(), std::sync::atomic::Ordering::Release);
+        pending.store(
+            held_back.len() + items.len(),
+            std::sync::atomic::Ordering::Release,
+        );
     }
 }
 

@@ -7,6 +7,7 @@ use nephos_core::app::App;
 use nephos_core::resource::{ExternalBuckets, Resources};
 use nephos_core::{Event, Result};
 
+use super::feeds;
 use super::holdings::Holdings;
 use super::state::StateFolder;
 use crate::deploy::pump::source::Router;
@@ -35,6 +36,8 @@ impl Offline {
     ) -> Result<Self> {
         let state = StateFolder::lock(state)?;
         let store = Store::open(&state.store()).await?;
+        // Otherwise what is published before the first start of an engine would reach nobody.
+        feeds::subscribe(&app, &store).await?;
         let secrets = SecretStore::from_process(secrets, &app)?;
         let holdings = Holdings::open(&app, &store, &secrets, &state, None, external)?;
         Ok(Self {

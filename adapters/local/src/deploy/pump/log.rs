@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use nephos_core::event::{Attributes, Change, ChangeKind, Data, Event, Payload, Record, cloudevents as wire};
-use nephos_core::{Disposition, Error, Outcome, Result};
+use nephos_core::{Disposition, Error, ErrorKind, Outcome, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::letter::{self, Given};
@@ -54,6 +55,8 @@ pub struct LogPump {
     log: Log,
     batch: usize,
     consumer: String,
+    /// Up to here entries go one by one: a batch with them failed as a whole, and which of them is to blame is not known.
+    alone_until: AtomicI64,
 }
 
 /// What came of a delivery.
@@ -73,6 +76,7 @@ impl LogPump {
             log: Log::Stream(stream.to_owned()),
             batch: batch.max(1),
             consumer,
+            alone_until: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -90,6 +94,7 @@ impl LogPump {
             log: Log::Table(table.to_owned(), events),
             batch: batch.max(1),
             consumer,
+            alone_until: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -132,7 +137,8 @@ impl LogPump {
         let store = &self.feed.store;
         let checkpoint = store.checkpoint(&self.consumer, self.log.name()).await?;
         // After a failure the head goes alone: which of a batch is to blame may not be known otherwise, and the others should not wait for it.
-        let most = if checkpoint.attempts > 0 { 1 } else { self.batch };
+        let alone = checkpoint.attempts > 0 || checkpoint.position < self.alone_until.load(Ordering::Relaxed);
+        let most = if alone { 1 } else { self.batch };
         let (entries, passed) = self.next(checkpoint.position, most).await?;
         if entries.is_empty() {
             if passed > checkpoint.position {
@@ -223,15 +229,21 @@ impl LogPump {
         let alone = entries.len() == 1;
         let mut failures: HashMap<String, Arc<Error>> = HashMap::new();
         match outcome {
+            Outcome::Failed(error) if !alone && error.disposition() == Disposition::Retry => {
+                // Nothing is done, and nothing is given up before it has failed alone.
+                if let Some((last, _)) = entries.last() {
+                    self.alone_until.store(*last, Ordering::Relaxed);
+                }
+                let tried = checkpoint.attempts + 1;
+                self.advance(checkpoint.position, tried).await?;
+                return Ok(Step::Again(backoff(&self.feed.spec.retry, tried)));
+            }
             Outcome::Failed(error) => {
-                // A refusal of the whole batch refuses each entry; any other failure is the head's until it has been tried alone.
+                // A refusal of the whole batch refuses each entry.
                 let error = Arc::new(error);
-                let all = error.disposition() == Disposition::Reject;
-                let blamed = if all { entries.len() } else { 1 };
                 failures.extend(
                     entries
                         .iter()
-                        .take(blamed)
                         .map(|(_, entry)| (entry.id().to_owned(), Arc::clone(&error))),
                 );
             }
@@ -252,6 +264,11 @@ impl LogPump {
                 done = position;
                 continue;
             };
+            if error.kind() == ErrorKind::Cancelled {
+                // It only waited behind one that failed: it was not tried.
+                self.advance(done, 0).await?;
+                return Ok(Step::Again(Duration::ZERO));
+            }
             let tried = if Some(position) == head {
                 checkpoint.attempts + 1
             } else {

@@ -1,6 +1,6 @@
 //! The pump of queues and inboxes: leases messages, has them handled, and settles each for itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,9 @@ pub enum MessageSource {
     /// CloudEvents in JSON: what bucket, schedule, e-mail and `emit` leave.
     Inbox,
 }
+
+/// What one place delivers, one batch after the other.
+type Batches = VecDeque<Vec<Received>>;
 
 /// Feeds a function from a queue.
 #[derive(Debug, Clone)]
@@ -77,11 +80,11 @@ impl MessagePump {
                 taken = self.take(&places) => taken,
             };
             match taken {
-                Ok(batches) => {
-                    for (batch, place) in batches {
+                Ok(taken) => {
+                    for (batches, place) in taken {
                         let pump = Arc::clone(&self);
                         deliveries.spawn(async move {
-                            pump.deliver(batch).await;
+                            pump.deliver_in_turn(batches).await;
                             drop(place);
                         });
                     }
@@ -99,7 +102,7 @@ impl MessagePump {
     }
 
     /// Leases as many batches as there are places, so that one transaction serves them all.
-    async fn take(&self, places: &Arc<Semaphore>) -> Result<Vec<(Vec<Received>, OwnedSemaphorePermit)>> {
+    async fn take(&self, places: &Arc<Semaphore>) -> Result<Vec<(Batches, OwnedSemaphorePermit)>> {
         let closed = |_| Error::new(ErrorKind::Internal, "pump.take", "the pump's places are gone");
         let mut held = vec![Arc::clone(places).acquire_owned().await.map_err(closed)?];
         while let Ok(place) = Arc::clone(places).try_acquire_owned() {
@@ -111,22 +114,43 @@ impl MessagePump {
         };
         let most = (batch * held.len()).min(self.queue.capabilities().max_receive);
         let received = self.queue.receive(most, self.lease(), WAIT).await?;
-        let mut received = received.into_iter().peekable();
-        let mut batches = Vec::new();
-        while received.peek().is_some() {
-            // There are at most as many batches as places: `most` is that product.
-            let Some(place) = held.pop() else { break };
-            batches.push((received.by_ref().take(batch).collect(), place));
+        // What comes again comes alone: a message that crashes its process, or hangs, would take its neighbours with it each time.
+        let (again, first): (Vec<_>, Vec<_>) = received
+            .into_iter()
+            .partition(|received| received.message.attempt > 1);
+        let mut batches: Batches = again.into_iter().map(|received| vec![received]).collect();
+        let mut first = first.into_iter().peekable();
+        while first.peek().is_some() {
+            batches.push_back(first.by_ref().take(batch).collect());
         }
-        Ok(batches)
+        held.truncate(batches.len());
+        let mut taken: Vec<_> = held.into_iter().map(|place| (Batches::new(), place)).collect();
+        let count = taken.len();
+        for (index, batch) in batches.into_iter().enumerate() {
+            taken[index % count].0.push_back(batch);
+        }
+        Ok(taken)
     }
 
     fn lease(&self) -> Duration {
         (self.feed.spec.timeout + MARGIN).max(self.queue.spec().visibility_timeout)
     }
 
-    async fn deliver(&self, batch: Vec<Received>) {
-        let receipts: Vec<_> = batch.iter().map(|received| received.receipt.clone()).collect();
+    async fn deliver_in_turn(&self, mut batches: Batches) {
+        while let Some(batch) = batches.pop_front() {
+            let behind = batches.iter().flatten();
+            // Those that wait are leased as well.
+            let receipts = batch
+                .iter()
+                .chain(behind)
+                .map(|received| received.receipt.clone())
+                .collect();
+            self.deliver(batch, receipts).await;
+        }
+    }
+
+    /// Delivers a batch, and keeps the leases of `receipts` meanwhile.
+    async fn deliver(&self, batch: Vec<Received>, receipts: Vec<Receipt>) {
         let lease = self.lease();
         let handled = self.handle(batch);
         let mut handled = std::pin::pin!(handled);
@@ -180,6 +204,8 @@ impl MessagePump {
             Err(error) => Outcome::Failed(error),
         };
         let mut failures: HashMap<String, Arc<Error>> = HashMap::new();
+        // Which of several messages is to blame is not known: none is given up before it has failed alone.
+        let blame_unknown = matches!(outcome, Outcome::Failed(_)) && letters.len() > 1;
         match outcome {
             Outcome::Failed(error) => {
                 let error = Arc::new(error);
@@ -206,7 +232,7 @@ impl MessagePump {
             };
             // A record that only waited behind one that failed was not tried: that is no reason to give it up.
             let tried = error.kind() != ErrorKind::Cancelled;
-            let last = tried && letter.attempt >= self.feed.spec.retry.attempts;
+            let last = tried && !blame_unknown && letter.attempt >= self.feed.spec.retry.attempts;
             if error.disposition() == Disposition::Reject || last {
                 let dead = match &self.source {
                     MessageSource::Queue { .. } => self.dead_record(&letter, message, error),

@@ -42,7 +42,11 @@ pub fn inbox(function: &str, trigger: &Trigger) -> String {
         Trigger::Voice { skill } => format!("voice/{skill}"),
         Trigger::Queue { queue, .. } => format!("queue/{queue}"),
         Trigger::Stream { stream, .. } => format!("stream/{stream}"),
-        Trigger::Table { table, .. } => format!("table/{table}"),
+        // Two triggers for other kinds of change each go through all changes, at their own pace.
+        Trigger::Table { table, events, .. } => {
+            let events: Vec<_> = events.iter().map(|kind| format!("{kind:?}")).collect();
+            format!("table/{table}/{}", events.join("+"))
+        }
         Trigger::Http { path, .. } => format!("http/{path}"),
     };
     format!("inbox/{function}/{name}")

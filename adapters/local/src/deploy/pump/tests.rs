@@ -1,5 +1,7 @@
 //! Pumps over a real store and a scripted function.
 
+mod blame;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
