@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod book;
 mod common;
 mod file;
 mod fit;
