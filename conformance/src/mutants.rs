@@ -3,8 +3,10 @@
 mod app;
 mod bucket;
 mod deployment;
+pub(crate) mod portable;
 mod queue;
 mod secret;
+mod signed;
 mod store;
 mod stream;
 mod table;
@@ -69,8 +71,10 @@ pub enum Fault {
     ReadConditionIgnored,
     /// Something is there that nobody wrote.
     Phantom,
-    /// A listing leaves out one entry.
-    ListOmits,
+    /// A prefix is whole path segments.
+    PrefixBySegments,
+    /// What cannot be is made possible, not refused: a key without its odd segments, one instead of none.
+    RefusalLeftOut,
     /// A page begins one entry too late.
     PageSkips,
     /// A listing is in no order.
@@ -101,8 +105,12 @@ pub enum Fault {
     UploadVisibleEarly,
     /// A signed URL is for any method.
     SignedForAnyMethod,
-    /// A signed URL holds for another key.
+    /// A signed URL is for another key than was asked for.
+    SignedForOtherKey,
+    /// The key is not part of what a signed URL proves.
     SignedForAnyKey,
+    /// The signature of a signed URL is not looked at.
+    SignatureIgnored,
     /// A signed URL lives longer than asked for.
     SignedForLong,
     /// Ids are in another order than what they stand for.
@@ -139,8 +147,10 @@ pub enum Fault {
     AttemptAlwaysOne,
     /// The depth is always 0.
     DepthZero,
-    /// Ordering groups are not looked at.
+    /// Ordering groups are not looked at: what is sent in one is in none.
     GroupIgnored,
+    /// Groups are kept, and their order is not.
+    GroupReversed,
     /// What does not exist works.
     MissingWorks,
     /// A receive never waits.
@@ -175,14 +185,32 @@ pub enum Fault {
     FilterDropped,
     /// The app: the last function has no trigger.
     OneSubscriber,
-    /// The app: other HTTP routes.
-    RoutesMoved,
+    /// The app: a function with HTTP routes has every other path too.
+    RouteForAll,
     /// The app: every function may do everything.
     FullAccess,
     /// The app: one batch a record.
     BatchOfOne,
     /// The app: one invocation at a time.
     OneInstance,
+    /// The app: one failure in a batch is the failure of all.
+    BatchAsOne,
+    /// The app: what makes one subscriber fail makes the others fail.
+    FailureShared,
+    /// The function: what it refuses is tried again.
+    RejectRetried,
+    /// The function: a panic ends its process.
+    PanicEndsProcess,
+    /// The function: what a panic said is in the answer.
+    PanicTold,
+    /// The function: it is not given the query.
+    QueryHidden,
+    /// The function: the status of its answer is always 200.
+    StatusFlattened,
+    /// The crash: what waits in a queue is lost.
+    CrashLosesQueue,
+    /// The crash: acknowledgements are lost.
+    CrashForgetsAcks,
     /// What the probe saw: no deadline.
     DeadlineHidden,
     /// What the probe saw: one id for all invocations.

@@ -17,6 +17,46 @@ pub const OBSERVED: &str = "observed";
 /// The queue of dead letters.
 pub const DEAD: &str = "dead";
 
+/// The function that gives a whole batch one outcome. No rule deploys it: it is what a mutant puts in the place of another.
+pub const TOGETHER: &str = "together";
+/// The variable that makes the probe itself wrong, by the name of a [`Slip`].
+pub const SLIP: &str = "PROBE_SLIP";
+
+/// How the probe is made wrong, for mutants of what happens inside a function's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slip {
+    /// What is to be refused for good fails as if it could work later.
+    RejectRetried,
+    /// A panic ends the process.
+    PanicEndsProcess,
+    /// What a panic said is answered.
+    PanicTold,
+    /// The query of a request is not seen.
+    QueryHidden,
+    /// All answers have the status 200.
+    StatusFlattened,
+}
+
+impl Slip {
+    /// Its name in the variable.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RejectRetried => "reject-retried",
+            Self::PanicEndsProcess => "panic-ends-process",
+            Self::PanicTold => "panic-told",
+            Self::QueryHidden => "query-hidden",
+            Self::StatusFlattened => "status-flattened",
+        }
+    }
+
+    /// Whether this process is wrong in this way.
+    #[must_use]
+    pub fn is_made(self) -> bool {
+        std::env::var(SLIP).is_ok_and(|name| name == self.name())
+    }
+}
+
 /// What the probe is told to do with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -108,7 +108,9 @@ impl Suite {
             count(&counts.killed),
             count(&counts.survived),
         );
-        if conclusion.num_passed + conclusion.num_failed == 0 && !is_foreign(arguments.filter.as_deref()) {
+        if conclusion.num_passed + conclusion.num_failed == 0
+            && !is_foreign(arguments.filter.as_deref(), self.harness.adapter())
+        {
             return refuse("no rule ran, so nothing is proven");
         }
         conclusion.exit_code()
@@ -185,17 +187,51 @@ fn run_check(runtime: &Runtime, check: Check, harness: Arc<dyn Harness>) -> End 
     })
 }
 
-/// Whether a filter was meant for other tests of the workspace: `cargo test name` passes it to this one too.
-fn is_foreign(filter: Option<&str>) -> bool {
+/// Whether a filter was meant for other tests of the workspace: `cargo test name` passes it to this one too. The path of a Rust test has
+/// neither a dot nor a hyphen, and the ids of rules have both, so a misspelt group or rule is told from it.
+fn is_foreign(filter: Option<&str>, adapter: &str) -> bool {
     filter.is_some_and(|filter| {
-        !filter.contains("mutant::")
-            && !rules::GROUPS
-                .iter()
-                .any(|group| filter.contains(&format!("{group}.")))
+        let ours = ["mutant", adapter].iter().any(|first| {
+            filter
+                .strip_prefix(first)
+                .is_some_and(|rest| rest.starts_with("::"))
+        });
+        !ours && !filter.contains(['.', '-'])
     })
 }
 
 fn refuse(what: &str) -> ExitCode {
     eprintln!("conformance: {what}");
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_in_the_form_of_a_rules_id_is_ours_even_if_no_rule_has_it() {
+        for filter in [
+            "tables.",
+            "table.put",
+            "no-such",
+            "mutant::semantic",
+            "local::tables",
+        ] {
+            assert!(!is_foreign(Some(filter), "local"), "{filter}");
+        }
+        assert!(!is_foreign(None, "local"));
+    }
+
+    #[test]
+    fn a_filter_in_the_form_of_a_rust_tests_path_is_for_others() {
+        for filter in [
+            "retry",
+            "store::tests::a_lease_ends",
+            "locally::x",
+            "tests::mutants",
+        ] {
+            assert!(is_foreign(Some(filter), "local"), "{filter}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nephos::prelude::*;
-use nephos_conformance::probe::{Act, Command, OBSERVED, Observation};
+use nephos_conformance::probe::{Act, Command, OBSERVED, Observation, Slip};
 use serde_json::Value;
 
 /// Reports one invocation, or one record of it.
@@ -30,7 +30,9 @@ pub(crate) async fn act(command: &Command, attempt: u32) -> Result<()> {
     match command.act_on(attempt) {
         Act::Ok | Act::Unknown => Ok(()),
         Act::Retry => Err(Error::retry("told to fail")),
+        Act::Reject if Slip::RejectRetried.is_made() => Err(Error::retry("told to refuse")),
         Act::Reject => Err(Error::reject("told to refuse")),
+        Act::Panic if Slip::PanicEndsProcess.is_made() => std::process::exit(7),
         Act::Panic => panic!("told to panic"),
         Act::Exit => std::process::exit(7),
         Act::Sleep => {

@@ -32,6 +32,26 @@ async fn batcher(batch: Batch<Message<Command>>, cx: Context) -> Result<BatchOut
     Ok(outcome)
 }
 
+/// Messages together, with one outcome: a wrong worker, for mutants.
+#[nephos::function]
+async fn together(event: Event, cx: Context) -> Result<()> {
+    let nephos::event::Data::Queue(messages) = &event.data else {
+        return Err(Error::reject("not an event of a queue"));
+    };
+    let mut outcome = Ok(());
+    for message in messages {
+        let handled = match serde_json::from_slice::<Command>(&message.body.bytes) {
+            Ok(command) => {
+                observe(&cx, &command.tag, message.attempt, &message.id, Value::Null).await?;
+                act(&command, message.attempt).await
+            }
+            Err(error) => Err(Error::reject(format!("not a command: {error}"))),
+        };
+        outcome = outcome.and(handled);
+    }
+    outcome
+}
+
 /// Records of a stream.
 #[nephos::function]
 async fn reader(record: Record<Command>, cx: Context) -> Result<()> {
@@ -106,6 +126,7 @@ async fn stored(event: Event, cx: Context) -> Result<()> {
 nephos::main!(
     worker,
     batcher,
+    together,
     reader,
     notified,
     notified_too,

@@ -7,6 +7,7 @@ use nephos_core::app::{App, ObjectEventKind, QueueSpec, Resource, Trigger};
 use nephos_core::event::ChangeKind;
 
 use super::Fault;
+use crate::probe::{self, Slip};
 
 pub(super) fn wrong(mut app: App, fault: Fault) -> App {
     match fault {
@@ -49,18 +50,51 @@ pub(super) fn wrong(mut app: App, fault: Fault) -> App {
             function.max_instances = 1;
             function.concurrency = 1;
         }),
-        Fault::FilterDropped | Fault::RoutesMoved | Fault::BatchOfOne => {
-            for trigger in app
-                .functions
-                .values_mut()
-                .flat_map(|function| function.on.iter_mut())
-            {
-                wrong_trigger(trigger, fault);
-            }
+        Fault::FilterDropped | Fault::BatchOfOne => wrong_triggers(&mut app, fault),
+        Fault::RouteForAll => app.functions.values_mut().for_each(|function| {
+            function.on.push(Trigger::Http {
+                method: None,
+                path: "/{*rest}".to_owned(),
+            });
+        }),
+        Fault::BatchAsOne => {
+            app.functions = std::mem::take(&mut app.functions)
+                .into_values()
+                .map(|function| (probe::TOGETHER.to_owned(), function))
+                .collect();
         }
+        Fault::FailureShared => app
+            .functions
+            .values_mut()
+            .for_each(|function| function.env.clear()),
+        Fault::RejectRetried => slip(&mut app, Slip::RejectRetried),
+        Fault::PanicEndsProcess => {
+            // Alone in its batch, so that what was handled beside it is not handled again.
+            wrong_triggers(&mut app, Fault::BatchOfOne);
+            slip(&mut app, Slip::PanicEndsProcess);
+        }
+        Fault::PanicTold => slip(&mut app, Slip::PanicTold),
+        Fault::QueryHidden => slip(&mut app, Slip::QueryHidden),
+        Fault::StatusFlattened => slip(&mut app, Slip::StatusFlattened),
         _ => {}
     }
     app
+}
+
+fn slip(app: &mut App, slip: Slip) {
+    for function in app.functions.values_mut() {
+        function
+            .env
+            .insert(probe::SLIP.to_owned(), slip.name().to_owned());
+    }
+}
+
+fn wrong_triggers(app: &mut App, fault: Fault) {
+    for function in app.functions.values_mut() {
+        for trigger in &mut function.on {
+            wrong_trigger(trigger, fault);
+        }
+    }
 }
 
 fn wrong_trigger(trigger: &mut Trigger, fault: Fault) {
@@ -82,7 +116,6 @@ fn wrong_trigger(trigger: &mut Trigger, fault: Fault) {
         (Fault::FilterDropped, Trigger::Table { events, .. }) => {
             *events = [ChangeKind::Inserted, ChangeKind::Modified, ChangeKind::Removed].into();
         }
-        (Fault::RoutesMoved, Trigger::Http { path, .. }) => *path = format!("/moved{path}"),
         (
             Fault::BatchOfOne,
             Trigger::Queue { batch, .. } | Trigger::Stream { batch, .. } | Trigger::Table { batch, .. },

@@ -10,7 +10,7 @@ use nephos_core::Result;
 use nephos_core::resource::bucket::{Bucket, BucketCapabilities, BucketDriver, SignedMethod};
 use object_store::ObjectStore;
 
-use super::{EXTRA, Fault, longer, store};
+use super::{EXTRA, Fault, longer, signed, store};
 
 #[derive(Debug)]
 struct Wrong {
@@ -33,6 +33,15 @@ pub(super) fn driver(inner: Bucket, fault: Fault) -> Arc<dyn BucketDriver> {
         fault,
         asked: AtomicUsize::new(0),
     })
+}
+
+/// What is wrong with a bucket, if it is one of these.
+pub(super) fn fault(bucket: &Bucket) -> Option<Fault> {
+    bucket
+        .driver()
+        .as_any()
+        .downcast_ref::<Wrong>()
+        .map(|wrong| wrong.fault)
 }
 
 #[async_trait]
@@ -63,7 +72,10 @@ impl BucketDriver for Wrong {
         match self.fault {
             Fault::PretendsCapability => Ok("http://localhost/signed".to_owned()),
             Fault::SignedForAnyMethod => driver.signed_url(SignedMethod::Put, key, expires_in).await,
-            Fault::SignedForAnyKey => driver.signed_url(method, "b", expires_in).await,
+            Fault::SignedForOtherKey => driver.signed_url(method, "b", expires_in).await,
+            Fault::SignedForAnyKey | Fault::SignatureIgnored => {
+                signed::url(self.inner.clone(), key, self.fault).await
+            }
             Fault::SignedForLong => {
                 let longest = self.inner.capabilities().max_signed_url;
                 driver

@@ -23,7 +23,11 @@ struct Wrong {
     fault: Fault,
     asked: AtomicUsize,
     acked: Mutex<HashSet<Receipt>>,
+    sent: Journal,
 }
+
+/// What was sent, by queue: it outlives a crash.
+pub(super) type Journal = Arc<Mutex<Vec<(String, Vec<Outgoing>)>>>;
 
 pub(super) fn wrong(inner: Queue, fault: Fault) -> Queue {
     let name = inner.name().to_owned();
@@ -31,12 +35,27 @@ pub(super) fn wrong(inner: Queue, fault: Fault) -> Queue {
 }
 
 pub(super) fn driver(inner: Queue, fault: Fault) -> Arc<dyn QueueDriver> {
+    journaled(inner, fault, Journal::default())
+}
+
+/// The same; what is sent is noted in `sent`.
+pub(super) fn journaled(inner: Queue, fault: Fault, sent: Journal) -> Arc<dyn QueueDriver> {
     Arc::new(Wrong {
+        sent,
         inner,
         fault,
         asked: AtomicUsize::new(0),
         acked: Mutex::default(),
     })
+}
+
+/// What is wrong with a queue, if it is one of these.
+pub(super) fn fault(queue: &Queue) -> Option<Fault> {
+    queue
+        .driver()
+        .as_any()
+        .downcast_ref::<Wrong>()
+        .map(|wrong| wrong.fault)
 }
 
 /// A body made wrong.
@@ -122,10 +141,14 @@ impl QueueDriver for Wrong {
         match self.fault {
             Fault::EmptyBodyLost => wrong.retain(|message| !message.body.bytes.is_empty()),
             Fault::SentTwice => wrong.extend_from_slice(&wrong.clone()),
-            Fault::GroupIgnored => wrong.reverse(),
+            Fault::GroupReversed => wrong.reverse(),
             Fault::BatchLosesLast => drop(wrong.pop()),
             _ => {}
         }
+        self.sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((self.inner.name().to_owned(), wrong.clone()));
         let driver = self.inner.driver();
         let mut ids = if wrong.is_empty() {
             Vec::new()

@@ -106,7 +106,6 @@ impl Wrong {
         let (fault, wrong) = (self.fault, Self::new(Arc::clone(&self.inner), self.fault));
         let metas = listed.map(move |meta| meta.map(|meta| wrong.meta(meta)));
         match fault {
-            Fault::ListOmits => metas.skip(1).boxed(),
             Fault::PageSkips if from_offset => metas.skip(1).boxed(),
             Fault::OrderReversed => stream::once(metas.collect::<Vec<_>>())
                 .flat_map(|metas| stream::iter(metas.into_iter().rev()))

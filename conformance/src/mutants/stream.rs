@@ -33,6 +33,15 @@ pub(super) fn driver(inner: Stream, fault: Fault) -> Arc<dyn StreamDriver> {
     })
 }
 
+/// What is wrong with a stream, if it is one of these.
+pub(super) fn fault(stream: &Stream) -> Option<Fault> {
+    stream
+        .driver()
+        .as_any()
+        .downcast_ref::<Wrong>()
+        .map(|wrong| wrong.fault)
+}
+
 impl Wrong {
     fn remembered(&self) -> Position {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -54,6 +63,7 @@ impl StreamDriver for Wrong {
     }
 
     async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {
+        let asked = batch.len();
         let mut batch = batch.to_vec();
         for record in &mut batch {
             match self.fault {
@@ -72,6 +82,7 @@ impl StreamDriver for Wrong {
         if self.fault == Fault::IdsReversed {
             sequences.reverse();
         }
+        sequences.resize(asked, "lost".to_owned());
         Ok(sequences)
     }
 

@@ -42,6 +42,7 @@ impl TopicDriver for Wrong {
     }
 
     async fn publish_batch(&self, batch: &[Publication]) -> Result<Vec<String>> {
+        let asked = batch.len();
         let mut batch = batch.to_vec();
         for notification in &mut batch {
             match self.fault {
@@ -57,6 +58,7 @@ impl TopicDriver for Wrong {
         if self.fault == Fault::IdsSame {
             ids.fill("same".to_owned());
         }
+        ids.resize(asked, "lost".to_owned());
         Ok(ids)
     }
 

@@ -7,6 +7,7 @@ use nephos_core::event::{Payload, Record};
 use nephos_core::resource::stream::{Append, Position, Stream};
 
 use crate::harness::{Capabilities, Harness};
+use crate::mutants::portable;
 use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
@@ -21,7 +22,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("stream.append.order-per-key", "a device's readings stay in order", "Kinesis and Kafka documentation", OrderReversed, order, needs readable, refused),
     rule!("stream.append.sequences-in-order", "a sequence belongs to the record that it was returned for", "Nephos", IdsReversed, sequences, needs readable, refused),
     rule!("stream.append.any-number", "a driver splits what its provider limits", "Go CDK drivertest", BatchLosesLast, many, needs readable, refused),
-    rule!("stream.append.empty-key-is-refused", "without a key there is no order", "Kinesis documentation", Phantom, empty_key, needs readable, refused),
+    rule!("stream.append.empty-key-is-refused", "without a key there is no order", "Kinesis documentation", RefusalLeftOut, empty_key, needs readable, refused),
     rule!(
         "stream.append.too-large-is-refused",
         "a record is refused before it is sent",
@@ -154,8 +155,9 @@ async fn many(harness: Subject) -> Verdict {
 
 async fn empty_key(harness: Subject) -> Verdict {
     let stream = open(&harness).await?;
+    let none = portable::partition_key(&stream, "");
     ensure_fails!(
-        stream.append(Append::new("", "x")).await,
+        stream.append(Append::new(none, "x")).await,
         InvalidArgument,
         "an empty partition key"
     );

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nephos_core::resource::bucket::Bucket;
 
 use crate::harness::Harness;
+use crate::mutants::portable;
 use crate::rule::{Rule, Verdict, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
@@ -22,7 +23,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "bucket.list.prefix-is-any-text",
         "a prefix need not end at a slash",
         "Go CDK drivertest",
-        ListOmits,
+        PrefixBySegments,
         prefix
     ),
     rule!(
@@ -57,7 +58,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "bucket.list.limit-of-zero-is-refused",
         "a page that cannot move on loops for ever",
         "Nephos",
-        Phantom,
+        RefusalLeftOut,
         zero
     ),
     rule!(
@@ -78,9 +79,10 @@ async fn put_all(bucket: &Bucket, keys: &[&str]) -> Verdict {
 
 /// All keys, by pages.
 async fn walk(bucket: &Bucket, prefix: &str, limit: usize) -> Result<Vec<String>, crate::rule::Violation> {
+    let prefix = portable::prefix(bucket, prefix);
     let (mut keys, mut after) = (Vec::new(), None);
     for _ in 0..100 {
-        let page = bucket.list(prefix, after.as_deref(), limit).await?;
+        let page = bucket.list(&prefix, after.as_deref(), limit).await?;
         ensure!(
             page.objects.len() <= limit,
             "a page of {limit} holds {}",
@@ -191,7 +193,8 @@ async fn changing(harness: Subject) -> Verdict {
 
 async fn zero(harness: Subject) -> Verdict {
     let bucket = harness.bucket().await?;
-    ensure_fails!(bucket.list("", None, 0).await, InvalidArgument, "a limit of 0");
+    let none = portable::limit(&bucket, 0);
+    ensure_fails!(bucket.list("", None, none).await, InvalidArgument, "a limit of 0");
     let one = bucket.list("", None, 1).await?;
     ensure_eq!(
         (one.objects.len(), one.next),

@@ -17,10 +17,10 @@ fn declared(capabilities: &Capabilities) -> bool {
 }
 
 pub(in crate::rules) const RULES: &[Rule] = &[
-    rule!("bucket.signed-url.works", "a browser uploads and downloads without credentials", "Go CDK drivertest", SignedForAnyKey, works, needs declared, refused),
+    rule!("bucket.signed-url.works", "a browser uploads and downloads without credentials", "Go CDK drivertest", SignedForOtherKey, works, needs declared, refused),
     rule!("bucket.signed-url.for-its-method-only", "a link to read must not write", "Go CDK drivertest", SignedForAnyMethod, method, needs declared, refused),
     rule!("bucket.signed-url.for-its-key-only", "a link to one object must not open another", "Go CDK drivertest", SignedForAnyKey, key, needs declared, refused),
-    rule!("bucket.signed-url.tampered-is-refused", "a link without its signature is no link", "Go CDK drivertest", SignedForAnyKey, tampered, needs declared, refused),
+    rule!("bucket.signed-url.tampered-is-refused", "a link without its signature is no link", "Go CDK drivertest", SignatureIgnored, tampered, needs declared, refused),
     rule!("bucket.signed-url.expires", "a link that is passed on must not live for ever", "Go CDK drivertest", SignedForLong, expires, needs declared, refused),
     rule!("bucket.signed-url.too-long-is-refused", "a link that dies early is worse than none", "Nephos", LimitNotHeld, too_long, needs declared, refused),
 ];

@@ -17,7 +17,7 @@ fn declared(capabilities: &Capabilities) -> bool {
 }
 
 pub(in crate::rules) const RULES: &[Rule] = &[
-    rule!("queue.group.keeps-order", "an order's update must not overtake its creation", "Dapr certification", GroupIgnored, order, needs declared, refused),
+    rule!("queue.group.keeps-order", "an order's update must not overtake its creation", "Dapr certification", GroupReversed, order, needs declared, refused),
     rule!("queue.group.blocks-behind-a-lease", "one group is handled one after the other", "Dapr certification", GroupIgnored, blocks, needs declared, refused),
     rule!("queue.group.blocks-behind-a-nack", "what failed is tried again before what follows it", "Dapr certification", GroupIgnored, blocks_nacked, needs declared, refused),
 ];

@@ -7,6 +7,7 @@ use nephos_core::resource::queue::Outgoing;
 
 use super::{BRIEF, LONG, WAIT, next, open, texts};
 use crate::harness::Harness;
+use crate::mutants::portable;
 use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
@@ -38,7 +39,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "queue.receive.max-of-zero-is-refused",
         "asking for nothing is a mistake of the caller",
         "Nephos",
-        Phantom,
+        RefusalLeftOut,
         zero
     ),
     rule!(
@@ -103,7 +104,7 @@ async fn at_most(harness: Subject) -> Verdict {
 async fn zero(harness: Subject) -> Verdict {
     let queue = open(&*harness).await?;
     ensure_fails!(
-        queue.receive(0, LONG, BRIEF).await,
+        queue.receive(portable::max(&queue, 0), LONG, BRIEF).await,
         InvalidArgument,
         "a receive of at most 0"
     );

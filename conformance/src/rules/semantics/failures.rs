@@ -25,7 +25,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.panic.is-not-the-hosts-end",
         "a panic must not take other invocations with it",
         "DESIGN, semantics",
-        SentTwice,
+        PanicEndsProcess,
         panic_alone
     ),
     rule!(
@@ -67,14 +67,14 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.host.redelivers-after-it-was-killed",
         "a power cut loses no event",
         "DESIGN, budgets",
-        BatchLosesLast,
+        CrashLosesQueue,
         killed
     ),
     rule!(
         "semantics.host.does-not-repeat-what-was-acknowledged",
         "what was done before a power cut is not done again",
         "DESIGN, budgets",
-        SentTwice,
+        CrashForgetsAcks,
         killed_once
     ),
     rule!(
@@ -248,7 +248,12 @@ async fn killed(harness: Subject) -> Verdict {
             let all = |scene: &super::scene::Scene| {
                 commands.iter().all(|command| !scene.of(&command.tag).is_empty())
             };
-            scene.finally("all 12 messages", all).await?;
+            scene.settle(all).await?;
+            ensure!(
+                all(scene),
+                "of 12 messages some were lost with the host; {}",
+                scene.story()
+            );
             ensure!(scene.dead.is_empty(), "nothing failed, but {}", scene.story());
             Ok(())
         })

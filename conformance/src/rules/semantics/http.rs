@@ -19,28 +19,28 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.http.path-parameters-query-and-body",
         "a request arrives as it was sent",
         "functions-framework-conformance",
-        RoutesMoved,
+        QueryHidden,
         request
     ),
     rule!(
         "semantics.http.status-and-headers",
         "an answer arrives as it was given",
         "functions-framework-conformance",
-        RoutesMoved,
+        StatusFlattened,
         status
     ),
     rule!(
         "semantics.http.unknown-route-is-404",
         "a path that no function has must not reach one",
         "functions-framework-conformance",
-        RoutesMoved,
+        RouteForAll,
         unknown
     ),
     rule!(
         "semantics.http.panic-is-500-and-tells-nothing",
         "the reason is for the log, not for strangers",
         "functions-framework-conformance",
-        RoutesMoved,
+        PanicTold,
         panic
     ),
 ];

@@ -41,7 +41,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.stream.goes-on-behind-a-dead-letter",
         "one bad record must not stop a stream for ever",
         "Kinesis documentation",
-        ErrorFactsLost,
+        OrderReversed,
         stream_goes_on
     ),
     rule!(

@@ -52,7 +52,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.reject.dead-letters-at-once",
         "what can never work must not be tried again",
         "DESIGN, semantics",
-        DeadLettersElsewhere,
+        RejectRetried,
         reject
     ),
     rule!(
@@ -66,14 +66,14 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.batch.one-of-n-each-record",
         "one bad message must not hold up the others, nor repeat them",
         "DESIGN, semantics",
-        SentTwice,
+        BatchAsOne,
         one_of_n
     ),
     rule!(
         "semantics.batch.one-of-n-outcome",
         "a batch handler says which of its messages failed",
         "DESIGN, semantics",
-        SentTwice,
+        BatchAsOne,
         one_of_n_outcome
     ),
     rule!(
@@ -87,7 +87,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.batch.undecodable-dead-letters-alone",
         "bytes that never decode must not block their neighbours",
         "DESIGN, semantics",
-        BodyTruncated,
+        BatchAsOne,
         undecodable
     ),
     rule!(
@@ -103,6 +103,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "DESIGN, semantics",
         InvocationIdsSame,
         invocation
+    ),
+    rule!(
+        "semantics.context.function",
+        "code that two functions share tells in its log which of them ran",
+        "AWS Lambda context object",
+        FunctionHidden,
+        function
     ),
 ];
 
@@ -408,6 +415,20 @@ async fn invocation(harness: Subject) -> Verdict {
                 !a.is_empty() && a != b,
                 "two invocations have the ids {a:?} and {b:?}"
             );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn function(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::ok("a")]).await?;
+            scene
+                .until("an invocation", |scene| !scene.seen.is_empty())
+                .await?;
+            ensure_eq!(scene.of("a")[0].function, "worker", "the function's own name");
             Ok(())
         })
     })

@@ -19,6 +19,8 @@ use crate::rule::{Verdict, Violation};
 const PATIENCE: Duration = Duration::from_secs(12);
 /// How long nothing more may happen.
 const QUIET: Duration = Duration::from_millis(1200);
+/// How long nothing happens before it is taken for the end.
+const CALM: Duration = Duration::from_secs(5);
 /// How long one look waits.
 const LOOK: Duration = Duration::from_millis(150);
 const LEASE: Duration = Duration::from_secs(60);
@@ -118,6 +120,24 @@ impl Scene {
                 self.story()
             );
         }
+    }
+
+    /// Waits until it is so or a while has passed in which nothing more happened, for a rule that says itself what is missing.
+    pub(crate) async fn settle(&mut self, so: impl Fn(&Self) -> bool + Send) -> Verdict {
+        let deadline = Instant::now() + PATIENCE;
+        let (mut known, mut quiet) = (0, Instant::now() + CALM);
+        while !so(self) && Instant::now() < deadline.min(quiet) {
+            self.look().await?;
+            let now = self.seen.len() + self.dead.len();
+            if now != known {
+                (known, quiet) = (now, Instant::now() + CALM);
+            }
+        }
+        let deadline = Instant::now() + QUIET;
+        while Instant::now() < deadline {
+            self.look().await?;
+        }
+        Ok(())
     }
 
     /// Waits until it is so, and then a while to see that nothing more happens.

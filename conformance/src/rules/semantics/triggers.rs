@@ -30,7 +30,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.topic.subscribers-fail-alone",
         "one subscriber's failure is not another's",
         "Dapr certification",
-        OneAttempt,
+        FailureShared,
         fail_alone
     ),
     rule!("semantics.topic.filter", "a subscriber sees only what it asked for", "SNS documentation", FilterDropped, filter, needs attributes, filter_refused),
