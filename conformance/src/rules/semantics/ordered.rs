@@ -45,6 +45,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         stream_goes_on
     ),
     rule!(
+        "semantics.stream.gives-up-only-what-was-tried",
+        "a record that waited behind a bad one has done nothing wrong",
+        "Kinesis documentation",
+        OrderReversed,
+        stream_gives_up
+    ),
+    rule!(
         "semantics.table.changes-in-order-with-images",
         "a view is built from what was and what is",
         "DynamoDB Streams documentation",
@@ -217,6 +224,35 @@ async fn stream_goes_on(harness: Subject) -> Verdict {
     .await
 }
 
+async fn stream_gives_up(harness: Subject) -> Verdict {
+    let mut app = stream();
+    for function in app.functions.values_mut() {
+        function.retry.attempts = 1;
+    }
+    play(&harness, app, |scene| {
+        Box::pin(async move {
+            let (bad, good) = (Command::new("b", Act::Retry, 0), Command::ok("c"));
+            append(scene, &[Command::ok("a"), bad, good]).await?;
+            scene
+                .settle(|scene| scene.seen.len() >= 3 && !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(
+                scene.order(),
+                ["a", "b", "c"],
+                "the order of records that are tried once, of which the second fails"
+            );
+            let dead = scene.dead_letter()?;
+            ensure!(
+                dead.body.contains("\"b\""),
+                "the dead letter holds the record that failed; {}",
+                scene.story()
+            );
+            Ok(())
+        })
+    })
+    .await
+}
+
 fn table(kinds: &[ChangeKind]) -> App {
     let mut app = probe::app();
     let schema = TableSchema {
@@ -293,9 +329,7 @@ async fn table_stops(harness: Subject) -> Verdict {
                     .put(&json!({"id": id, "command": Command::new(id, act, 1)}))
                     .await?;
             }
-            scene
-                .finally("all three", |scene| !scene.of("c").is_empty())
-                .await?;
+            scene.settle(|scene| !scene.of("c").is_empty()).await?;
             ensure_eq!(
                 scene.order(),
                 ["a", "b", "b", "c"],
