@@ -126,6 +126,8 @@ pub trait Deployment: Debug + Send + Sync + 'static {
     fn gateway(&self) -> Option<String>;
     /// Ends whatever runs the app as abruptly as can be (`kill -9`, where it is a process), and starts it again on the same state.
     async fn crash_and_restart(&self) -> Result<()>;
+    /// Ends whatever runs the app in order, as an update or a scaler does, and starts it again on the same state.
+    async fn stop_and_restart(&self) -> Result<()>;
     /// Removes it.
     async fn remove(&self) -> Result<()>;
 }

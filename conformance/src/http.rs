@@ -32,11 +32,23 @@ impl Answer {
 
 /// Sends one request.
 pub(crate) async fn call(method: &str, url: &str, body: &str) -> Result<Answer, Violation> {
+    call_with(method, url, body, &[]).await
+}
+
+/// Sends one request with headers.
+pub(crate) async fn call_with(
+    method: &str,
+    url: &str,
+    body: &str,
+    headers: &[(&str, &str)],
+) -> Result<Answer, Violation> {
     let failed =
         |error: &dyn std::fmt::Display| Violation::new(format!("{method} {url} has no answer: {error}"));
-    let request = http::Request::builder()
-        .method(method)
-        .uri(url)
+    let mut request = http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request
         .body(Full::new(Bytes::from(body.to_owned())))
         .map_err(|error| failed(&error))?;
     let client = Client::builder(TokioExecutor::new()).build_http();

@@ -95,6 +95,8 @@ pub enum Fault {
     CopyMissingWorks,
     /// A copy changes with its source.
     CopyAliases,
+    /// An object that is copied to itself loses its content.
+    SelfCopyEmpties,
     /// Keys are lower-cased.
     KeyLowercased,
     /// The second part of an upload is lost.
@@ -203,10 +205,16 @@ pub enum Fault {
     PanicEndsProcess,
     /// The function: what a panic said is in the answer.
     PanicTold,
+    /// The app: its functions' processes are used again.
+    IsolationIgnored,
+    /// The function: it is not given the trace.
+    TraceHidden,
     /// The function: it is not given the query.
     QueryHidden,
     /// The function: the status of its answer is always 200.
     StatusFlattened,
+    /// The stop: it is a crash.
+    StopKills,
     /// The crash: what waits in a queue is lost.
     CrashLosesQueue,
     /// The crash: acknowledgements are lost.

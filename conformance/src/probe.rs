@@ -31,6 +31,8 @@ pub enum Slip {
     PanicEndsProcess,
     /// What a panic said is answered.
     PanicTold,
+    /// The trace is not seen.
+    TraceHidden,
     /// The query of a request is not seen.
     QueryHidden,
     /// All answers have the status 200.
@@ -45,6 +47,7 @@ impl Slip {
             Self::RejectRetried => "reject-retried",
             Self::PanicEndsProcess => "panic-ends-process",
             Self::PanicTold => "panic-told",
+            Self::TraceHidden => "trace-hidden",
             Self::QueryHidden => "query-hidden",
             Self::StatusFlattened => "status-flattened",
         }

@@ -90,6 +90,18 @@ async fn notified_too(notification: Notification<Command>, cx: Context) -> Resul
     act(&notification.body, cx.attempt()).await
 }
 
+/// Notifications of any kind: tells all that it was given.
+#[nephos::function]
+async fn hearer(event: Event, cx: Context) -> Result<()> {
+    let nephos::event::Data::Topic(heard) = &event.data else {
+        return Err(Error::reject("not an event of a topic"));
+    };
+    let note = json!({
+        "content_type": heard.body.content_type, "bytes": heard.body.bytes.to_vec(), "attributes": heard.attributes,
+    });
+    observe(&cx, "heard", cx.attempt(), &heard.id, note).await
+}
+
 /// Changes of a table; the item's attribute `command` tells what to do.
 #[nephos::function]
 async fn changed(change: Change<Value>, cx: Context) -> Result<()> {
@@ -130,6 +142,7 @@ nephos::main!(
     reader,
     notified,
     notified_too,
+    hearer,
     changed,
     stored,
     access::prober,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// `/items/{id}` tells the request, `/status/{code}` answers with the code, anything else panics.
 #[nephos::function]
-pub(crate) async fn web(request: http::Request, _cx: Context) -> Result<Response> {
+pub(crate) async fn web(request: http::Request, cx: Context) -> Result<Response> {
     let params = request
         .extensions()
         .get::<PathParams>()
@@ -45,5 +45,15 @@ pub(crate) async fn web(request: http::Request, _cx: Context) -> Result<Response
     response
         .headers_mut()
         .insert("x-probe", "answered".parse().or_reject("no header")?);
+    if let Some(parent) = cx
+        .trace()
+        .parent
+        .as_ref()
+        .filter(|_| !Slip::TraceHidden.is_made())
+    {
+        response
+            .headers_mut()
+            .insert("x-probe-trace", parent.parse().or_reject("no header")?);
+    }
     Ok(response)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nephos_core::app::{App, ObjectEventKind, QueueSpec, Resource, Trigger};
+use nephos_core::app::{App, Isolation, ObjectEventKind, QueueSpec, Resource, Trigger};
 use nephos_core::event::ChangeKind;
 
 use super::Fault;
@@ -67,6 +67,11 @@ pub(super) fn wrong(mut app: App, fault: Fault) -> App {
             .functions
             .values_mut()
             .for_each(|function| function.env.clear()),
+        Fault::IsolationIgnored => app
+            .functions
+            .values_mut()
+            .for_each(|function| function.isolation = Isolation::Process),
+        Fault::TraceHidden => slip(&mut app, Slip::TraceHidden),
         Fault::RejectRetried => slip(&mut app, Slip::RejectRetried),
         Fault::PanicEndsProcess => {
             // Alone in its batch, so that what was handled beside it is not handled again.

@@ -96,6 +96,13 @@ impl Deployment for Wrong {
         Ok(())
     }
 
+    async fn stop_and_restart(&self) -> Result<()> {
+        if self.fault == Fault::StopKills {
+            return self.inner.crash_and_restart().await;
+        }
+        self.inner.stop_and_restart().await
+    }
+
     async fn remove(&self) -> Result<()> {
         self.inner.remove().await
     }

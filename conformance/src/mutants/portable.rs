@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 
+use nephos_core::Result;
 use nephos_core::resource::bucket::Bucket;
-use nephos_core::resource::queue::Queue;
+use nephos_core::resource::queue::{Outgoing, Queue};
 use nephos_core::resource::stream::Stream;
+use nephos_core::resource::table::{Table, Write};
 
-use super::{Fault, bucket, queue, stream};
+use super::{Fault, bucket, queue, stream, table};
 
 /// A key; without what no key may have, where that is not refused.
 pub(crate) fn key<'a>(bucket: &Bucket, key: &'a str) -> Cow<'a, str> {
@@ -43,6 +45,26 @@ pub(crate) fn limit(bucket: &Bucket, limit: usize) -> usize {
 /// How many messages to receive; one, where none is not refused.
 pub(crate) fn max(queue: &Queue, max: usize) -> usize {
     at_least_one(queue::fault(queue), max)
+}
+
+/// Sends a batch; one by one up to the first that is refused, where a batch is not looked at as a whole.
+pub(crate) async fn send_batch(queue: &Queue, batch: Vec<Outgoing>) -> Result<Vec<String>> {
+    if queue::fault(queue) != Some(Fault::BatchNotAtomic) {
+        return queue.send_batch(batch).await;
+    }
+    let mut ids = Vec::new();
+    for message in batch {
+        ids.push(queue.send(message).await?);
+    }
+    Ok(ids)
+}
+
+/// Writes of a batch; the last one only, where two of one key are not refused.
+pub(crate) fn of_one_key(table: &Table, mut writes: Vec<Write>) -> Vec<Write> {
+    if table::fault(table) == Some(Fault::RefusalLeftOut) {
+        writes.drain(..writes.len().saturating_sub(1));
+    }
+    writes
 }
 
 /// A partition key; one for all, where none is not refused.

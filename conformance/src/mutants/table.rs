@@ -44,6 +44,15 @@ pub(super) fn driver(inner: Table, fault: Fault) -> Arc<dyn TableDriver> {
     })
 }
 
+/// What is wrong with a table, if it is one of these.
+pub(super) fn fault(table: &Table) -> Option<Fault> {
+    table
+        .driver()
+        .as_any()
+        .downcast_ref::<Wrong>()
+        .map(|wrong| wrong.fault)
+}
+
 impl Wrong {
     fn is_key(&self, name: &str) -> bool {
         let schema = self.inner.driver().schema();

@@ -23,6 +23,9 @@ const ORDER: &str = "NEPHOS_CONFORMANCE_HOST";
 /// How long an engine may take to stop in order.
 const STOP: Duration = Duration::from_secs(3);
 
+/// How long one may take that has to finish what is in flight.
+const DRAIN: Duration = Duration::from_secs(15);
+
 /// What the process runs.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
@@ -87,6 +90,21 @@ struct Running {
     child: Child,
     addresses: Addresses,
     resources: Arc<Resources>,
+}
+
+impl Running {
+    /// Stops it in order; if that takes longer than `within`, kills it and is `false`.
+    async fn stop(mut self, within: Duration) -> Result<bool> {
+        drop(self.child.stdin.take());
+        if tokio::time::timeout(within, self.child.wait()).await.is_ok() {
+            return Ok(true);
+        }
+        self.child
+            .kill()
+            .await
+            .map_err(|error| broken("the engine cannot be killed").caused_by(error))?;
+        Ok(false)
+    }
 }
 
 impl LocalDeployment {
@@ -193,18 +211,21 @@ impl Deployment for LocalDeployment {
         Ok(())
     }
 
+    async fn stop_and_restart(&self) -> Result<()> {
+        let _one_at_a_time = self.stopping.lock().await;
+        let running = self.take().ok_or_else(|| broken("the app is not running"))?;
+        if !running.stop(DRAIN).await? {
+            return Err(broken("the engine did not stop in time").with("within_s", DRAIN.as_secs()));
+        }
+        let again = spawn(&self.app, &self.order).await?;
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(again);
+        Ok(())
+    }
+
     async fn remove(&self) -> Result<()> {
         let _one_at_a_time = self.stopping.lock().await;
-        let Some(mut running) = self.take() else {
-            return Ok(());
-        };
-        drop(running.child.stdin.take());
-        if tokio::time::timeout(STOP, running.child.wait()).await.is_err() {
-            running
-                .child
-                .kill()
-                .await
-                .map_err(|error| broken("the engine cannot be killed").caused_by(error))?;
+        if let Some(running) = self.take() {
+            running.stop(STOP).await?;
         }
         Ok(())
     }

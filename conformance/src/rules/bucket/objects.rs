@@ -138,6 +138,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         copy_missing
     ),
     rule!(
+        "bucket.copy.to-itself-keeps-the-object",
+        "a copy whose target turns out to be its source must not destroy it",
+        "OpenDAL behaviour tests",
+        SelfCopyEmpties,
+        copy_self
+    ),
+    rule!(
         "bucket.copy.does-not-alias",
         "a copy stays what it is when its source changes",
         "Go CDK drivertest",
@@ -406,6 +413,18 @@ async fn copy_no_alias(harness: Subject) -> Verdict {
         bucket.get("to").await?,
         "old",
         "the copy after its source was deleted"
+    );
+    Ok(())
+}
+
+async fn copy_self(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    bucket.put("a", "content").await?;
+    bucket.copy("a", "a").await?;
+    ensure_eq!(
+        bucket.get("a").await?,
+        "content",
+        "an object that was copied to itself"
     );
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::stream::{self, StreamExt as _};
 use nephos_core::resource::bucket::{Bucket, PutOptionsExt};
 
 use crate::harness::Harness;
-use crate::rule::{Rule, Verdict, rule};
+use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
 type Subject = Arc<dyn Harness>;
@@ -40,6 +40,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "Go CDK drivertest",
         BrokenUploadKept,
         broken_keeps
+    ),
+    rule!(
+        "bucket.put-stream.dropped-leaves-nothing",
+        "a handler that runs out of time in an upload leaves no half of it",
+        "object_store multipart tests",
+        UploadVisibleEarly,
+        dropped
     ),
     rule!(
         "bucket.put-stream.shows-when-complete",
@@ -173,6 +180,44 @@ async fn invisible(harness: Subject) -> Verdict {
         bucket.head("a").await?.size,
         16 * MIB as u64,
         "the size when complete"
+    );
+    Ok(())
+}
+
+async fn dropped(harness: Subject) -> Verdict {
+    let bucket = harness.bucket().await?;
+    bucket.put("old", "as it was").await?;
+    for key in ["new", "old"] {
+        let (asked, was_asked) = tokio::sync::oneshot::channel();
+        let mut asked = Some(asked);
+        // Two parts, and then a sender that says no more.
+        let content = chunks(17).into_iter();
+        let content = stream::iter(content).chain(stream::poll_fn(move |_| {
+            asked.take().map(|asked| asked.send(()));
+            std::task::Poll::Pending
+        }));
+        let uploader = bucket.clone();
+        let upload =
+            tokio::spawn(async move { uploader.put_stream(key, content, PutOptionsExt::default()).await });
+        was_asked.await.map_err(Violation::new)?;
+        upload.abort();
+        // Over when the task is, whatever its end.
+        drop(upload.await);
+    }
+    ensure_fails!(
+        bucket.get("new").await,
+        NotFound,
+        "an object whose upload was dropped"
+    );
+    ensure_eq!(
+        bucket.get("old").await?,
+        "as it was",
+        "the object over which an upload was dropped"
+    );
+    ensure_eq!(
+        bucket.list("", None, 10).await?.objects.len(),
+        1,
+        "objects listed after dropped uploads"
     );
     Ok(())
 }

@@ -9,6 +9,7 @@ use nephos_core::resource::queue::Outgoing;
 
 use super::{BRIEF, LONG, drain, next, open, texts};
 use crate::harness::Harness;
+use crate::mutants::portable;
 use crate::rule::{Rule, Verdict, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
@@ -79,6 +80,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "Go CDK drivertest",
         BatchLosesLast,
         many
+    ),
+    rule!(
+        "queue.batch.too-large-sends-none",
+        "a batch that is refused may be sent again without repeating half of it",
+        "Nephos",
+        BatchNotAtomic,
+        too_large_in_batch
     ),
     rule!(
         "queue.delay.hides-the-message",
@@ -167,6 +175,23 @@ async fn too_large(harness: Subject) -> Verdict {
         texts(&queue.receive(1, LONG, BRIEF).await?).len(),
         0,
         "messages after the refusal"
+    );
+    Ok(())
+}
+
+async fn too_large_in_batch(harness: Subject) -> Verdict {
+    let queue = open(&*harness).await?;
+    let size = queue.capabilities().max_message_bytes + 1;
+    let batch = vec!["small".into(), "x".repeat(size).into(), "small too".into()];
+    ensure_fails!(
+        portable::send_batch(&queue, batch).await,
+        ResourceExhausted,
+        "a batch with a message of {size} bytes"
+    );
+    ensure_eq!(
+        texts(&queue.receive(10, LONG, BRIEF).await?),
+        Vec::<String>::new(),
+        "messages of a batch that was refused"
     );
     Ok(())
 }

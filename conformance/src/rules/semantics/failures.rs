@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nephos_core::app::Isolation;
+
 use super::jobs;
 use super::scene::play;
 use crate::harness::Harness;
@@ -76,6 +78,20 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "DESIGN, budgets",
         CrashForgetsAcks,
         killed_once
+    ),
+    rule!(
+        "semantics.host.finishes-what-is-in-flight-when-stopped",
+        "an update of the app interrupts no handler",
+        "AWS Lambda and Cloud Run documentation",
+        StopKills,
+        stopped
+    ),
+    rule!(
+        "semantics.isolation.fresh-process-each-time",
+        "what one invocation leaves behind, another must not find",
+        "DESIGN, the manifest",
+        IsolationIgnored,
+        isolated
     ),
     rule!(
         "semantics.host.runs-side-by-side",
@@ -215,7 +231,7 @@ async fn nothing_lost(harness: Subject) -> Verdict {
                 let seen: BTreeSet<_> = scene.seen.iter().map(|seen| seen.tag.as_str()).collect();
                 seen.len() >= 31 && scene.dead.len() >= 6
             };
-            scene.finally("all 31 messages", settled).await?;
+            scene.settle(settled).await?;
             for command in &commands {
                 let expected = match command.act {
                     Act::Ok | Act::Reject => 1,
@@ -278,6 +294,48 @@ async fn killed_once(harness: Subject) -> Verdict {
                 [1, 1, 1],
                 "how often each message was handled"
             );
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn stopped(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::sleep("a", 1500, 0)]).await?;
+            scene
+                .until("the invocation", |scene| !scene.seen.is_empty())
+                .await?;
+            scene.deployment.stop_and_restart().await?;
+            scene.send(&[Command::ok("b")]).await?;
+            scene
+                .finally("the message after the restart", |scene| !scene.of("b").is_empty())
+                .await?;
+            ensure_eq!(
+                scene.times(["a", "b"]),
+                [1, 1],
+                "how often a message was handled whose handler ran at the stop, and one after it"
+            );
+            ensure!(scene.dead.is_empty(), "nothing failed, but {}", scene.story());
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn isolated(harness: Subject) -> Verdict {
+    let app = jobs("worker", 1, |function| function.isolation = Isolation::Invocation);
+    play(&harness, app, |scene| {
+        Box::pin(async move {
+            let commands: Vec<_> = (0..5).map(|n| Command::ok(n.to_string())).collect();
+            scene.send(&commands).await?;
+            scene
+                .finally("five invocations", |scene| scene.seen.len() >= 5)
+                .await?;
+            ensure_eq!(scene.seen.len(), 5, "invocations");
+            let pids: BTreeSet<_> = scene.seen.iter().map(|seen| seen.pid).collect();
+            ensure_eq!(pids.len(), 5, "processes of five invocations");
             Ok(())
         })
     })

@@ -30,6 +30,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         status
     ),
     rule!(
+        "semantics.http.trace-reaches-the-handler",
+        "one request is followed through all that it calls",
+        "W3C Trace Context",
+        TraceHidden,
+        trace
+    ),
+    rule!(
         "semantics.http.unknown-route-is-404",
         "a path that no function has must not reach one",
         "functions-framework-conformance",
@@ -61,11 +68,15 @@ fn app() -> App {
 }
 
 async fn call(scene: &Scene, method: &str, path: &str, body: &str) -> Result<Answer, Violation> {
+    http::call(method, &url(scene, path)?, body).await
+}
+
+fn url(scene: &Scene, path: &str) -> Result<String, Violation> {
     let gateway = scene
         .deployment
         .gateway()
         .ok_or_else(|| Violation::new("the deployment has HTTP triggers but no gateway"))?;
-    http::call(method, &format!("{}{path}", gateway.trim_end_matches('/')), body).await
+    Ok(format!("{}{path}", gateway.trim_end_matches('/')))
 }
 
 async fn request(harness: Subject) -> Verdict {
@@ -100,6 +111,31 @@ async fn status(harness: Subject) -> Verdict {
                     "a header of the answer with status {code}"
                 );
             }
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn trace(harness: Subject) -> Verdict {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    play(&harness, app(), |scene| {
+        Box::pin(async move {
+            let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+            let url = url(scene, "/status/200")?;
+            let answer = http::call_with("GET", &url, "", &[("traceparent", &parent)]).await?;
+            ensure_eq!(answer.status, 200, "the status; {}", answer.text());
+            let seen = answer
+                .headers
+                .get("x-probe-trace")
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
+            // A target may put a span of its own between; the trace is the same.
+            ensure_eq!(
+                seen.split('-').nth(1),
+                Some(TRACE),
+                "the trace of `{seen}`, which the handler saw"
+            );
             Ok(())
         })
     })

@@ -88,9 +88,7 @@ async fn fan_out(harness: Subject) -> Verdict {
                 .topic("news")?
                 .publish_json(&Command::ok("a"))
                 .await?;
-            scene
-                .finally("two invocations", |scene| scene.seen.len() >= 2)
-                .await?;
+            scene.settle(|scene| scene.seen.len() >= 2).await?;
             let mut functions: Vec<_> = scene.of("a").iter().map(|seen| seen.function.as_str()).collect();
             functions.sort_unstable();
             ensure_eq!(

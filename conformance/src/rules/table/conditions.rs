@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{plain, sorted};
 use crate::harness::Harness;
+use crate::mutants::portable;
 use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
@@ -76,6 +77,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "Dapr bulk operations",
         ErrorFactsLost,
         names
+    ),
+    rule!(
+        "table.batch.one-key-twice-is-refused",
+        "which of two writes of one item is the last would differ by target",
+        "DynamoDB documentation",
+        RefusalLeftOut,
+        twice
     ),
     rule!(
         "table.batch.too-many-are-refused",
@@ -337,6 +345,30 @@ async fn too_many(harness: Subject) -> Verdict {
         table.get::<Value>("0").await?,
         None,
         "the first item after the refusal"
+    );
+    Ok(())
+}
+
+async fn twice(harness: Subject) -> Verdict {
+    let table = plain(&*harness).await?;
+    for second in [
+        put(json!({"id": "a", "n": 2})),
+        Write::Delete {
+            key: "a".into(),
+            condition: Condition::Always,
+        },
+    ] {
+        let writes = portable::of_one_key(&table, vec![put(json!({"id": "a", "n": 1})), second]);
+        ensure_fails!(
+            table.write_batch(writes).await,
+            InvalidArgument,
+            "a batch with two writes of one key"
+        );
+    }
+    ensure_eq!(
+        table.get::<Value>("a").await?,
+        None,
+        "the item of a batch that was refused"
     );
     Ok(())
 }

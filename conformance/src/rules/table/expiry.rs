@@ -20,6 +20,7 @@ fn declared(capabilities: &Capabilities) -> bool {
 pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("table.ttl.expires", "a session ends by itself", "Dapr state stores", TtlIgnored, expires, needs declared, refused),
     rule!("table.ttl.expired-is-absent", "an expired lock can be taken again, and an expired item is not listed", "Dapr state stores", TtlIgnored, absent, needs declared, refused),
+    rule!("table.ttl.rewriting-removes-it", "what was kept for good must not vanish by the time of an earlier write", "DynamoDB documentation", PutMerges, rewritten, needs declared, refused),
     rule!("table.ttl.bad-value-is-refused", "an item that can never expire is a mistake found late", "Dapr state stores", SchemaLost, bad, needs declared, refused),
 ];
 
@@ -98,6 +99,20 @@ async fn absent(harness: Subject) -> Verdict {
         table.get::<Value>("a").await?,
         Some(json!({"id": "a", "n": 2})),
         "the item that took its place"
+    );
+    Ok(())
+}
+
+async fn rewritten(harness: Subject) -> Verdict {
+    let table = expiring(&*harness).await?;
+    table.put(&item(&harness, 1)).await?;
+    let kept = json!({"id": "a", "n": 2});
+    table.put(&kept).await?;
+    harness.pass(TTL + Duration::from_secs(1)).await;
+    ensure_eq!(
+        table.get::<Value>("a").await?,
+        Some(kept),
+        "an item that was written again without time to live"
     );
     Ok(())
 }
