@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{CloudEvent, attributes, body, build, builder, json_extension, json_text, resource_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{
-    Attributes, Data, Email, Envelope, Event, Notification, ObjectCreated, ObjectDeleted, ObjectEvent,
-    Payload, Raw, TriggerKind,
+    Attributes, AuthEvent, Data, Email, Envelope, Event, Notification, ObjectCreated, ObjectDeleted,
+    ObjectEvent, Payload, Raw, TriggerKind,
 };
 
 /// The attributes that a notification's publisher set, a JSON object of text.
@@ -60,7 +60,7 @@ pub(super) fn decode(mut event: CloudEvent, kind: TriggerKind) -> Result<Event> 
         TriggerKind::Topic => (&TOPIC_OWN[..], Data::Topic(read_topic(&mut event)?)),
         TriggerKind::Schedule => (&[][..], Data::Schedule(body::json(&mut event)?)),
         TriggerKind::Email => (&EMAIL_OWN[..], Data::Email(Box::new(read_email(&mut event)?))),
-        TriggerKind::Auth => (&[][..], Data::Auth(body::json(&mut event)?)),
+        TriggerKind::Auth => (&[][..], Data::Auth(Box::new(read_auth(&mut event)?))),
         TriggerKind::Voice => (&[][..], Data::Voice(body::json(&mut event)?)),
         _ => {
             let schema = event.dataschema().cloned();
@@ -156,6 +156,21 @@ fn read_email(event: &mut CloudEvent) -> Result<Email> {
     let envelope: Envelope = json_extension(event, ENVELOPE)?.unwrap_or_default();
     let (_, source) = body::take(event)?;
     parse(envelope, source)
+}
+
+/// The step stands in the type, by which senders and routers go, and in the data, by which handlers go.
+fn read_auth(event: &mut CloudEvent) -> Result<AuthEvent> {
+    let auth: AuthEvent = body::json(event)?;
+    if event.ty().strip_prefix(super::AUTH_PREFIX) == Some(auth.stage.name()) {
+        return Ok(auth);
+    }
+    Err(Error::new(
+        ErrorKind::Decode,
+        "cloudevents.decode",
+        "the event's type names another step than its data",
+    )
+    .with("type", event.ty())
+    .with("stage", auth.stage.name()))
 }
 
 #[cfg(feature = "email")]

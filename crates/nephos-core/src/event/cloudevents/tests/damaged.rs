@@ -34,6 +34,21 @@ fn bad_ids(event: &Event) -> Vec<&str> {
 }
 
 #[test]
+fn a_step_that_type_and_data_name_differently_is_refused() {
+    let of = |ty: &str| {
+        read(json!([event(
+            ty,
+            "1",
+            &json!({"data": {"stage": "before_token"}})
+        )]))
+    };
+    assert!(of("dev.nephos.auth.before_token").is_ok());
+    let error = of("dev.nephos.auth.after_sign_in").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.to_string().contains("stage=before_token"), "{error}");
+}
+
+#[test]
 fn a_bad_record_fails_alone_under_its_id() {
     let good = json!({"data": {"key": {"partition": "a"}, "new": {"face_id": "a"}}});
     let event = read(json!([
