@@ -7,7 +7,12 @@ use http::StatusCode;
 use nephos_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-/// A core error as JSON. Nothing is lost but the types of its causes, of which the text stays.
+/// The most causes of an error that are kept. They are a list on the wire and a chain in memory, which ends one call inside another:
+/// a list of a stranger's length would end the host's stack, and with it the host.
+pub const MAX_CAUSES: usize = 64;
+
+/// A core error as JSON. Nothing is lost but the types of its causes, of which the text stays, and those behind the first
+/// [`MAX_CAUSES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireError {
     /// The kind.
@@ -22,7 +27,7 @@ pub struct WireError {
     pub context: Vec<(String, String)>,
     /// Whether the same call may succeed when it is made again.
     pub retryable: bool,
-    /// The causes' texts, outermost first.
+    /// The causes' texts, outermost first; those behind the first [`MAX_CAUSES`] are not kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
 }
@@ -68,6 +73,7 @@ impl From<WireError> for Error {
         let cause = wire
             .causes
             .into_iter()
+            .take(MAX_CAUSES)
             .rev()
             .fold(None, |source, text| Some(Box::new(Cause { text, source })));
         match cause {

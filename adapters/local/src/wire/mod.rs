@@ -12,7 +12,7 @@ use nephos_core::resource::ResourceKind;
 use nephos_core::{Error, ErrorKind, Result, TraceContext};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-pub use self::error::{WireError, kind_of_status, problem, status_of_kind};
+pub use self::error::{MAX_CAUSES, WireError, kind_of_status, problem, status_of_kind};
 pub use self::queue::{
     AckBody, ExtendBody, NackBody, PeekBody, ReceiveBody, ReceiveReply, SendBody, WireMessage, WireOutgoing,
     WireReceived,

@@ -9,7 +9,7 @@ use nephos_core::{Error, ErrorKind, TraceContext};
 use proptest::prelude::*;
 
 use super::{
-    KIND_EVENT, Meta, PATH_PARAMS, SecretReply, TIMEOUT_MS, WireError, decode_path_params,
+    KIND_EVENT, MAX_CAUSES, Meta, PATH_PARAMS, SecretReply, TIMEOUT_MS, WireError, decode_path_params,
     encode_path_params, kind_of_status, millis, object_path, problem, resource_path, status_of_kind,
     strip_reserved,
 };
@@ -38,6 +38,14 @@ const KINDS: [ErrorKind; 18] = [
 fn there_and_back(error: &Error) -> Error {
     let json = serde_json::to_vec(&WireError::from(error)).unwrap();
     serde_json::from_slice::<WireError>(&json).unwrap().into()
+}
+
+#[test]
+fn a_chain_of_causes_without_end_is_cut_and_does_not_end_the_stack() {
+    let mut wire = WireError::from(&Error::new(ErrorKind::Handler, "handler", "it failed"));
+    wire.causes = (0..1_000_000).map(|cause| cause.to_string()).collect();
+    let kept = WireError::from(&Error::from(wire.clone())).causes;
+    assert_eq!(kept, wire.causes[..MAX_CAUSES]);
 }
 
 #[test]
