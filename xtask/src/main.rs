@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask setup | test | ci | bench | docs`.
+//! The project's own commands: `cargo xtask setup | test | ci | bench | fuzz | docs`.
 
 mod bench;
 mod ci;
 mod docs;
+mod fuzz;
 mod test;
 
 use std::path::PathBuf;
@@ -37,6 +38,14 @@ enum Task {
         #[arg(long, value_name = "PROGRAM")]
         nephos: Option<PathBuf>,
     },
+    /// Feed damaged input to everything that decodes bytes of others, and stop at what breaks a promise.
+    Fuzz {
+        /// One target (a file of `fuzz/fuzz_targets`); all if none is named.
+        target: Option<String>,
+        /// How long each target runs.
+        #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+    },
     /// Serve the peer of the HTTP benchmark until killed; the first line printed is its address.
     #[command(hide = true)]
     PeerHyper {
@@ -70,6 +79,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test => test::run(),
         Task::Ci => ci::run(),
         Task::Bench { subject, nephos } => bench::run(subject, nephos),
+        Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Task::PeerHyper { port } => bench::peer::serve(port),
         Task::Docs => docs::run(),
     }

@@ -27,7 +27,7 @@ const NAMES_IN_CORE: &[Allowed] = &[
 static METADATA: LazyLock<Metadata> = LazyLock::new(|| shell::metadata().unwrap());
 
 static SOURCES: LazyLock<Vec<SourceFile>> = LazyLock::new(|| {
-    let folders = ["crates", "adapters", "conformance", "examples", "xtask"];
+    let folders = ["crates", "adapters", "conformance", "examples", "fuzz", "xtask"];
     let files = source::rust_files(&shell::root(), &folders).unwrap();
     for folder in folders {
         let found = files.iter().any(|file| file.path.starts_with(folder));
