@@ -48,7 +48,7 @@ pub(crate) fn run(only: Option<&str>, seconds: u32) -> Result<()> {
         }
     }
     if findings.is_empty() {
-        println!("xtask fuzz: ok: {} targets, {seconds} s each", targets.len());
+        println!("xtask fuzz: ok: {} target(s), {seconds} s each", targets.len());
         return Ok(());
     }
     Err(Error::Other(format!(

@@ -137,10 +137,11 @@ fn cron(text: &str) -> Result<Cron, ScheduleError> {
         let wrong = wrong_field(&parser, &fields);
         ScheduleError::new(format!("`{text}` is not a cron schedule{wrong}"), FORM)
     })?;
-    // Only a day and a month together can name a date that does not exist; the search for the next one is not free.
+    // Only fields of the date can name one that does not exist (`30 2`, or `+`, which is no day of the week at all); the search for the next
+    // one is not free.
     let dated = fields
-        .get(2..4)
-        .is_some_and(|fields| fields.iter().all(|field| *field != "*"));
+        .get(2..)
+        .is_some_and(|fields| fields.iter().any(|field| *field != "*"));
     if dated
         && cron
             .find_next_occurrence(&DateTime::<Utc>::UNIX_EPOCH, false)
@@ -240,10 +241,12 @@ mod tests {
             "`* * *` has 3 cron fields, not five"
         );
         assert_eq!(Schedule::parse("@daily").unwrap_err().help, "write \"0 0 * * *\"");
-        assert_eq!(
-            Schedule::parse("0 0 30 2 *").unwrap_err().message,
-            "`0 0 30 2 *` never comes true"
-        );
+        for never in ["0 0 30 2 *", "0 5 * * +", "0 0 31 4,6 ?"] {
+            assert_eq!(
+                Schedule::parse(never).unwrap_err().message,
+                format!("`{never}` never comes true")
+            );
+        }
     }
 
     #[test]
