@@ -205,6 +205,8 @@ pub enum Fault {
     PanicEndsProcess,
     /// The function: what a panic said is in the answer.
     PanicTold,
+    /// The function: a report of an unknown record fails one record only.
+    UnknownIsOwn,
     /// The app: its functions' processes are used again.
     IsolationIgnored,
     /// The function: it is not given the trace.

@@ -37,6 +37,8 @@ pub enum Slip {
     QueryHidden,
     /// All answers have the status 200.
     StatusFlattened,
+    /// A failure of a record that is not in the batch counts as one of the record that reported it.
+    UnknownIsOwn,
 }
 
 impl Slip {
@@ -50,6 +52,7 @@ impl Slip {
             Self::TraceHidden => "trace-hidden",
             Self::QueryHidden => "query-hidden",
             Self::StatusFlattened => "status-flattened",
+            Self::UnknownIsOwn => "unknown-is-own",
         }
     }
 

@@ -5,7 +5,7 @@ mod act;
 mod web;
 
 use nephos::prelude::*;
-use nephos_conformance::probe::{Act, Command};
+use nephos_conformance::probe::{Act, Command, Slip};
 use serde_json::{Value, json};
 
 use self::act::{act, observe};
@@ -24,7 +24,11 @@ async fn batcher(batch: Batch<Message<Command>>, cx: Context) -> Result<BatchOut
     for message in &batch {
         observe(&cx, &message.body.tag, message.attempt, &message.id, Value::Null).await?;
         if message.body.act_on(message.attempt) == Act::Unknown {
-            outcome.retry("no-such-id", "told to report a record that is not in the batch");
+            let id = match Slip::UnknownIsOwn.is_made() {
+                true => message.id.as_str(),
+                false => "no-such-id",
+            };
+            outcome.retry(id, "told to report a record that is not in the batch");
         } else if let Err(error) = act(&message.body, message.attempt).await {
             outcome.fail(&message.id, error);
         }

@@ -78,6 +78,7 @@ pub(super) fn wrong(mut app: App, fault: Fault) -> App {
             wrong_triggers(&mut app, Fault::BatchOfOne);
             slip(&mut app, Slip::PanicEndsProcess);
         }
+        Fault::UnknownIsOwn => slip(&mut app, Slip::UnknownIsOwn),
         Fault::PanicTold => slip(&mut app, Slip::PanicTold),
         Fault::QueryHidden => slip(&mut app, Slip::QueryHidden),
         Fault::StatusFlattened => slip(&mut app, Slip::StatusFlattened),

@@ -80,7 +80,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "semantics.batch.unknown-id-retries-all",
         "a report that makes no sense must not acknowledge what it meant",
         "AWS Lambda partial batch response",
-        OneAttempt,
+        UnknownIsOwn,
         unknown_id
     ),
     rule!(

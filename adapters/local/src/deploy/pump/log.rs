@@ -264,8 +264,8 @@ impl LogPump {
                 done = position;
                 continue;
             };
-            if error.kind() == ErrorKind::Cancelled {
-                // It only waited behind one that failed: it was not tried.
+            if error.kind() == ErrorKind::Cancelled && Some(position) != head {
+                // It only waited behind one that failed: it was not tried. The head waits for none, so there the error is the handler's own.
                 self.advance(done, 0).await?;
                 return Ok(Step::Again(Duration::ZERO));
             }

@@ -204,8 +204,9 @@ impl MessagePump {
             Err(error) => Outcome::Failed(error),
         };
         let mut failures: HashMap<String, Arc<Error>> = HashMap::new();
+        let alone = letters.len() == 1;
         // Which of several messages is to blame is not known: none is given up before it has failed alone.
-        let blame_unknown = matches!(outcome, Outcome::Failed(_)) && letters.len() > 1;
+        let blame_unknown = matches!(outcome, Outcome::Failed(_)) && !alone;
         match outcome {
             Outcome::Failed(error) => {
                 let error = Arc::new(error);
@@ -230,8 +231,9 @@ impl MessagePump {
                 settlement.acks.push(letter.receipt);
                 continue;
             };
-            // A record that only waited behind one that failed was not tried: that is no reason to give it up.
-            let tried = error.kind() != ErrorKind::Cancelled;
+            // A record that only waited behind one that failed was not tried: that is no reason to give it up. Alone it waits for none, and the error
+            // is the handler's own.
+            let tried = error.kind() != ErrorKind::Cancelled || alone;
             let last = tried && !blame_unknown && letter.attempt >= self.feed.spec.retry.attempts;
             if error.disposition() == Disposition::Reject || last {
                 let dead = match &self.source {
