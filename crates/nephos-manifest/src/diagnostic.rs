@@ -43,6 +43,8 @@ pub enum ProblemKind {
     InvalidPath,
     /// Two functions on one route.
     RouteClash,
+    /// Two functions on one step of sign-in, or on one voice skill.
+    TriggerClash,
     /// A schedule or time zone that is none.
     InvalidSchedule,
     /// A target that there is not.
@@ -81,6 +83,7 @@ impl ProblemKind {
             Self::AmbiguousTrigger => "ambiguous_trigger",
             Self::InvalidPath => "invalid_path",
             Self::RouteClash => "route_clash",
+            Self::TriggerClash => "trigger_clash",
             Self::InvalidSchedule => "invalid_schedule",
             Self::UnknownTarget => "unknown_target",
             Self::UnknownFunction => "unknown_function",

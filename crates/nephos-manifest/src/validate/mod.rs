@@ -1,5 +1,6 @@
 //! From merged values to an [`App`]. Everything is looked at; nothing stops at the first mistake.
 
+mod clash;
 mod function;
 mod name;
 pub(crate) mod reader;
@@ -62,6 +63,7 @@ pub(crate) fn app(checker: &mut Checker<'_>, root: &Table, known_targets: &[&str
         }
     }
     route::check(checker, &functions);
+    clash::check(checker, &functions);
     usage::check(checker, &functions, &resources);
     let targets = target::read(checker, &root, known_targets);
     dead_letters(checker, &functions, &mut resources);

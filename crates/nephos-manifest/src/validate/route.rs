@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use nephos_core::app::{FunctionSpec, Trigger};
 
+use super::clash::{Clash, Place};
 use super::reader::{Checker, Field};
 use crate::diagnostic::{Problem, ProblemKind};
-use crate::spans::{Part, Path};
 use crate::suggest;
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -153,9 +153,6 @@ fn structure(path: &str) -> String {
         .join("/")
 }
 
-/// A trigger's place: the function and the index in its `on`.
-type Place<'f> = (&'f str, usize);
-
 /// Reports two triggers on one route. One lookup for each route: the time grows with their number, not its square.
 pub(super) fn check(checker: &mut Checker<'_>, functions: &BTreeMap<String, FunctionSpec>) {
     let mut routes: HashMap<String, Vec<(Option<&str>, Place<'_>)>> = HashMap::new();
@@ -182,28 +179,12 @@ pub(super) fn check(checker: &mut Checker<'_>, functions: &BTreeMap<String, Func
 }
 
 fn clash(checker: &mut Checker<'_>, first: Place<'_>, second: Place<'_>, method: Option<&str>, path: &str) {
-    let functions = Path::Key(&Path::Root, "function");
-    let locate = |(name, index): Place<'_>| {
-        let function = Path::Key(&functions, name);
-        let on = Path::Key(&function, "on");
-        let trigger = Path::Index(&on, index);
-        checker.locate(&Path::Key(&trigger, "http"), Part::Value)
-    };
     let route = method.map_or_else(|| path.to_owned(), |method| format!("{method} {path}"));
-    let who = if first.0 == second.0 {
-        format!("function `{}` has the route `{route}` twice", first.0)
-    } else {
-        format!(
-            "functions `{}` and `{}` are both on the route `{route}`",
-            first.0, second.0
-        )
+    let clash = Clash {
+        kind: ProblemKind::RouteClash,
+        key: "http",
+        what: format!("the route `{route}`"),
+        help: "change one path or method; parameters' names do not tell routes apart, and no method means any",
     };
-    let problem = Problem::new(ProblemKind::RouteClash, who)
-        .help(
-            "change one path or method; parameters' names do not tell routes apart, and no method means any"
-                .to_owned(),
-        )
-        .at(locate(second), format!("`{}` here", second.0))
-        .at(locate(first), format!("`{}` here", first.0));
-    checker.add(problem);
+    super::clash::report(checker, first, second, clash);
 }

@@ -35,6 +35,6 @@ macro_rules! cases {
 cases! {
     syntax duplicate_key unknown_key unknown_kind_of_resource odd_key missing_app missing_table_key wrong_type bare_number
     wrong_unit out_of_range bad_name long_name name_of_two_kinds unknown_resource wrong_kind implicit_queue_is_taken access
-    trigger_kinds trigger_choices dead_letter dead_letter_of_its_own route_clash path schedule time_zone email environment_names bucket_elsewhere
-    credentials table_attributes target
+    trigger_kinds trigger_choices dead_letter dead_letter_of_its_own route_clash trigger_clash path schedule time_zone email environment_names
+    bucket_elsewhere credentials table_attributes target
 }
