@@ -5,6 +5,7 @@ mod feeds;
 mod holdings;
 mod offline;
 mod options;
+mod outside;
 mod state;
 
 use std::collections::BTreeMap;

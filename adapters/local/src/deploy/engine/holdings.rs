@@ -18,6 +18,7 @@ use nephos_core::resource::topic::TopicDriver;
 use nephos_core::resource::{Binding, Drivers, ExternalBuckets, Resources};
 use nephos_core::{Error, ErrorKind, Result};
 
+use super::outside::Outside;
 use super::state::StateFolder;
 use super::{Options, new_token};
 use crate::deploy::api::{ResourceRegistry, Tokens};
@@ -57,7 +58,7 @@ pub(super) async fn start_s3(
         .unwrap_or_else(|| SocketAddr::from((options.others, 0)));
     let server = S3Server::start(address, &state.s3(), credentials).await?;
     for spec in embedded(&app) {
-        server.create_bucket(&outside_name(spec)?)?;
+        server.create_bucket(&Outside::of(spec)?.name)?;
     }
     if stand_in(&mut app, &server.endpoint()) {
         app.resources
@@ -89,22 +90,6 @@ fn embedded(app: &App) -> impl Iterator<Item = &BucketSpec> {
     })
 }
 
-/// The bucket's name in its own store: the host of its URL.
-fn outside_name(spec: &BucketSpec) -> Result<String> {
-    let url = spec.url.as_deref().unwrap_or_default();
-    url::Url::parse(url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                "engine.start",
-                "a bucket with an endpoint needs a URL that names it; write `url = \"s3://name\"`",
-            )
-            .with("url", url)
-        })
-}
-
 /// All of an app's embedded resources.
 #[derive(Debug)]
 pub(super) struct Holdings {
@@ -133,7 +118,7 @@ impl Holdings {
         let mut registry = ResourceRegistry::default();
         let mut buckets = BTreeMap::new();
         // The engine's own handles: buckets that the host stands in for are opened where they are.
-        let mut own = BTreeMap::new();
+        let mut own: BTreeMap<String, Arc<dyn BucketDriver>> = BTreeMap::new();
         let mut bindings = Vec::new();
         for (name, resource) in &app.resources {
             let mut url = None;
@@ -150,14 +135,14 @@ impl Holdings {
                 }
                 Resource::Bucket(spec) => match (s3, spec.endpoint.as_deref()) {
                     (Some((server, _)), Some(endpoint)) if endpoint == server.endpoint() => {
-                        own.insert(name.clone(), server.create_bucket(&outside_name(spec)?)?);
+                        let outside = Outside::of(spec)?;
+                        let bucket = server.create_bucket(&outside.name)?;
+                        own.insert(name.clone(), outside.driver(bucket));
                     }
                     (None, Some(EMBEDDED)) => {
-                        let outside = outside_name(spec)?;
-                        own.insert(
-                            name.clone(),
-                            FolderBucket::open(&outside, &state.s3().join(&outside))?,
-                        );
+                        let outside = Outside::of(spec)?;
+                        let bucket = FolderBucket::open(&outside.name, &state.s3().join(&outside.name))?;
+                        own.insert(name.clone(), outside.driver(bucket));
                     }
                     _ => {
                         url.clone_from(&spec.url);
@@ -283,7 +268,7 @@ impl SecretDriver for Made {
 #[derive(Debug)]
 struct Embedded {
     registry: ResourceRegistry,
-    own: BTreeMap<String, FolderBucket>,
+    own: BTreeMap<String, Arc<dyn BucketDriver>>,
 }
 
 fn open<T: ?Sized>(drivers: &BTreeMap<String, Arc<T>>, binding: &Binding) -> Result<Arc<T>> {
@@ -300,7 +285,7 @@ fn open<T: ?Sized>(drivers: &BTreeMap<String, Arc<T>>, binding: &Binding) -> Res
 impl Drivers for Embedded {
     fn bucket(&self, binding: &Binding) -> Result<Arc<dyn BucketDriver>> {
         match self.own.get(&binding.name) {
-            Some(bucket) => Ok(Arc::new(bucket.clone())),
+            Some(bucket) => Ok(Arc::clone(bucket)),
             None => open(&self.registry.buckets, binding),
         }
     }
