@@ -81,7 +81,7 @@ async fn notified(notification: Notification<Command>, cx: Context) -> Result<()
 }
 
 /// A second subscriber.
-#[nephos::function(name = "notified-too")]
+#[nephos::function]
 async fn notified_too(notification: Notification<Command>, cx: Context) -> Result<()> {
     observe(
         &cx,

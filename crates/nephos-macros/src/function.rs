@@ -48,7 +48,23 @@ fn name(options: TokenStream, signature: &Signature) -> Result<LitStr> {
         Ok(())
     });
     parser.parse2(options)?;
-    Ok(name.unwrap_or_else(|| LitStr::new(&signature.ident.unraw().to_string(), signature.ident.span())))
+    if let Some(name) = name {
+        return Ok(name);
+    }
+    let span = signature.ident.span();
+    match default_name(&signature.ident) {
+        name if name.is_empty() => Err(Error::new(
+            span,
+            "underscores alone make no name for nephos.toml; add `name = \"…\"`",
+        )),
+        name => Ok(LitStr::new(&name, span)),
+    }
+}
+
+/// The manifest's names have hyphens, as every target takes those; Rust's have underscores. Ones at the ends, which only silence a warning, are
+/// no part of the name.
+fn default_name(function: &Ident) -> String {
+    function.unraw().to_string().trim_matches('_').replace('_', "-")
 }
 
 fn constructor(function: &ItemFn, name: &LitStr) -> Result<TokenStream> {
@@ -130,4 +146,26 @@ fn arguments(signature: &Signature) -> Result<Vec<&PatType>> {
             },
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ident, Span, default_name};
+
+    #[test]
+    fn underscores_become_hyphens_and_a_raw_identifier_is_its_word() {
+        for (function, name) in [
+            ("recognise", "recognise"),
+            ("place_order", "place-order"),
+            ("_place_order_", "place-order"),
+            ("v2_of_it", "v2-of-it"),
+        ] {
+            assert_eq!(default_name(&Ident::new(function, Span::call_site())), name);
+        }
+        assert_eq!(default_name(&Ident::new_raw("match", Span::call_site())), "match");
+        assert_eq!(
+            default_name(&Ident::new_raw("place_order", Span::call_site())),
+            "place-order"
+        );
+    }
 }

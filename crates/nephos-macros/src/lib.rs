@@ -17,8 +17,8 @@ use proc_macro::TokenStream;
 /// - `async fn name(event: E, cx: Context) -> R`
 /// - `fn name() -> S`, where `S` is a whole HTTP service such as `axum::Router`; it is built once, when the process starts.
 ///
-/// The function's name in nephos.toml is its name here, to the letter (`recognise`, `order_placed`); `#[nephos::function(name = "order-placed")]`
-/// gives it another.
+/// The function's name in nephos.toml is its name here with hyphens for underscores: `place_order` is `[function.place-order]`.
+/// `#[nephos::function(name = "take-order")]` gives it another.
 #[proc_macro_attribute]
 pub fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     function::expand(options.into(), item.into()).into()

@@ -71,14 +71,17 @@ fn no_handler(
     infos: &BTreeMap<&str, &FunctionInfo>,
 ) -> Problem {
     let help = match suggest::nearest(name, unclaimed).and_then(|near| infos.get(near)) {
-        // Rust's names have no hyphens, the manifest's no underscores.
+        // The manifest's names have no underscores; the attribute writes hyphens for them, a name that is given stays as it is.
         Some(near) if near.name.replace('_', "-") == name => format!(
-            "write `#[nephos::function(name = \"{name}\")]` on `{}`{}",
+            "name the handler `{}`{} with hyphens: `{name}`",
             near.name,
             place(near)
         ),
         Some(near) => format!("did you mean `{}`{}?", near.name, place(near)),
-        None => format!("write a handler `{name}` and name it in `nephos::main!`, or remove it here"),
+        None => format!(
+            "write a handler `{}` and name it in `nephos::main!`, or remove it here",
+            name.replace('-', "_")
+        ),
     };
     let functions = Path::Key(&Path::Root, "function");
     let origin = layers.locate(&Path::Key(&functions, name), Part::Key);

@@ -110,7 +110,7 @@ fn a_function_without_a_handler_is_placed_at_its_name() {
     assert_eq!(
         problems(&[raw("resize")]),
         [
-            "9:11 the binary has no function `take-order` | write a handler `take-order` and name it in `nephos::main!`, or \
+            "9:11 the binary has no function `take-order` | write a handler `take_order` and name it in `nephos::main!`, or \
              remove it here"
         ]
     );
@@ -132,8 +132,8 @@ fn an_underscore_for_a_hyphen_is_told_how_to_be_named() {
     assert_eq!(
         problems(&[raw("resize"), message("take_order")]),
         [
-            "9:11 the binary has no function `take-order` | write `#[nephos::function(name = \"take-order\")]` on `take_order` \
-             (src/main.rs:10)"
+            "9:11 the binary has no function `take-order` | name the handler `take_order` (src/main.rs:10) with hyphens: \
+             `take-order`"
         ]
     );
 }

@@ -19,7 +19,7 @@ async fn of_event_and_context(_tick: Tick, cx: Context) {
     assert_eq!(cx.attempt(), 1);
 }
 
-#[nephos::function(name = "whole-batch")]
+#[nephos::function(name = "all-readings")]
 async fn whole_batch(batch: Batch<Record<String>>) -> Result<BatchOutcome> {
     let mut outcome = BatchOutcome::new();
     if let Some(first) = batch.first() {
@@ -63,8 +63,9 @@ mod program {
 
 fn main() {
     let named = |function: nephos::Function| function.info().name.clone();
-    assert_eq!(named(__nephos_function_of_event()), "of_event");
-    assert_eq!(named(__nephos_function_whole_batch()), "whole-batch");
+    assert_eq!(named(__nephos_function_of_event()), "of-event");
+    assert_eq!(named(__nephos_function_of_event_and_context()), "of-event-and-context");
+    assert_eq!(named(__nephos_function_whole_batch()), "all-readings");
     assert_eq!(named(inner::__nephos_function_match()), "match");
     let site = __nephos_function_site();
     assert_eq!(site.info().trigger, Some(nephos::TriggerKind::Http));
