@@ -7,6 +7,7 @@ mod offline;
 mod options;
 mod outside;
 mod state;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -45,8 +46,6 @@ use self::holdings::Holdings;
 use self::options::{check_exposure, listen, local_addr, wants_smtp};
 use self::state::{RunFolder, StateFolder};
 
-/// How often retention and time to live are looked after.
-const SWEEP: Duration = Duration::from_secs(2);
 /// How often it is looked whether everything has settled.
 const SETTLED_CHECK: Duration = Duration::from_millis(20);
 
@@ -181,7 +180,8 @@ impl Engine {
                 intake_stop.clone(),
             )));
         }
-        intake.push(tokio::spawn(sweep(
+        intake.push(tokio::spawn(sweep::run(
+            Arc::clone(&app),
             store,
             activities.clone(),
             intake_stop.clone(),
@@ -295,19 +295,6 @@ impl Engine {
 async fn joined(task: JoinHandle<()>) {
     if let Err(error) = task.await {
         tracing::error!(%error, "a part of the host ended badly");
-    }
-}
-
-async fn sweep(store: Store, activities: Activities, stop: CancellationToken) {
-    loop {
-        if let Err(error) = store.sweep().await {
-            let message = format!("what has expired could not be removed: {}", error.chain());
-            activities.trouble(message);
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(SWEEP) => {}
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::deploy::schedule::{Ticker, Timetable};
 use crate::deploy::store::{Clock, EmbeddedQueue, Store};
 
 /// How long an inbox keeps what nobody handles.
-const INBOX_RETENTION: Duration = Duration::from_secs(14 * 24 * 3600);
+pub(super) const INBOX_RETENTION: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// A log that a trigger follows.
 #[derive(Debug)]

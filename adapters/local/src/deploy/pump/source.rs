@@ -1,6 +1,6 @@
 //! What feeds the inboxes: bucket events, ticks, e-mails and emitted events, each to every trigger that it fits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +16,9 @@ use crate::deploy::bucket::{EventSink, Occurrence};
 use crate::deploy::store::Store;
 use crate::events::{decode_delivery, encode_event};
 use crate::wire::EVENT_JSON;
+
+/// What the names of all inboxes begin with; no queue of an app can have such a name.
+pub const INBOXES: &str = "inbox/";
 
 /// The inbox of a function's trigger: kept by the trigger's content, so that a manifest whose triggers change order keeps its events.
 #[must_use]
@@ -49,7 +52,34 @@ pub fn inbox(function: &str, trigger: &Trigger) -> String {
         }
         Trigger::Http { path, .. } => format!("http/{path}"),
     };
-    format!("inbox/{function}/{name}")
+    format!("{INBOXES}{function}/{name}")
+}
+
+/// The inboxes of all triggers of the app.
+#[must_use]
+pub fn all_inboxes(app: &App) -> BTreeSet<String> {
+    let triggers = app
+        .functions
+        .iter()
+        .flat_map(|(function, spec)| spec.on.iter().map(move |trigger| (function, trigger)));
+    triggers
+        .map(|(function, trigger)| inbox(function, trigger))
+        .collect()
+}
+
+/// The trigger of an inbox, in words.
+#[must_use]
+pub fn trigger_of(inbox: &str) -> String {
+    let name = inbox.strip_prefix(INBOXES).unwrap_or(inbox);
+    match name.split_once('/') {
+        Some((function, trigger)) => {
+            format!(
+                "the trigger {} of function `{function}`",
+                trigger.trim_end_matches('/')
+            )
+        }
+        None => format!("the trigger {name}"),
+    }
 }
 
 /// An event as an inbox keeps it.

@@ -3,6 +3,7 @@
 //! One thread writes. Operations reach it over a channel; it runs all that wait in one transaction, each in a savepoint of its own, flushes
 //! once, and only then answers them: what a caller was told is on disk, and survives `kill -9` and a power cut. Reads run beside it.
 
+mod abandoned;
 mod clock;
 mod connect;
 mod db;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nephos_core::app::{QueueSpec, StreamSpec, TableSpec};
 use nephos_core::{Error, ErrorKind, Result};
 
+pub use self::abandoned::Abandoned;
 pub use self::clock::{Clock, ManualClock, SystemClock};
 pub use self::log::Checkpoint;
 pub use self::queue::EmbeddedQueue;

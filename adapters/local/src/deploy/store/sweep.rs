@@ -62,7 +62,7 @@ impl Store {
         Ok(swept)
     }
 
-    async fn sweep_queue(&self, queue: &str, spec: &QueueSpec) -> Result<usize> {
+    pub(super) async fn sweep_queue(&self, queue: &str, spec: &QueueSpec) -> Result<usize> {
         let retention = millis(spec.retention);
         let mut swept = 0;
         loop {

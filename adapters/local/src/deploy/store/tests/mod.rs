@@ -1,5 +1,6 @@
 //! Tests of the store as its callers see it, with time turned by hand.
 
+mod abandoned;
 mod concurrent;
 mod damage;
 mod kill;
