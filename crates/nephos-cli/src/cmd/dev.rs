@@ -122,12 +122,13 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
         return demo(args, place, *output).await;
     }
     let mut session = Session::start(args, place, *output).await?;
-    announce(&session, *output);
     let mut watcher = if args.no_watch {
         None
     } else {
         Some(Watcher::start(&session.project.dir)?)
     };
+    // Only now: whoever reads it may change a file at once.
+    announce(&session, *output);
     let mut stop = std::pin::pin!(stop_signal());
     loop {
         let changed = tokio::select! {

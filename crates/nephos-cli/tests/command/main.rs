@@ -1,40 +1,19 @@
 //! Drives the built `nephos` command as a person would: good input and bad, messages and exit codes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod completions;
+mod dev;
+mod emit;
+mod ls;
+mod stateless;
+mod support;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::net::TcpListener;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-fn nephos(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nephos"))
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples")
-        .join(name)
-}
-
-fn manifest(text: &str) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("nephos.toml"), text).unwrap();
-    dir
-}
+use self::support::{Dev, built, done, example, manifest, nephos, stderr, stdout};
 
 /// Runs an example's demonstration on a state of its own.
 fn demo(name: &str) -> Output {
@@ -99,82 +78,6 @@ fn a_demonstration_that_ends_otherwise_than_expected_says_what_differs_and_fails
     );
 }
 
-/// Builds an example as `nephos dev` does, and returns its binary.
-fn built(name: &str) -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--message-format=json", "-p", name])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let artifact = stdout(&output)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back();
-    artifact.unwrap()
-}
-
-/// `nephos dev` at work; killed when the test ends.
-struct Dev {
-    child: Child,
-    gateway: String,
-    dir: tempfile::TempDir,
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Dev {
-    fn start(text: &str, binary: &Path) -> Self {
-        let dir = manifest(text);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_nephos"))
-            .args(["dev", "--json", "--no-watch", "--port", "0", "--binary"])
-            .arg(binary)
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        out.read_line(&mut line).unwrap();
-        // The log must be read, or the command waits for its reader.
-        std::thread::spawn(move || out.lines().for_each(drop));
-        let ready: serde_json::Value =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        assert_eq!(ready["event"], "ready", "{line}");
-        let gateway = ready["gateway"]
-            .as_str()
-            .unwrap()
-            .trim_start_matches("http://")
-            .to_owned();
-        Self { child, gateway, dir }
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.gateway).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let mut all = vec!["-C", self.dir.path().to_str().unwrap()];
-        all.extend(args);
-        nephos(&all)
-    }
-}
-
 const HELLO: &str = r#"app = "hello-http"
 [bucket.uploads]
 [queue.jobs]
@@ -186,27 +89,24 @@ on = [{ http = "GET /hello/{name}" }, { http = "POST /hello" }]
 
 #[test]
 fn resources_are_listed_put_and_shown_while_the_host_runs_and_after_it_was_killed() {
-    let mut dev = Dev::start(HELLO, &built("hello-http"));
+    let dir = manifest(HELLO);
+    let mut dev = Dev::of_binary(dir.path(), &built("hello-http"));
     assert!(dev.get("/hello/nephos").ends_with("Hello, nephos!\n"));
     assert!(dev.get("/nowhere").starts_with("HTTP/1.1 404"));
-    let file = dev.dir.path().join("a file %.txt");
+    let file = dir.path().join("a file %.txt");
     fs::write(&file, "content").unwrap();
-    let done = |output: Output| {
-        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
-        stdout(&output)
-    };
-    done(dev.run(&["put", "uploads", file.to_str().unwrap()]));
-    done(dev.run(&["put", "jobs", r#"{"n":1}"#]));
-    done(dev.run(&["put", "things", r#"{"id":"x","n":18446744073709551615}"#]));
+    done(&dev.run(&["put", "uploads", file.to_str().unwrap()]));
+    done(&dev.run(&["put", "jobs", r#"{"n":1}"#]));
+    done(&dev.run(&["put", "things", r#"{"id":"x","n":18446744073709551615}"#]));
     for killed in [false, true] {
         if killed {
             dev.child.kill().unwrap();
             dev.child.wait().unwrap();
         }
-        assert_eq!(done(dev.run(&["cat", "uploads", "a file %.txt"])), "content");
-        assert!(done(dev.run(&["cat", "things", "x"])).contains("18446744073709551615"));
-        assert!(done(dev.run(&["ls", "jobs"])).contains(r#""body":"{\"n\":1}""#));
-        assert!(done(dev.run(&["ls"])).contains("1 visible"));
+        assert_eq!(done(&dev.run(&["cat", "uploads", "a file %.txt"])), "content");
+        assert!(done(&dev.run(&["cat", "things", "x"])).contains("18446744073709551615"));
+        assert!(done(&dev.run(&["ls", "jobs"])).contains(r#""body":"{\"n\":1}""#));
+        assert!(done(&dev.run(&["ls"])).contains("1 visible"));
     }
     let missing = dev.run(&["cat", "uploads", "none"]);
     assert_eq!(missing.status.code(), Some(1));
@@ -329,7 +229,8 @@ fn the_schema_is_json_and_completions_are_for_the_command() {
 
 #[test]
 fn the_host_ends_soon_when_it_is_told_to() {
-    let mut dev = Dev::start(HELLO, &built("hello-http"));
+    let dir = manifest(HELLO);
+    let mut dev = Dev::of_binary(dir.path(), &built("hello-http"));
     assert!(dev.get("/hello/x").contains("200 OK"));
     let pid = dev.child.id().to_string();
     assert!(
