@@ -13,7 +13,9 @@ use super::report::{Budget, Judged, Row, median};
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_secs(1);
-const CONNECTIONS: usize = 16;
+/// Few connections leave the cores idle between an answer and the next request; many do not, and show what the cores can do.
+const FEW: usize = 16;
+const MANY: usize = 64;
 
 /// What the function answers to [`PATH`].
 pub(crate) const ANSWER: &str = "Hello, nephos!\n";
@@ -32,37 +34,42 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let ours = Load::get(nephos.gateway, PATH, ANSWER);
     let theirs = Load::get(peer.at, PATH, ANSWER);
 
-    let busy = rounds(&many(&ours), &many(&theirs))?;
+    let few = rounds(&with(&ours, FEW), &with(&theirs, FEW))?;
+    let many = rounds(&with(&ours, MANY), &with(&theirs, MANY))?;
     let alone = rounds(&ours, &theirs)?;
     let added: Vec<f64> = alone
         .iter()
         .map(|(a, b)| a.percentile_ms(0.5) - b.percentile_ms(0.5))
         .collect();
-    let ratios: Vec<f64> = busy.iter().map(|(a, b)| a.per_second / b.per_second).collect();
     let of = |rounds: &[(Sample, Sample)], what: fn(&Sample) -> f64| {
         let ours: Vec<f64> = rounds.iter().map(|(a, _)| what(a)).collect();
         let theirs: Vec<f64> = rounds.iter().map(|(_, b)| what(b)).collect();
         (median(&ours), Some(median(&theirs)))
     };
-    let (rate, peer_rate) = of(&busy, |s| s.per_second);
-    let (p99, peer_p99) = of(&busy, |s| s.percentile_ms(0.99));
-    let (p50, peer_p50) = of(&alone, |s| s.percentile_ms(0.5));
-    let with_peer = |row: Row, peer| Row { peer, ..row };
-    Ok(vec![
+    let rate = |connections: usize, rounds: &[(Sample, Sample)]| {
+        let ratios: Vec<f64> = rounds.iter().map(|(a, b)| a.per_second / b.per_second).collect();
+        let (rate, peer) = of(rounds, |s| s.per_second);
         Row {
-            peer: peer_rate,
+            peer,
             ratio: Some(median(&ratios)),
             judged: Judged::Ratio,
             ..Row::alone(
-                format!("http, {CONNECTIONS} connections"),
+                format!("http, {connections} connections"),
                 rate,
                 "/s",
                 Some(Budget::AtLeast(0.5)),
             )
-        },
+        }
+    };
+    let (p99, peer_p99) = of(&few, |s| s.percentile_ms(0.99));
+    let (p50, peer_p50) = of(&alone, |s| s.percentile_ms(0.5));
+    let with_peer = |row: Row, peer| Row { peer, ..row };
+    Ok(vec![
+        rate(MANY, &many),
+        rate(FEW, &few),
         with_peer(
             Row::alone(
-                format!("http, {CONNECTIONS} connections, 99th percentile"),
+                format!("http, {FEW} connections, 99th percentile"),
                 p99,
                 "ms",
                 None,
@@ -82,9 +89,9 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-fn many(load: &Load) -> Load {
+fn with(load: &Load, connections: usize) -> Load {
     Load {
-        connections: CONNECTIONS,
+        connections,
         ..load.clone()
     }
 }

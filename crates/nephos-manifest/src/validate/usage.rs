@@ -8,7 +8,7 @@ use super::reader::Checker;
 use crate::diagnostic::{Problem, ProblemKind};
 use crate::spans::{Part, Path};
 
-/// Adds warnings about functions that nothing calls, resources that nothing uses, and queues that two functions share.
+/// Adds warnings about functions that nothing calls, resources that nothing uses, queues that two functions share, and triggers that never fire.
 pub(super) fn check(
     checker: &mut Checker<'_>,
     functions: &BTreeMap<String, FunctionSpec>,
@@ -28,6 +28,12 @@ pub(super) fn check(
             checker.key(&Path::Key(&root, name), "no `on`", problem);
         }
         for (index, trigger) in function.on.iter().enumerate() {
+            if let Trigger::Bucket { bucket, .. } = trigger
+                && let Some(Resource::Bucket(spec)) = resources.get(bucket)
+                && spec.url.is_some()
+            {
+                outside(checker, bucket, (name, index));
+            }
             let Trigger::Queue { queue, .. } = trigger else {
                 continue;
             };
@@ -54,6 +60,23 @@ pub(super) fn check(
             checker.key(&Path::Key(&kinds, name), "not used", problem);
         }
     }
+}
+
+/// A store outside every target tells no target what happens in it.
+fn outside(checker: &mut Checker<'_>, bucket: &str, (function, index): (&str, usize)) {
+    let functions = Path::Key(&Path::Root, "function");
+    let function_path = Path::Key(&functions, function);
+    let on = Path::Key(&function_path, "on");
+    let message = format!(
+        "bucket `{bucket}` lies outside every target, so what happens in it does not call function `{function}`"
+    );
+    let problem = Problem::new(ProblemKind::NoEffect, message)
+        .help(format!(
+            "leave out the bucket's `url`, or let whoever writes there announce it: nephos emit bucket {bucket} KEY --announce"
+        ))
+        .warning()
+        .at(checker.locate(&Path::Index(&on, index), Part::Value), "never fires by itself");
+    checker.add(problem);
 }
 
 fn shared(checker: &mut Checker<'_>, queue: &str, first: (&str, usize), second: (&str, usize)) {

@@ -288,3 +288,18 @@ fn an_app_survives_json() {
     let text = serde_json::to_string(&app).unwrap();
     assert_eq!(serde_json::from_str::<nephos_core::app::App>(&text).unwrap(), app);
 }
+
+#[test]
+fn a_trigger_on_a_bucket_outside_every_target_is_a_warning() {
+    let text = "app = \"a\"\n[bucket.far]\nurl = \"s3://far\"\n[function.f]\non = [{ bucket = \"far\" }]\n";
+    let warnings = load(text).unwrap().warnings;
+    let [warning] = warnings.problems() else {
+        panic!("{warnings:?}")
+    };
+    let position = warning.position().unwrap();
+    assert_eq!((position.line, position.column), (5, 7));
+    assert!(
+        warning.to_string().contains("`far` lies outside every target"),
+        "{warning}"
+    );
+}
