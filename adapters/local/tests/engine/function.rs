@@ -13,7 +13,8 @@ use http_body_util::BodyExt as _;
 use nephos_core::adapter::{Host as _, Launch};
 use nephos_core::env::{Environment, FUNCTION};
 use nephos_core::event::{
-    AuthDecision, AuthEvent, Batch, Email, Message, ObjectCreated, Record, Request, Tick,
+    AuthDecision, AuthEvent, Batch, Email, Message, ObjectCreated, Record, Request, Tick, VoiceRequest,
+    VoiceResponse,
 };
 use nephos_core::handler::PathParams;
 use nephos_core::resource::NoExternalBuckets;
@@ -49,6 +50,7 @@ pub(crate) fn run(environment: Environment) -> ExitCode {
         "tick" => Function::new(&name, tick),
         "mail" => Function::new(&name, mail),
         "gate" => Function::new(&name, gate),
+        "speak" => Function::new(&name, speak),
         "follow" => Function::new(&name, follow),
         other => panic!("there is no function {other}"),
     };
@@ -159,6 +161,10 @@ async fn gate(event: AuthEvent) -> Result<AuthDecision> {
         Some("mallory") => AuthDecision::deny("not you"),
         _ => AuthDecision::allow(),
     })
+}
+
+async fn speak(request: VoiceRequest) -> VoiceResponse {
+    VoiceResponse::tell(format!("hello {}", request.user.unwrap_or_default()))
 }
 
 async fn follow(record: Record<String>, cx: Context) -> Result<()> {

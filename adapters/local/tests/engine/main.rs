@@ -9,6 +9,7 @@ mod events;
 mod function;
 mod http;
 mod kill;
+mod processes;
 mod support;
 mod trouble;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         events::trials(),
         trouble::trials(),
         kill::trials(),
+        processes::trials(),
     ]
     .into_iter()
     .flatten()
