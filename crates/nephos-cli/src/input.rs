@@ -46,10 +46,15 @@ pub(crate) fn payload_of(bytes: Vec<u8>) -> Payload {
 
 /// The file's name, as an object's key.
 pub(crate) fn file_name(path: &Path) -> miette::Result<String> {
+    if path == Path::new("-") {
+        return Err(
+            Fail::usage("standard input has no name that could be a key; pass one with --key").into(),
+        );
+    }
     let name = path.file_name().and_then(|name| name.to_str());
     Ok(name.map(str::to_owned).ok_or_else(|| {
         Fail::usage(format!(
-            "{} has no name that could be a key; pass one",
+            "{} has no name that could be a key; pass one with --key",
             path.display()
         ))
     })?)

@@ -78,9 +78,7 @@ struct Session {
 
 impl Session {
     async fn start(args: &Args, place: &Place, output: Output) -> miette::Result<Self> {
-        let project = Project::load(place, Some("local"), output)?;
-        let binary = build::build(&project.dir, &args.build, output).await?;
-        project.manifest.functions_fit(&build::describe(&binary).await?)?;
+        let (project, binary) = ready(args, place, output).await?;
         let state = project.state();
         let binary = binary::keep(&state, &binary)?;
         let mut options = Options::new(&state, &binary);
@@ -139,7 +137,7 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
             Changed::Source => rebuild(&session, args, *output).await,
             Changed::Manifest => {
                 // What is written in the manifest is wrong more often than not while it is being written: what runs goes on until it is right.
-                if let Err(report) = Project::load(place, Some("local"), *output) {
+                if let Err(report) = ready(args, place, *output).await {
                     complain(&report, *output);
                     continue;
                 }
@@ -160,6 +158,14 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     }
     session.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A right manifest, and the binary of functions that fit it.
+async fn ready(args: &Args, place: &Place, output: Output) -> miette::Result<(Project, PathBuf)> {
+    let project = Project::load(place, Some("local"), output)?;
+    let binary = build::build(&project.dir, &args.build, output).await?;
+    project.manifest.functions_fit(&build::describe(&binary).await?)?;
+    Ok((project, binary))
 }
 
 async fn rebuild(session: &Session, args: &Args, output: Output) {

@@ -163,7 +163,7 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
         other => {
             let event = event(other, project.app()).await?;
             let fired = running.emit(&event).await?;
-            match (fired, kept_anyway(other)) {
+            match (fired, kept_anyway(&event)) {
                 (0, None) => {
                     return Err(Fail::new(
                         "no trigger of the app fits this event; nothing was called, and nothing was kept",
@@ -227,11 +227,15 @@ fn one_of<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str>) -> R
 }
 
 /// What becomes of an event that nobody listens to: some lie in their resource all the same.
-fn kept_anyway(event: &Kind) -> Option<String> {
-    match event {
-        Kind::Queue { queue, .. } => Some(format!("the message lies in the queue {queue}")),
-        Kind::Stream { stream, .. } => Some(format!("the record lies in the stream {stream}")),
-        Kind::Topic { topic, .. } => Some(format!("published to the topic {topic}")),
+fn kept_anyway(event: &Event) -> Option<String> {
+    match &event.data {
+        Data::Queue(messages) => messages
+            .first()
+            .map(|message| format!("the message lies in the queue {}", message.queue)),
+        Data::Stream(records) => records
+            .first()
+            .map(|record| format!("the record lies in the stream {}", record.stream)),
+        Data::Topic(notification) => Some(format!("published to the topic {}", notification.topic)),
         _ => None,
     }
 }

@@ -12,7 +12,8 @@ on = [{ http = "GET /greet" }]
 
 fn greeting(text: &str) -> String {
     format!(
-        "use nephos::prelude::*;\n\n#[nephos::function]\nasync fn greet(_: http::Request) -> Result<&'static str> {{\n    \
+        "use nephos::prelude::*;\n\n#[nephos::function]\nasync fn greet(request: http::Request) -> Result<&'static str> {{\n    \
+         if request.uri().query() == Some(\"end\") {{\n        std::process::exit(7);\n    }}\n    \
          Ok({text:?})\n}}\n\nnephos::main!(greet);\n"
     )
 }
@@ -44,6 +45,19 @@ fn new_code_answers_once_it_is_built_and_what_was_stored_is_still_there() {
     assert!(error.contains("do not build"), "{error}");
     assert!(dev.get("/greet").ends_with("the new code"));
 
+    // It builds, but its function has another name: what ran goes on, also in a process that is started only now.
+    let renamed = greeting("of another name").replace("greet", "wave");
+    dev.write("src/main.rs", &renamed);
+    let detail = dev.hear(|line| {
+        line["detail"]
+            .as_str()
+            .map(str::to_owned)
+            .filter(|text| text.contains("wave"))
+    });
+    assert!(detail.contains("no function `greet`"), "{detail}");
+    assert!(dev.get("/greet?end").starts_with("HTTP/1.1 502"));
+    assert!(dev.get("/greet").ends_with("the new code"));
+
     dev.write("src/main.rs", &greeting("the newest code"));
     dev.hear(|line| (line["event"] == "rebuilt").then_some(()));
     assert!(dev.get("/greet").ends_with("the newest code"));
@@ -71,6 +85,13 @@ fn a_changed_manifest_is_taken_over_and_a_wrong_one_changes_nothing_until_it_is_
         detail.contains("nephos.toml:7") && detail.contains("30 parsecs"),
         "{detail}"
     );
+    assert!(dev.get("/welcome").ends_with("hello"));
+
+    // Right in itself, but the binary has no such function.
+    let other = format!("{welcome}[function.absent]\non = [{{ http = \"GET /absent\" }}]\n");
+    dev.write("nephos.toml", &other);
+    let detail = dev.hear(|line| line["detail"].as_str().map(str::to_owned));
+    assert!(detail.contains("no function `absent`"), "{detail}");
     assert!(dev.get("/welcome").ends_with("hello"));
 
     dev.write("nephos.toml", MANIFEST);
