@@ -321,7 +321,7 @@ pub(super) mod tests {
                 Role::Facade,
             ),
             (
-                package("crates/nephos-cli", "nephos-cli", vec![on("nephos")]),
+                package("crates/nephos-cli", "nephos-cli", vec![on("nephos-macros")]),
                 Role::Cli,
             ),
             (

@@ -81,11 +81,13 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
             let mut from = Position::Oldest;
             let record = loop {
                 let page = stream.read(&from, PAGE).await.map_err(Fail::from)?;
-                let last = page.records.last().map(|record| record.sequence.clone());
+                if page.records.is_empty() {
+                    return Err(missing("record").into());
+                }
                 if let Some(record) = page.records.into_iter().find(|record| &record.sequence == key) {
                     break record;
                 }
-                from = Position::After(last.ok_or_else(|| missing("record"))?);
+                from = page.next;
             };
             output.bytes(&record.body.bytes);
         }
