@@ -117,6 +117,7 @@ impl Gateway {
         {
             tracing::warn!("requests were still in flight when the time to finish them was over");
         }
+        gateway.lanes.end();
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {

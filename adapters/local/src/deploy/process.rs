@@ -250,6 +250,12 @@ impl Process {
         }
     }
 
+    /// Whether it has ended, as far as is known.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
     /// Ends it at once, with all that it started.
     pub fn kill(&self, ending: Ending) {
         self.set_ending(ending);

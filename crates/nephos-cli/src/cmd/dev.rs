@@ -156,8 +156,11 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
             }
         }
     }
-    session.stop().await;
-    Ok(ExitCode::SUCCESS)
+    // What is in flight may take as long as its function's time-out; whoever does not want to wait asks once more.
+    tokio::select! {
+        () = session.stop() => Ok(ExitCode::SUCCESS),
+        () = stop_signal() => Ok(ExitCode::FAILURE),
+    }
 }
 
 /// A right manifest, and the binary of functions that fit it.

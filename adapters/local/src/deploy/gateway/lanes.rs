@@ -82,11 +82,16 @@ impl Lanes {
         self.connections.close();
         self.connections.wait().await;
     }
+
+    /// Ends the threads, and with them what is left: a connection that is not finished keeps this alive itself.
+    pub(super) fn end(&self) {
+        self.stop.cancel();
+    }
 }
 
 impl Drop for Lanes {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.end();
     }
 }
 

@@ -214,6 +214,10 @@ impl Pool {
     async fn crashed(&self, lease: &Lease, error: impl Into<BoxError>) -> Error {
         let process = lease.process();
         let ended = tokio::time::timeout(END_GRACE, process.ended()).await;
+        if ended.is_ok() {
+            // Before anybody hears of it: whoever comes next gets another process.
+            lease.ended();
+        }
         let crashed = |message: &'static str| {
             Error::new(ErrorKind::Crashed, "function.invoke", message)
                 .with("function", self.function())

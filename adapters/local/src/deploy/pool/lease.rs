@@ -61,6 +61,11 @@ impl Lease {
         self.pool.answered(&self.slot);
     }
 
+    /// Gives the process no more invocations: it has ended.
+    pub(super) fn ended(&self) {
+        self.pool.retire(&self.slot);
+    }
+
     /// Ends the process: it did not answer in time.
     pub(super) fn timed_out(&self) {
         self.pool.retire(&self.slot);

@@ -51,7 +51,7 @@ impl Slot {
 
     /// Whether it runs, as far as is known.
     pub(super) fn is_good(&self) -> bool {
-        self.process.ending().is_none()
+        self.process.ending().is_none() && !self.process.is_gone()
     }
 
     /// Takes a place, if one is free.
