@@ -13,7 +13,7 @@ use super::report::{Budget, Judged, Row, median};
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Few connections leave the cores idle between an answer and the next request; many do not, and show what the cores can do.
+/// Two loads, both judged: the ratio depends on how many requests are under way at once.
 const FEW: usize = 16;
 const MANY: usize = 64;
 
