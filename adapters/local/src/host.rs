@@ -1,6 +1,6 @@
-//! The function side of the local protocol: takes deliveries over the Unix socket that the embedded host passes as standard input.
+//! The function side of the local protocol: takes connections from the Unix socket that the embedded host passes as standard input.
 //!
-//! One connection carries one delivery at a time, and is kept alive for the next. The handler runs in the connection's own task; a request
+//! A connection is a pair of pipes that come over the socket (`wire::pipes`). One connection carries one delivery at a time, and is kept alive for the next. The handler runs in the connection's own task; a request
 //! whose caller goes away is dropped with its handler. SIGTERM ends the process in order; the end of the embedded host ends it at once.
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{decode_delivery, decode_http, encode_outcome};
 use crate::resources::LocalDrivers;
-use crate::wire::{ENV_API, ENV_PARENT, KIND, KIND_EVENT, KIND_HTTP, MAX_EVENT_BYTES, Meta};
+use crate::wire::{DELIVERY, DeliveryKind, ENV_API, ENV_PARENT, MAX_EVENT_BYTES, Meta, pipes};
 
 /// How long deliveries in flight may take to finish once the process is told to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -147,11 +147,20 @@ impl Server {
         ending: CancellationToken,
         _in_flight: mpsc::Sender<Infallible>,
     ) {
-        let server = Arc::clone(&self);
-        let service = service_fn(move |request| {
-            let server = Arc::clone(&server);
-            async move { Ok::<_, Infallible>(server.handle(request).await) }
-        });
+        let server = &self;
+        let service = service_fn(|request| async move { Ok::<_, Infallible>(server.handle(request).await) });
+        let accepted = tokio::select! {
+            biased;
+            accepted = pipes::accept(stream) => accepted,
+            () = ending.cancelled() => return,
+        };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                return;
+            }
+        };
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         let served = tokio::select! {
             served = connection.as_mut() => served,
@@ -194,9 +203,9 @@ impl Server {
 /// Reads a delivery: an HTTP request's body goes on streaming, an event's is read whole.
 async fn receive(request: Request<Incoming>) -> Result<(Event, Meta)> {
     const OPERATION: &str = "host.receive";
-    match request.headers().get(&KIND) {
-        Some(kind) if *kind == KIND_HTTP => decode_http(request.map(Body::new)),
-        Some(kind) if *kind == KIND_EVENT => {
+    match DeliveryKind::of(request.headers()) {
+        Some(DeliveryKind::Http) => decode_http(request.map(Body::new)),
+        Some(DeliveryKind::Event) => {
             let meta = Meta::read(request.headers())?;
             let (parts, body) = request.into_parts();
             let body = Limited::new(body, MAX_EVENT_BYTES)
@@ -217,15 +226,18 @@ async fn receive(request: Request<Incoming>) -> Result<(Event, Meta)> {
                 })?;
             Ok((decode_delivery(&parts.headers, body.to_bytes())?, meta))
         }
-        kind => Err(Error::new(
+        None => Err(Error::new(
             ErrorKind::InvalidArgument,
             OPERATION,
             "the delivery does not say what it is; functions are called through the gateway or with `nephos invoke`",
         )
-        .with("header", "nephos-kind")
+        .with("header", DELIVERY)
         .with(
             "value",
-            kind.map_or("none", |kind: &HeaderValue| kind.to_str().unwrap_or("unreadable")),
+            request
+                .headers()
+                .get(&DELIVERY)
+                .map_or("none", |value| value.to_str().unwrap_or("unreadable")),
         )),
     }
 }

@@ -26,8 +26,8 @@ use nephos_core::resource::NoExternalBuckets;
 use nephos_core::{BatchOutcome, Context, Error, ErrorKind, Event, Function, Outcome, Result, TraceContext};
 use nephos_local::events::{decode_outcome, encode_delivery, encode_http};
 use nephos_local::host::serve_on;
-use nephos_local::wire::{ENV_API, ENV_TOKEN, Meta, OutcomeKind};
-use tokio::net::{UnixListener, UnixStream};
+use nephos_local::wire::{ENV_API, ENV_TOKEN, Meta, OutcomeKind, pipes};
+use tokio::net::UnixListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -71,7 +71,7 @@ impl Running {
     }
 
     async fn connect(&self) -> Sender {
-        let stream = UnixStream::connect(self.folder.path().join("s")).await.unwrap();
+        let stream = pipes::connect(&self.folder.path().join("s")).await.unwrap();
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .unwrap();
@@ -253,7 +253,9 @@ async fn what_is_no_delivery_is_answered_and_not_handled() {
     let half = truncated.body().slice(..truncated.body().len() / 2);
     *truncated.body_mut() = half;
     let mut hasty = encode_delivery(&tick(), &meta()).unwrap();
-    hasty.headers_mut().remove("nephos-timeout-ms");
+    hasty
+        .headers_mut()
+        .insert("nephos-delivery", "event;attempt=1;id=i".parse().unwrap());
     let mut odd = http_request("/", "");
     odd.headers_mut()
         .insert("nephos-path-params", "[1]".parse().unwrap());
@@ -401,7 +403,7 @@ async fn the_host_finishes_what_is_in_flight_before_it_ends() {
     })
     .await;
     assert!(!host.served.is_finished());
-    assert!(UnixStream::connect(host.folder.path().join("s")).await.is_err());
+    assert!(pipes::connect(&host.folder.path().join("s")).await.is_err());
 
     go_on.notify_one();
     let response = within(waiting).await.unwrap();

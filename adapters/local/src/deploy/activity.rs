@@ -1,5 +1,6 @@
 //! What the embedded host tells of its doings: one value for each thing that a person at the terminal, or a machine, may want to know.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nephos_core::ErrorKind;
@@ -75,7 +76,7 @@ pub enum Activity {
 #[derive(Debug, Clone, Serialize)]
 pub struct Invocation {
     /// The function.
-    pub function: String,
+    pub function: Arc<str>,
     /// What called it.
     pub trigger: TriggerKind,
     /// The invocation's id.

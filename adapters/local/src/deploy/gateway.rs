@@ -124,6 +124,8 @@ impl Gateway {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection's small packets are held back");
         }
+        // Of its own, so that connections of other lanes do not wait for each other to look at it.
+        let stop = stop.child_token();
         let gateway = &self;
         let service = service_fn(|request| async move { Ok::<_, Infallible>(gateway.handle(request).await) });
         let mut builder = http1::Builder::new();
@@ -313,7 +315,7 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
             }
         }
     }
-    for name in HOP_BY_HOP {
+    while let Some(name) = headers.keys().find(|name| HOP_BY_HOP.contains(name)).cloned() {
         headers.remove(name);
     }
 }

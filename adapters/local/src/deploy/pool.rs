@@ -29,7 +29,7 @@ pub use self::fleet::Fleet;
 pub use self::lease::{Answer, AnswerBody};
 
 use self::lease::Lease;
-use self::slot::Slot;
+use self::slot::{Place, Slot};
 
 /// How many HTTP requests wait for a place at most, for each place that there is.
 const WAITERS_PER_PLACE: usize = 64;
@@ -151,21 +151,28 @@ impl Pool {
         lock(&self.slots)
     }
 
+    /// A place that is free right now in a process that runs.
+    fn acquire_now(self: &Arc<Self>) -> Option<Lease> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let warm = self.warm()?;
+        Some(Lease::new(Arc::clone(self), warm, permit, false))
+    }
+
     async fn acquire(self: &Arc<Self>, patience: Patience) -> Result<Lease> {
         let permit = self.permit(patience).await?;
-        let (slot, cold) = match self.warm() {
-            Some(slot) => (slot, false),
+        let (place, cold) = match self.warm() {
+            Some(warm) => (warm, false),
             None => {
                 self.wait_out_trouble(patience).await?;
                 // Only one at a time looks and starts: together they would start more than are allowed.
                 let _starting = lock(&self.starting);
                 match self.warm() {
-                    Some(slot) => (slot, false),
+                    Some(warm) => (warm, false),
                     None => (self.start()?, true),
                 }
             }
         };
-        Ok(Lease::new(Arc::clone(self), slot, permit, cold))
+        Ok(Lease::new(Arc::clone(self), place, permit, cold))
     }
 
     async fn permit(&self, patience: Patience) -> Result<OwnedSemaphorePermit> {
@@ -191,15 +198,15 @@ impl Pool {
     }
 
     /// A place in a process that runs.
-    fn warm(&self) -> Option<Arc<Slot>> {
+    fn warm(&self) -> Option<(Arc<Slot>, Place)> {
         if self.spec.isolation == Isolation::Invocation {
             return None;
         }
         let slots = self.slots();
         slots
             .iter()
-            .find(|slot| slot.is_good() && slot.enter(self.concurrency()))
-            .map(Arc::clone)
+            .filter(|slot| slot.is_good())
+            .find_map(|slot| Some((Arc::clone(slot), slot.enter(self.concurrency())?)))
     }
 
     fn concurrency(&self) -> usize {
@@ -237,7 +244,7 @@ impl Pool {
         }
     }
 
-    fn start(self: &Arc<Self>) -> Result<Arc<Slot>> {
+    fn start(self: &Arc<Self>) -> Result<(Arc<Slot>, Place)> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(stopping());
         }
@@ -246,7 +253,8 @@ impl Pool {
         let process = Process::start(&image, &self.activities)
             .inspect_err(|error| self.crashed_early(&error.chain()))?;
         let slot = Arc::new(Slot::new(process));
-        slot.enter(self.concurrency());
+        // Nobody else knows it yet: it has room.
+        let place = slot.enter(self.concurrency()).unwrap_or(Place { rested: None });
         self.slots().push(Arc::clone(&slot));
         let pool = Arc::downgrade(self);
         let watched = Arc::clone(&slot);
@@ -262,7 +270,7 @@ impl Pool {
                 }
             }
         });
-        Ok(slot)
+        Ok((slot, place))
     }
 
     fn crashed_early(&self, how: &str) {

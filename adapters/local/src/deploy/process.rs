@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use nephos_core::{Error, ErrorKind, Result};
@@ -111,7 +111,7 @@ pub struct Process {
     socket: PathBuf,
     started: Instant,
     exit: watch::Receiver<Option<Arc<Exit>>>,
-    ending: Mutex<Option<Ending>>,
+    ending: OnceLock<Ending>,
     memory: AtomicU64,
     memory_read: AtomicU64,
     gone: AtomicBool,
@@ -164,7 +164,7 @@ impl Process {
             socket: socket.clone(),
             started: Instant::now(),
             exit,
-            ending: Mutex::default(),
+            ending: OnceLock::new(),
             memory: AtomicU64::new(0),
             memory_read: AtomicU64::new(0),
             gone: AtomicBool::new(false),
@@ -230,14 +230,12 @@ impl Process {
     /// Why the embedded host ended it, if it did.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
-        *self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ending.get().copied()
     }
 
     fn set_ending(&self, ending: Ending) {
-        self.ending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(ending);
+        // The first reason is the true one.
+        let _ = self.ending.set(ending);
     }
 
     /// Asks it to end, and makes it after `grace`. Returns when it has ended.

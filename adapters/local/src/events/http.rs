@@ -9,7 +9,7 @@ use nephos_core::event::{Attributes, Body, Data};
 use nephos_core::handler::PathParams;
 use nephos_core::{Event, Result};
 
-use crate::wire::{KIND_HTTP, Meta, PATH_PARAMS, decode_path_params, encode_path_params, strip_reserved};
+use crate::wire::{DeliveryKind, Meta, PATH_PARAMS, decode_path_params, encode_path_params, strip_reserved};
 
 /// Makes a client's request headers those of a delivery: drops what only the embedded host may say, and says it.
 ///
@@ -17,7 +17,7 @@ use crate::wire::{KIND_HTTP, Meta, PATH_PARAMS, decode_path_params, encode_path_
 /// As [`encode_path_params`].
 pub fn encode_http(headers: &mut HeaderMap, meta: &Meta, params: &PathParams) -> Result<()> {
     strip_reserved(headers);
-    meta.write(KIND_HTTP, headers);
+    meta.write(DeliveryKind::Http, headers);
     if !params.0.is_empty() {
         headers.insert(PATH_PARAMS, encode_path_params(params)?);
     }

@@ -14,7 +14,7 @@ use nephos_core::{Error, ErrorKind, Event, Result};
 
 pub use self::http::{decode_http, encode_http};
 pub use self::outcome::{decode_outcome, encode_outcome};
-use crate::wire::{EVENT_BATCH_JSON, EVENT_JSON, KIND_EVENT, Meta};
+use crate::wire::{DeliveryKind, EVENT_BATCH_JSON, EVENT_JSON, Meta};
 
 const DECODE: &str = "event.decode";
 
@@ -29,7 +29,7 @@ pub fn encode_delivery(event: &Event, meta: &Meta) -> Result<Request<Bytes>> {
     *request.uri_mut() = Uri::from_static("/");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    meta.write(KIND_EVENT, headers);
+    meta.write(DeliveryKind::Event, headers);
     Ok(request)
 }
 

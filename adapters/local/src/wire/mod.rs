@@ -1,6 +1,9 @@
 //! What both sides of the local protocol agree on: environment, header names, paths, and JSON bodies.
 
+mod delivery;
 mod error;
+#[cfg(feature = "host")]
+pub mod pipes;
 mod queue;
 mod resources;
 
@@ -9,9 +12,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use nephos_core::handler::PathParams;
 use nephos_core::resource::ResourceKind;
-use nephos_core::{Error, ErrorKind, Result, TraceContext};
+use nephos_core::{Error, ErrorKind, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+pub use self::delivery::{DELIVERY, DeliveryKind, Meta};
 pub use self::error::{MAX_CAUSES, WireError, kind_of_status, problem, status_of_kind};
 pub use self::queue::{
     AckBody, ExtendBody, NackBody, PeekBody, ReceiveBody, ReceiveReply, SendBody, WireMessage, WireOutgoing,
@@ -29,18 +33,6 @@ pub const ENV_TOKEN: &str = "NEPHOS_LOCAL_TOKEN";
 /// The variable with the embedded host's process id; the function ends when its parent is another process.
 pub const ENV_PARENT: &str = "NEPHOS_LOCAL_PARENT";
 
-/// What a delivery is: [`KIND_HTTP`] or [`KIND_EVENT`].
-pub const KIND: HeaderName = HeaderName::from_static("nephos-kind");
-/// The delivery is the client's own HTTP request.
-pub const KIND_HTTP: HeaderValue = HeaderValue::from_static("http");
-/// The delivery is one CloudEvent or a batch of them.
-pub const KIND_EVENT: HeaderValue = HeaderValue::from_static("event");
-/// The invocation's id.
-pub const INVOCATION_ID: HeaderName = HeaderName::from_static("nephos-invocation-id");
-/// The time that the invocation has left, in milliseconds.
-pub const TIMEOUT_MS: HeaderName = HeaderName::from_static("nephos-timeout-ms");
-/// Which delivery of the event it is, from 1.
-pub const ATTEMPT: HeaderName = HeaderName::from_static("nephos-attempt");
 /// The route's parameters, a JSON object of texts.
 pub const PATH_PARAMS: HeaderName = HeaderName::from_static("nephos-path-params");
 /// What the answer to a delivery is: one of [`OutcomeKind`]'s names.
@@ -126,76 +118,11 @@ impl OutcomeKind {
     }
 }
 
-/// What a delivery tells besides the event itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meta {
-    /// The invocation's id.
-    pub invocation_id: String,
-    /// The time left.
-    pub timeout: Duration,
-    /// Which delivery of the event it is, from 1.
-    pub attempt: u32,
-    /// The trace that it belongs to.
-    pub trace: TraceContext,
-}
-
-impl Meta {
-    /// Writes it into the headers of a delivery of this kind, over what they said before.
-    pub fn write(&self, kind: HeaderValue, headers: &mut HeaderMap) {
-        headers.insert(KIND, kind);
-        insert(headers, INVOCATION_ID, &self.invocation_id);
-        headers.insert(TIMEOUT_MS, HeaderValue::from(millis(self.timeout)));
-        headers.insert(ATTEMPT, HeaderValue::from(self.attempt));
-        if let Some(parent) = &self.trace.parent {
-            insert(headers, TRACEPARENT, parent);
-        }
-        if let Some(state) = &self.trace.state {
-            insert(headers, TRACESTATE, state);
-        }
-    }
-
-    /// Reads it from a delivery's headers.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if one that must be there is missing or not what it should be.
-    pub fn read(headers: &HeaderMap) -> Result<Self> {
-        let invocation_id = text(headers, &INVOCATION_ID).ok_or_else(|| bad_header(&INVOCATION_ID))?;
-        let timeout = number(headers, &TIMEOUT_MS)?;
-        let attempt = u32::try_from(number(headers, &ATTEMPT)?).map_err(|_| bad_header(&ATTEMPT))?;
-        Ok(Self {
-            invocation_id: invocation_id.to_owned(),
-            timeout: Duration::from_millis(timeout),
-            attempt,
-            trace: TraceContext {
-                parent: text(headers, &TRACEPARENT).map(str::to_owned),
-                state: text(headers, &TRACESTATE).map(str::to_owned),
-            },
-        })
-    }
-}
-
-/// A header that cannot hold its value is left out: ids and traces are made of visible ASCII, or are not ours.
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64> {
-    text(headers, name)
-        .and_then(|value| value.parse().ok())
-        .ok_or_else(|| bad_header(name))
-}
-
 fn bad_header(name: &HeaderName) -> Error {
     Error::new(
         ErrorKind::InvalidArgument,
         "host.receive",
-        "the delivery lacks a header, or it is not what it should be",
+        "the delivery has a header that is not what it should be",
     )
     .with("header", name)
 }
@@ -235,12 +162,8 @@ pub fn decode_path_params(headers: &HeaderMap) -> Result<PathParams> {
 
 /// Drops all of the protocol's own headers, so that nobody outside can speak for the embedded host, and no handler sees them.
 pub fn strip_reserved(headers: &mut HeaderMap) {
-    let reserved: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with(RESERVED_PREFIX))
-        .cloned()
-        .collect();
-    for name in reserved {
+    let is_reserved = |name: &&HeaderName| name.as_str().starts_with(RESERVED_PREFIX);
+    while let Some(name) = headers.keys().find(is_reserved).cloned() {
         headers.remove(name);
     }
 }

@@ -9,7 +9,7 @@ use nephos_core::{Error, ErrorKind, TraceContext};
 use proptest::prelude::*;
 
 use super::{
-    KIND_EVENT, MAX_CAUSES, Meta, PATH_PARAMS, SecretReply, TIMEOUT_MS, WireError, decode_path_params,
+    DELIVERY, DeliveryKind, MAX_CAUSES, Meta, PATH_PARAMS, SecretReply, WireError, decode_path_params,
     encode_path_params, kind_of_status, millis, object_path, problem, resource_path, status_of_kind,
     strip_reserved,
 };
@@ -119,13 +119,28 @@ fn meta_survives_its_headers_and_a_missing_one_is_named() {
         },
     };
     let mut headers = HeaderMap::new();
-    meta.write(KIND_EVENT, &mut headers);
+    meta.write(DeliveryKind::Event, &mut headers);
+    assert_eq!(DeliveryKind::of(&headers), Some(DeliveryKind::Event));
     assert_eq!(Meta::read(&headers).unwrap(), meta);
 
-    headers.insert(TIMEOUT_MS, HeaderValue::from_static("soon"));
-    let error = Meta::read(&headers).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-    assert!(error.to_string().contains("nephos-timeout-ms"), "{error}");
+    for (value, field) in [
+        ("event;attempt=1;timeout-ms=soon;id=i", "timeout-ms"),
+        ("event;attempt=-1;timeout-ms=9;id=i", "attempt"),
+        ("event;attempt=1;timeout-ms=9", "id"),
+        ("event", "attempt"),
+    ] {
+        headers.insert(DELIVERY, HeaderValue::from_static(value));
+        let error = Meta::read(&headers).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        let told = error.to_string();
+        assert!(
+            told.contains("nephos-delivery") && told.contains(&format!("field={field}")),
+            "{told}"
+        );
+    }
+    headers.remove(DELIVERY);
+    assert_eq!(DeliveryKind::of(&headers), None);
+    assert!(Meta::read(&headers).is_err());
 }
 
 #[test]

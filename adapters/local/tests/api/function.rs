@@ -13,8 +13,8 @@ use nephos_core::resource::NoExternalBuckets;
 use nephos_core::{Context, ErrorKind, Event, Function, Outcome, Result, TraceContext};
 use nephos_local::events::{decode_outcome, encode_delivery};
 use nephos_local::host::serve_on;
-use nephos_local::wire::{ENV_API, ENV_TOKEN, Meta};
-use tokio::net::{UnixListener, UnixStream};
+use nephos_local::wire::{ENV_API, ENV_TOKEN, Meta, pipes};
+use tokio::net::UnixListener;
 
 use crate::support::{Api, WORKER};
 
@@ -54,7 +54,7 @@ async fn a_handler_uses_its_resources_and_no_others() {
         attempt: 1,
         trace: TraceContext::default(),
     };
-    let stream = UnixStream::connect(folder.path().join("s")).await.unwrap();
+    let stream = pipes::connect(&folder.path().join("s")).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
             .await

@@ -20,6 +20,7 @@ use nephos_core::handler::PathParams;
 use nephos_core::resource::NoExternalBuckets;
 use nephos_core::{Context, Error, Function, Result};
 use nephos_local::host::LocalHost;
+use nephos_local::wire::pipes;
 
 /// The variable with the file that functions append what they are given to.
 pub(crate) const OUT: &str = "TEST_OUT";
@@ -180,11 +181,12 @@ fn garbage() -> ExitCode {
     let stdin: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     let listener = UnixListener::from(stdin);
     listener.set_nonblocking(false).unwrap();
-    while let Ok((mut stream, _)) = listener.accept() {
+    while let Ok((socket, _)) = listener.accept() {
+        let (mut reader, mut writer) = pipes::take_over(&socket).unwrap();
         let mut some = [0; 1024];
-        let read = stream.read(&mut some).unwrap_or_default();
+        let read = reader.read(&mut some).unwrap_or_default();
         assert!(read > 0);
-        let _ = stream.write_all(b"what a lovely day\r\n\r\n");
+        let _ = writer.write_all(b"what a lovely day\r\n\r\n");
     }
     ExitCode::SUCCESS
 }

@@ -16,7 +16,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use nephos_core::event::Body;
-use tokio::net::UnixStream;
+use tokio::runtime::{self, Handle};
+
+use crate::wire::pipes::{self, Pipes};
 
 /// The body of a delivery.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl http_body::Body for DeliveryBody {
     }
 }
 
-type Driver = http1::Connection<TokioIo<UnixStream>, DeliveryBody>;
+type Driver = http1::Connection<TokioIo<Pipes>, DeliveryBody>;
 
 /// A connection.
 pub(super) struct Connection {
@@ -70,6 +72,8 @@ pub(super) struct Connection {
     driver: Option<Box<Driver>>,
     /// Why it ended, if badly.
     broken: Option<hyper::Error>,
+    /// The event loop that it belongs to: polled elsewhere, it would wake another thread for each of its steps.
+    home: runtime::Id,
 }
 
 impl fmt::Debug for Connection {
@@ -95,7 +99,7 @@ impl Connection {
     /// # Errors
     /// The process has ended.
     pub(super) async fn open(socket: &Path) -> std::io::Result<Self> {
-        let stream = UnixStream::connect(socket).await?;
+        let stream = pipes::connect(socket).await?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(std::io::Error::other)?;
@@ -103,7 +107,13 @@ impl Connection {
             sender,
             driver: Some(Box::new(driver)),
             broken: None,
+            home: Handle::current().id(),
         })
+    }
+
+    /// The event loop that it belongs to.
+    pub(super) fn home(&self) -> runtime::Id {
+        self.home
     }
 
     /// Lets the connection do what it can.
@@ -116,23 +126,14 @@ impl Connection {
         }
     }
 
-    /// Waits until the connection can take a request; `false` if it has ended.
-    pub(super) async fn ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            self.drive(cx);
-            self.sender.poll_ready(cx).map(|ready| ready.is_ok())
-        })
-        .await
-    }
-
     /// Sends a request and waits for the head of its answer.
+    ///
+    /// The connection is new, or was [settled](Self::settle) after its last exchange, so it takes the request at once. Before that is written it
+    /// looks whether the process has closed it: then the request comes back.
     pub(super) async fn exchange(
         &mut self,
         request: Request<DeliveryBody>,
     ) -> Result<Response<Incoming>, Failure> {
-        if !self.ready().await {
-            return Err(Failure::NotSent(Box::new(request)));
-        }
         let mut answer = std::pin::pin!(self.sender.try_send_request(request));
         let sent = poll_fn(|cx| {
             if let Some(driver) = &mut self.driver
@@ -156,10 +157,16 @@ impl Connection {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.drive(cx);
-        let polled = Pin::new(&mut *body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(_))) = &polled {
-            // Lets it read on, or go to rest, while this piece is passed on.
+        // The first piece most often came with the head.
+        let mut polled = Pin::new(&mut *body).poll_frame(cx);
+        if polled.is_pending() {
+            self.drive(cx);
+            polled = Pin::new(&mut *body).poll_frame(cx);
+        }
+        if let Poll::Ready(Some(Ok(_))) = &polled
+            && !body.is_end_stream()
+        {
+            // Lets it read on while this piece is passed on.
             self.drive(cx);
         }
         polled

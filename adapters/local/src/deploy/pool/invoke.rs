@@ -49,12 +49,12 @@ impl Pool {
         let pool = Arc::clone(self);
         async move {
             let request = request?.map(|bytes| DeliveryBody::Whole(Some(bytes)));
-            let lease = match pool.acquire(Patience::Event).await {
+            let mut lease = match pool.acquire(Patience::Event).await {
                 Ok(lease) => lease,
                 Err(error) => return Err(tell_failure(report, error)),
             };
             let records: Vec<_> = records.iter().map(String::as_str).collect();
-            let outcome = pool.exchange_whole(&lease, request, &records).await;
+            let outcome = pool.exchange_whole(&mut lease, request, &records).await;
             if let Some(mut report) = report {
                 report.result = Some(result_of(&outcome));
                 report.tell(&lease);
@@ -94,32 +94,25 @@ impl Pool {
         let report = self.report(
             &meta,
             TriggerKind::Http,
-            || format!("{} {}", request.method(), request.uri().path()),
+            || [request.method().as_str(), request.uri().path()].join(" "),
             1,
         );
-        let acquired = tokio::time::timeout(self.spec.timeout, self.acquire(Patience::Client)).await;
-        let lease = match acquired {
-            Ok(Ok(lease)) => lease,
-            Ok(Err(error)) => return Err(tell_failure(report, error)),
-            Err(_) => {
-                let busy = Error::new(
-                    ErrorKind::ResourceExhausted,
-                    "function.invoke",
-                    "the function is busy; raise `concurrency` or `max_instances` in nephos.toml",
-                )
-                .with("function", self.function());
-                return Err(tell_failure(report, busy));
-            }
+        let mut lease = match self.acquire_now() {
+            Some(lease) => lease,
+            None => match self.wait_for_place().await {
+                Ok(lease) => lease,
+                Err(error) => return Err(tell_failure(report, error)),
+            },
         };
         let until = deadline(self.spec.timeout);
-        match self.exchange(&lease, request, until).await {
+        match self.exchange(&mut lease, request, until).await {
             Ok((response, connection)) => {
                 lease.answered();
                 let report = report.map(|mut report| {
                     report.result = Some(InvocationResult::Status {
                         status: response.status().as_u16(),
                     });
-                    Box::new(report)
+                    report
                 });
                 Ok(response.map(|body| AnswerBody::new(body, connection, lease, until, report)))
             }
@@ -133,9 +126,23 @@ impl Pool {
         }
     }
 
+    /// A place for a client's request, within the function's own time.
+    async fn wait_for_place(self: &Arc<Self>) -> Result<Lease> {
+        tokio::time::timeout(self.spec.timeout, self.acquire(Patience::Client))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::new(
+                    ErrorKind::ResourceExhausted,
+                    "function.invoke",
+                    "the function is busy; raise `concurrency` or `max_instances` in nephos.toml",
+                )
+                .with("function", self.function()))
+            })
+    }
+
     async fn exchange_whole(
         &self,
-        lease: &Lease,
+        lease: &mut Lease,
         request: Request<DeliveryBody>,
         records: &[&str],
     ) -> Result<Outcome> {
@@ -156,12 +163,12 @@ impl Pool {
     /// Sends the request and waits for the head of the answer.
     async fn exchange(
         &self,
-        lease: &Lease,
+        lease: &mut Lease,
         mut request: Request<DeliveryBody>,
         until: Instant,
     ) -> Result<(Response<Incoming>, Connection)> {
         loop {
-            let (mut connection, rested) = match lease.slot().rested() {
+            let (mut connection, rested) = match lease.rested() {
                 Some(connection) => (connection, true),
                 None => match Connection::open(lease.process().socket()).await {
                     Ok(connection) => (connection, false),
@@ -195,7 +202,7 @@ impl Pool {
     }
 
     /// Why an exchange broke off: the process ended, or sent what is no HTTP.
-    async fn broken(&self, lease: &Lease, error: BoxError) -> Error {
+    async fn broken(&self, lease: &mut Lease, error: BoxError) -> Error {
         let parse = error
             .downcast_ref::<hyper::Error>()
             .is_some_and(hyper::Error::is_parse);
@@ -211,7 +218,7 @@ impl Pool {
         self.crashed(lease, error).await
     }
 
-    async fn crashed(&self, lease: &Lease, error: impl Into<BoxError>) -> Error {
+    async fn crashed(&self, lease: &mut Lease, error: impl Into<BoxError>) -> Error {
         let process = lease.process();
         let ended = tokio::time::timeout(END_GRACE, process.ended()).await;
         if ended.is_ok() {
@@ -278,7 +285,10 @@ fn trace_of(attributes: &Attributes) -> TraceContext {
 /// A new `traceparent`, not sampled.
 fn new_trace(seed: Uuid) -> String {
     // The last half of a version 7 id is random; the first bit of it is set, so a span's id is never zero.
-    format!("00-{}-{:016x}-00", Uuid::new_v4().simple(), seed.as_u64_pair().1)
+    let (mut trace, mut span) = ([0; 32], [0; 32]);
+    let trace = Uuid::new_v4().simple().encode_lower(&mut trace);
+    let span = &seed.simple().encode_lower(&mut span)[16..];
+    ["00-", trace, "-", span, "-00"].concat()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::connection::Connection;
 use super::report::Report;
-use super::slot::Slot;
+use super::slot::{Place, Slot};
 use super::{IDLE_GRACE, Pool};
 use crate::deploy::activity::InvocationResult;
 use crate::deploy::process::{Ending, Process};
@@ -30,16 +30,24 @@ pub(super) struct Lease {
     slot: Arc<Slot>,
     permit: Option<OwnedSemaphorePermit>,
     cold: bool,
+    /// A connection that nobody uses: the one that came with the place, or the one that goes back with it.
+    resting: Option<Connection>,
 }
 
 impl Lease {
-    pub(super) fn new(pool: Arc<Pool>, slot: Arc<Slot>, permit: OwnedSemaphorePermit, cold: bool) -> Self {
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        (slot, place): (Arc<Slot>, Place),
+        permit: OwnedSemaphorePermit,
+        cold: bool,
+    ) -> Self {
         pool.in_flight.fetch_add(1, Ordering::AcqRel);
         Self {
             pool,
             slot,
             permit: Some(permit),
             cold,
+            resting: place.rested,
         }
     }
 
@@ -47,8 +55,9 @@ impl Lease {
         self.slot.process()
     }
 
-    pub(super) fn slot(&self) -> &Slot {
-        &self.slot
+    /// The connection that came with the place, once.
+    pub(super) fn rested(&mut self) -> Option<Connection> {
+        self.resting.take()
     }
 
     /// Whether the process was started for this invocation.
@@ -73,9 +82,9 @@ impl Lease {
     }
 
     /// Lets the connection rest, if it has nothing left to do.
-    pub(super) fn rest(&self, mut connection: Connection) {
+    pub(super) fn rest(&mut self, mut connection: Connection) {
         if connection.settle() {
-            self.slot.rest(connection);
+            self.resting = Some(connection);
         }
     }
 }
@@ -92,7 +101,7 @@ impl Drop for Lease {
                 drop(permit);
             });
         }
-        self.slot.leave();
+        self.slot.leave(self.resting.take());
     }
 }
 

@@ -33,7 +33,7 @@ impl Report {
 
     pub(super) fn tell_of(self, peak_memory: Option<u64>, cold: bool) {
         self.activities.tell(Activity::Invocation(Invocation {
-            function: self.function.to_string(),
+            function: self.function,
             trigger: self.trigger,
             id: self.id,
             subject: self.subject,
@@ -78,18 +78,20 @@ impl Pool {
         trigger: TriggerKind,
         subject: impl FnOnce() -> String,
         records: usize,
-    ) -> Option<Report> {
+    ) -> Option<Box<Report>> {
         // What nobody hears need not be made.
-        self.activities.has_listeners().then(|| Report {
-            result: None,
-            activities: self.activities.clone(),
-            function: self.function(),
-            trigger,
-            id: meta.invocation_id.clone(),
-            subject: subject(),
-            attempt: meta.attempt,
-            records: records.max(1),
-            begun: Instant::now(),
+        self.activities.has_listeners().then(|| {
+            Box::new(Report {
+                result: None,
+                activities: self.activities.clone(),
+                function: self.function(),
+                trigger,
+                id: meta.invocation_id.clone(),
+                subject: subject(),
+                attempt: meta.attempt,
+                records: records.max(1),
+                begun: Instant::now(),
+            })
         })
     }
 }
@@ -100,7 +102,7 @@ pub(super) fn copy(error: &Error) -> Error {
 }
 
 /// Tells of an invocation that never came to a process.
-pub(super) fn tell_failure(report: Option<Report>, error: Error) -> Error {
+pub(super) fn tell_failure(report: Option<Box<Report>>, error: Error) -> Error {
     if let Some(mut report) = report {
         report.result = Some(result_of(&Err(copy(&error))));
         report.tell_of(None, false);

@@ -1,11 +1,10 @@
 //! A process of a pool, with its places and the connections that rest between invocations.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{self, Handle};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::connection::Connection;
@@ -26,8 +25,14 @@ struct State {
     in_flight: usize,
     last_used: Instant,
     retired: bool,
-    /// Each in the event loop that it belongs to: elsewhere it would wake another thread for each of its steps.
-    resting: HashMap<runtime::Id, Vec<Connection>>,
+    resting: Vec<Connection>,
+}
+
+/// A place in a process.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// A connection that rested.
+    pub(super) rested: Option<Connection>,
 }
 
 impl Slot {
@@ -39,7 +44,7 @@ impl Slot {
                 in_flight: 0,
                 last_used: Instant::now(),
                 retired: false,
-                resting: HashMap::new(),
+                resting: Vec::new(),
             }),
             emptied: Notify::new(),
         }
@@ -54,39 +59,33 @@ impl Slot {
         self.process.ending().is_none() && !self.process.is_gone()
     }
 
-    /// Takes a place, if one is free.
-    pub(super) fn enter(&self, places: usize) -> bool {
+    /// Takes a place, if one is free, and with it a connection of this event loop, if one rests.
+    pub(super) fn enter(&self, places: usize) -> Option<Place> {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
         let mut state = lock(&self.state);
-        let free = !state.retired && state.in_flight < places;
-        if free {
-            state.in_flight += 1;
+        if state.retired || state.in_flight >= places {
+            return None;
         }
-        free
+        state.in_flight += 1;
+        let rested = state
+            .resting
+            .iter()
+            .rposition(|connection| Some(connection.home()) == here);
+        Some(Place {
+            rested: rested.map(|at| state.resting.swap_remove(at)),
+        })
     }
 
-    /// Gives the place back.
-    pub(super) fn leave(&self) {
+    /// Gives the place back, and with it a connection that may rest for the next invocation.
+    pub(super) fn leave(&self, rest: Option<Connection>) {
         let mut state = lock(&self.state);
         state.in_flight = state.in_flight.saturating_sub(1);
-        state.last_used = Instant::now();
-        if state.in_flight == 0 {
-            self.emptied.notify_waiters();
-        }
-    }
-
-    /// A connection of this event loop that rested.
-    pub(super) fn rested(&self) -> Option<Connection> {
-        let here = Handle::try_current().ok()?.id();
-        lock(&self.state).resting.get_mut(&here)?.pop()
-    }
-
-    /// Lets a connection rest for the next invocation.
-    pub(super) fn rest(&self, connection: Connection) {
-        // Outside of any event loop the host is ending.
-        let Ok(here) = Handle::try_current() else { return };
-        let mut state = lock(&self.state);
         if !state.retired {
-            state.resting.entry(here.id()).or_default().push(connection);
+            state.resting.extend(rest);
+        }
+        if state.in_flight == 0 {
+            state.last_used = Instant::now();
+            self.emptied.notify_waiters();
         }
     }
 
