@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod completions;
+mod denied;
 mod dev;
 mod emit;
 mod ls;

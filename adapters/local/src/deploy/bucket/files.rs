@@ -287,9 +287,13 @@ pub(super) fn io_error(error: std::io::Error, operation: &'static str) -> Error 
             ErrorKind::PermissionDenied,
             "the bucket's folder does not allow it; check its owner and permissions",
         ),
-        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => (
+        Io::StorageFull | Io::QuotaExceeded => (
             ErrorKind::ResourceExhausted,
             "no space is left in the bucket's folder; free some and try again",
+        ),
+        Io::FileTooLarge => (
+            ErrorKind::ResourceExhausted,
+            "the object is larger than the bucket's file system, or the process's limit (`ulimit -f`), allows",
         ),
         Io::InvalidFilename => (
             ErrorKind::InvalidArgument,
@@ -310,4 +314,49 @@ pub(super) fn io_error(error: std::io::Error, operation: &'static str) -> Error 
 
 pub(super) fn not_found(operation: &'static str, key: &str) -> Error {
     Error::new(ErrorKind::NotFound, operation, "no such object").with("key", key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_closed_folder_say_what_to_do() {
+        for (code, kind, said) in [
+            (
+                rustix::io::Errno::NOSPC,
+                ErrorKind::ResourceExhausted,
+                "no space is left in the bucket's folder; free some",
+            ),
+            (
+                rustix::io::Errno::DQUOT,
+                ErrorKind::ResourceExhausted,
+                "no space is left in the bucket's folder; free some",
+            ),
+            (
+                rustix::io::Errno::FBIG,
+                ErrorKind::ResourceExhausted,
+                "larger than the bucket's file system",
+            ),
+            (
+                rustix::io::Errno::ACCESS,
+                ErrorKind::PermissionDenied,
+                "check its owner and permissions",
+            ),
+            (
+                rustix::io::Errno::ROFS,
+                ErrorKind::PermissionDenied,
+                "check its owner and permissions",
+            ),
+            (
+                rustix::io::Errno::IO,
+                ErrorKind::Unavailable,
+                "the bucket's folder failed",
+            ),
+        ] {
+            let error = io_error(code.into(), "bucket.put");
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
 }

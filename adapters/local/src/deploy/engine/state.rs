@@ -42,7 +42,7 @@ impl EngineFile {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(refused("the engine's file cannot be read", &path, error)),
+            Err(error) => return Err(refused(UNREADABLE, &path, error)),
         };
         let file: Self = serde_json::from_str(&text).map_err(|error| {
             Error::new(
@@ -94,6 +94,8 @@ fn refused(message: &'static str, path: &Path, error: std::io::Error) -> Error {
         .caused_by(error)
 }
 
+const UNREADABLE: &str =
+    "the engine's file in the state folder cannot be read; make the folder readable, or choose another";
 const UNWRITABLE: &str =
     "the state folder cannot be written; make it writable, free space, or choose another folder";
 
