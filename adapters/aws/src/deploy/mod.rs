@@ -1,0 +1,1 @@
+//! Deployment: an app becomes a CloudFormation template and an artifact, and the engine brings both to AWS.

@@ -1,0 +1,1 @@
+//! The SDK's errors as ours, in one place.

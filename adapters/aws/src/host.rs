@@ -1,0 +1,1 @@
+//! The function's host: the Lambda Runtime API.

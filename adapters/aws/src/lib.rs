@@ -1,0 +1,24 @@
+//! Nephos on AWS: functions on Lambda, their triggers, resources, and deployment through CloudFormation.
+//!
+//! The *function side* (feature `host`) takes events from the Lambda Runtime API; the features `bucket`, `queue`, `topic`, `stream`, `table` and
+//! `secret` each bring the drivers of one kind of resource. The *deploy side* (feature `deploy`) makes a CloudFormation template of an app, and
+//! deploys it.
+
+pub mod binding;
+pub mod events;
+
+#[cfg(feature = "host")]
+pub mod host;
+
+#[cfg(feature = "sdk")]
+pub mod config;
+#[cfg(feature = "sdk")]
+pub mod error;
+#[cfg(feature = "sdk")]
+pub mod resources;
+
+#[cfg(feature = "deploy")]
+pub mod deploy;
+
+#[cfg(feature = "harness")]
+pub mod harness;

@@ -1,0 +1,1 @@
+//! Drivers of AWS's services, one file a kind.
