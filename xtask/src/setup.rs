@@ -14,6 +14,8 @@ use crate::shell::{self, Error, Result};
 pub enum Registry {
     /// PyPI, into `python/` (a virtual environment).
     Python,
+    /// PyPI, into `python/` too, but without what the package depends on.
+    PythonAlone,
     /// npm, into `npm/` (a prefix).
     Npm,
     /// crates.io, into `cargo/bin/`.
@@ -49,9 +51,31 @@ pub const TOOLS: &[Tool] = &[
     tool(
         Registry::Python,
         "boto3",
-        "1.44.5",
+        "1.43.106",
         Purpose::Test,
         "the test of the embedded store against an independent S3 client",
+    ),
+    tool(
+        Registry::Python,
+        "ministack",
+        "1.5.33",
+        Purpose::Test,
+        "the tests of the adapter for AWS: the emulator that runs the deployed binary",
+    ),
+    tool(
+        Registry::Python,
+        "cfn-lint",
+        "1.58.0",
+        Purpose::Test,
+        "the tests of the adapter for AWS: the check of the templates that it renders",
+    ),
+    // Its dependencies are a compiler, and nothing is compiled with it here.
+    tool(
+        Registry::PythonAlone,
+        "cargo-lambda",
+        "1.9.2",
+        Purpose::Test,
+        "the tests of the adapter for AWS: a host of Lambda functions that is not the emulator",
     ),
     tool(
         Registry::Cargo,
@@ -98,7 +122,11 @@ pub fn install(folder: &Path, purposes: &[Purpose]) -> Result<()> {
             .filter(move |t| t.registry == registry && purposes.contains(&t.purpose))
             .collect::<Vec<_>>()
     };
-    python(&folder.join("python"), &wanted(Registry::Python))?;
+    python(
+        &folder.join("python"),
+        &wanted(Registry::Python),
+        &wanted(Registry::PythonAlone),
+    )?;
     npm(&folder.join("npm"), &wanted(Registry::Npm))?;
     for tool in wanted(Registry::Cargo) {
         cargo(&folder.join("cargo"), tool)?;
@@ -106,8 +134,9 @@ pub fn install(folder: &Path, purposes: &[Purpose]) -> Result<()> {
     Ok(())
 }
 
-fn python(venv: &Path, tools: &[&Tool]) -> Result<()> {
+fn python(venv: &Path, whole: &[&Tool], alone: &[&Tool]) -> Result<()> {
     let interpreter = venv.join("bin/python");
+    let tools = &[whole, alone].concat();
     let stamp = Stamp::of(venv, tools, "==");
     if tools.is_empty() || (stamp.is_current() && interpreter.exists()) {
         return Ok(());
@@ -118,18 +147,22 @@ fn python(venv: &Path, tools: &[&Tool]) -> Result<()> {
     create.args(["-m", "venv"]).arg(venv);
     shell::run(&mut create, &needed_by)
         .map_err(|e| hinted(e, "python3 needs its venv module (Debian: python3-venv)"))?;
-    let mut install = Command::new(&interpreter);
-    install
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-        ])
-        .args(&stamp.pins);
-    shell::run(&mut install, &needed_by).map_err(|e| hinted(e, "a package index must be reachable"))?;
+    let installs: [(&[&Tool], &[&str]); 2] = [(whole, &[]), (alone, &["--no-deps"])];
+    for (tools, flags) in installs.into_iter().filter(|(tools, _)| !tools.is_empty()) {
+        let mut install = Command::new(&interpreter);
+        install
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--disable-pip-version-check",
+            ])
+            .args(flags)
+            .args(Stamp::of(venv, tools, "==").pins);
+        shell::run(&mut install, &needed_by).map_err(|e| hinted(e, "a package index must be reachable"))?;
+    }
     stamp.write()
 }
 

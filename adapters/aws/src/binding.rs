@@ -19,15 +19,19 @@ pub const SOURCES: &str = "NEPHOS_AWS_SOURCES";
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] if the binding lacks it: the function was not deployed by this adapter.
 pub fn physical(binding: &Binding) -> Result<&str> {
-    binding.properties.get(PHYSICAL).map(String::as_str).ok_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            "resource.open",
-            "the binding does not say what the resource is called on AWS; deploy the function again",
-        )
-        .with("resource", &binding.name)
-        .with("property", PHYSICAL)
-    })
+    binding
+        .properties
+        .get(PHYSICAL)
+        .map(String::as_str)
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "resource.open",
+                "the binding does not say what the resource is called on AWS; deploy the function again",
+            )
+            .with("resource", &binding.name)
+            .with("property", PHYSICAL)
+        })
 }
 
 /// What the function's triggers watch, by their names on AWS.
@@ -77,7 +81,9 @@ mod tests {
     #[test]
     fn sources_have_the_manifests_names_where_deployment_gave_them() {
         let queue = "arn:aws:sqs:eu-west-1:123456789012:shop-jobs-1X2Y";
-        let environment: Environment = [(SOURCES, format!(r#"{{"{queue}":"jobs"}}"#))].into_iter().collect();
+        let environment: Environment = [(SOURCES, format!(r#"{{"{queue}":"jobs"}}"#))]
+            .into_iter()
+            .collect();
         let sources = Sources::of(&environment).unwrap();
         assert_eq!(sources.name(queue), "jobs");
         assert_eq!(sources.name("arn:aws:sqs:eu-west-1:123456789012:other"), "other");
