@@ -176,6 +176,36 @@ pub(super) fn check(checker: &mut Checker<'_>, functions: &BTreeMap<String, Func
             }
         }
     }
+    wildcards(checker, functions);
+}
+
+/// Reports a parameter and a rest of the path at one place (`/x/{id}` beside `/x/{*rest}`): no router tells them apart, and targets choose differently.
+fn wildcards(checker: &mut Checker<'_>, functions: &BTreeMap<String, FunctionSpec>) {
+    let mut seen: HashMap<String, (bool, Place<'_>)> = HashMap::new();
+    for (name, function) in functions {
+        for (index, trigger) in function.on.iter().enumerate() {
+            let Trigger::Http { path, .. } = trigger else {
+                continue;
+            };
+            let path = structure(path);
+            for (at, _) in path.match_indices("/{") {
+                crate::work::step(1);
+                let (before, here) = path.split_at(at + 1);
+                let takes_rest = here.starts_with("{*}");
+                let place = (name.as_str(), index);
+                let (other, first) = *seen.entry(before.to_owned()).or_insert((takes_rest, place));
+                if other != takes_rest {
+                    let clash = Clash {
+                        kind: ProblemKind::RouteClash,
+                        key: "http",
+                        what: format!("what follows `{}`", before),
+                        help: "one takes a segment of the path there, the other all the rest: give one a path of its own, or let one function take both",
+                    };
+                    super::clash::report(checker, first, place, clash);
+                }
+            }
+        }
+    }
 }
 
 fn clash(checker: &mut Checker<'_>, first: Place<'_>, second: Place<'_>, method: Option<&str>, path: &str) {
