@@ -1,1 +1,5 @@
 //! Deployment: an app becomes a CloudFormation template and an artifact, and the engine brings both to AWS.
+
+pub mod artifact;
+pub mod settings;
+pub mod template;
