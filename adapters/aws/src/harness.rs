@@ -1,1 +1,3 @@
 //! The conformance suite's harness over an emulator.
+
+pub mod emulator;
