@@ -18,6 +18,8 @@ mod plan;
 mod policy;
 mod resource;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod trigger;
 mod value;
 
@@ -35,8 +37,12 @@ use super::settings::Settings;
 pub use self::function::ALIAS;
 pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};
 
-/// The variable with the function's HTTP routes: a JSON list of `{"method": "GET", "path": "/orders/{id}"}`, the method null for any.
+/// The variable with the function's HTTP routes: a JSON list of `{"method": "GET", "path": "/orders/{id}"}`, the method null for any. Unset where
+/// an API matches routes.
 pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
+/// The variable with the key attributes of watched tables that the function does not use besides: a JSON object from the table's name in the
+/// manifest to `{"key": "face_id", "sort": "at"}`.
+pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
 /// The variable with the URL of the function's dead-letter queue.
 pub const DEAD_LETTER: &str = "NEPHOS_AWS_DEAD_LETTER";
 /// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, the mail's key
