@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use nephos_aws::binding::{PHYSICAL, SOURCES};
-use nephos_aws::deploy::template::{DEAD_LETTER, MAIL, ROUTES, TABLE_KEYS, Template};
+use nephos_aws::deploy::settings::Settings;
+use nephos_aws::deploy::template::{Code, DEAD_LETTER, MAIL, ROUTES, TABLE_KEYS, Template, render};
+use nephos_core::app::Resource;
 use nephos_core::env;
 use nephos_core::resource::Binding;
 use serde_json::{Value, json};
@@ -160,47 +162,61 @@ fn everything_calls_the_alias_and_nothing_calls_the_function_itself() {
     assert!(calls > 20, "{calls}");
 }
 
+fn versions(template: &Template) -> BTreeSet<String> {
+    let versions = of_type(template, "AWS::Lambda::Version");
+    versions.into_iter().map(|(id, _)| id.to_owned()).collect()
+}
+
+/// How many functions of `orders` get a new version with these settings.
+fn renewed_by(settings: Value) -> usize {
+    let before = versions(&rendered(&case("orders")));
+    let mut orders = case("orders");
+    orders.targets.insert("aws".to_owned(), settings);
+    let after = versions(&rendered(&orders));
+    assert_eq!(before.len(), after.len());
+    before.difference(&after).count()
+}
+
 #[test]
-fn new_code_gives_a_new_version_and_nothing_else_does() {
-    let versions = |template: &Template| -> BTreeSet<String> {
-        of_type(template, "AWS::Lambda::Version")
-            .into_iter()
-            .map(|(id, _)| id.to_owned())
-            .collect()
+fn new_code_gives_every_function_a_new_version_wherever_it_lies() {
+    let code = |bucket: &str, key: &str| Code {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
     };
-    let orders = case("orders");
-    let before = rendered(&orders);
-    assert_eq!(versions(&before), versions(&rendered(&orders)));
-    let mut code = before.body.clone();
-    let place = "/Resources/FunctionPlace/Properties/Code/S3Key";
-    *code.pointer_mut(place).unwrap() = "other".into();
+    let of = |code: &Code| versions(&render(&case("orders"), "aws", &Settings::default(), code).unwrap());
+    let before = of(&code("artifacts", "one.zip"));
+    assert_eq!(before, of(&code("artifacts", "one.zip")));
+    assert_eq!(before, of(&code("elsewhere", "one.zip")), "the code is the same");
+    assert_eq!(before.len(), 6);
+    assert!(before.is_disjoint(&of(&code("artifacts", "two.zip"))));
+}
 
-    let mut retained = orders.clone();
-    retained
-        .targets
-        .insert("aws".to_owned(), json!({"log_retention_days": 7}));
-    assert_eq!(
-        versions(&before),
-        versions(&rendered(&retained)),
-        "logs are no part of a version"
-    );
+#[test]
+fn only_what_a_version_holds_gives_a_new_one() {
+    let place = |properties: Value| json!({"overrides": {"Resources": {"FunctionPlace": {"Properties": properties}}}});
+    assert_eq!(renewed_by(json!({})), 0);
+    assert_eq!(renewed_by(json!({"log_retention_days": 7})), 0);
+    assert_eq!(renewed_by(json!({"tags": {"team": "web"}})), 0);
+    assert_eq!(renewed_by(json!({"reserve_concurrency": "all"})), 0);
+    assert_eq!(renewed_by(place(json!({"RecursiveLoop": "Terminate"}))), 0);
+    assert_eq!(renewed_by(place(json!({"MemorySize": 512}))), 1);
+    assert_eq!(renewed_by(json!({"tracing": true})), 6);
+}
 
-    let mut patched = orders.clone();
-    patched.targets.insert(
-        "aws".to_owned(),
-        json!({"overrides": {"Resources": {"FunctionPlace": {"Properties": {"MemorySize": 512}}}}}),
-    );
-    let patched = versions(&rendered(&patched));
-    assert_eq!(versions(&before).difference(&patched).count(), 1, "{patched:?}");
-
-    let mut replaced = case("orders");
-    let Some(nephos_core::app::Resource::Table(table)) = replaced.resources.get_mut("orders") else {
-        panic!("no table");
+#[test]
+fn a_queue_that_becomes_another_gives_those_who_name_it_a_new_version() {
+    let before = versions(&rendered(&case("orders")));
+    let mut orders = case("orders");
+    let Some(Resource::Queue(queue)) = orders.resources.get_mut("incoming") else {
+        panic!("no queue");
     };
-    table.schema.sort = Some("at".to_owned());
-    let replaced = versions(&rendered(&replaced));
-    // The functions that use or watch the table: it is another one then.
-    assert_eq!(versions(&before).difference(&replaced).count(), 4, "{replaced:?}");
+    queue.ordered = true;
+    let after = versions(&rendered(&orders));
+    let renewed: Vec<&String> = before.difference(&after).collect();
+    let [fulfil, place] = renewed.as_slice() else {
+        panic!("{renewed:?}");
+    };
+    assert!(fulfil.starts_with("VersionFulfil") && place.starts_with("VersionPlace"));
 }
 
 #[test]
