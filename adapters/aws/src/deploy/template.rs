@@ -110,6 +110,26 @@ pub struct Template {
 }
 
 impl Template {
+    /// The same with the buckets' names filled in. A change set with `ImportExistingResources` takes buckets and tables that outlived an earlier
+    /// stack into the new one, but only by names that are written out:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>.
+    #[must_use]
+    pub fn in_account(mut self, account: &str, region: &str) -> Self {
+        let resources = self.body.get_mut("Resources").and_then(Value::as_object_mut);
+        for resource in resources.into_iter().flat_map(|resources| resources.values_mut()) {
+            let Some(name) = resource.pointer_mut("/Properties/BucketName") else {
+                continue;
+            };
+            if let Some(text) = name.get("Fn::Sub").and_then(Value::as_str) {
+                let filled = text
+                    .replace("${AWS::AccountId}", account)
+                    .replace("${AWS::Region}", region);
+                *name = value::sub(filled);
+            }
+        }
+        self
+    }
+
     /// The text, pretty, its keys in the order of their letters.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -244,6 +244,21 @@ fn buckets_and_tables_outlive_the_stack_and_nothing_else_does() {
 }
 
 #[test]
+fn names_of_buckets_are_written_out_for_an_account_and_nothing_else_changes() {
+    let template = rendered(&case("face-gate"));
+    let filled = template.clone().in_account("123456789012", "eu-west-1");
+    assert_eq!(
+        properties(&filled, "BucketSnapshots")["BucketName"],
+        "face-gate-aws-snapshots-123456789012-eu-west-1"
+    );
+    let mut back = filled.body;
+    *back
+        .pointer_mut("/Resources/BucketSnapshots/Properties/BucketName")
+        .unwrap() = properties(&template, "BucketSnapshots")["BucketName"].clone();
+    assert_eq!(back, template.body);
+}
+
+#[test]
 fn every_resource_says_whose_it_is() {
     let mut tagged = 0;
     for name in CASES {
