@@ -1,5 +1,4 @@
 //! The emulator that the other tests stand on: it is there when it says so, alone, and gone when it is dropped.
-#![cfg(feature = "harness")]
 
 use std::net::TcpStream;
 
