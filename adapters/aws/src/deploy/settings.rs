@@ -96,7 +96,8 @@ pub struct Settings {
     pub mail_rule_set: Option<String>,
     /// `skills`: the id of each skill that a `voice` trigger names.
     pub skills: BTreeMap<String, String>,
-    /// `secrets`: secrets that exist already, by name in the manifest: the ARN or name in Secrets Manager, or the ARN of an SSM parameter.
+    /// `secrets`: secrets that exist already, by name in the manifest: the ARN or name in Secrets Manager; or, of a
+    /// parameter of Systems Manager, its ARN, or `ssm:` and its name.
     pub secrets: BTreeMap<String, String>,
     /// `tags`: tags of your own on every resource that takes tags.
     pub tags: BTreeMap<String, String>,

@@ -18,6 +18,8 @@ mod plan;
 mod policy;
 mod resource;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod trigger;
 mod value;
 
@@ -35,8 +37,12 @@ use super::settings::Settings;
 pub use self::function::ALIAS;
 pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};
 
-/// The variable with the function's HTTP routes: a JSON list of `{"method": "GET", "path": "/orders/{id}"}`, the method null for any.
+/// The variable with the function's HTTP routes: a JSON list of `{"method": "GET", "path": "/orders/{id}"}`, the method null for any. Unset where
+/// an API matches routes.
 pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
+/// The variable with the key attributes of watched tables that the function does not use besides: a JSON object from the table's name in the
+/// manifest to `{"key": "face_id", "sort": "at"}`.
+pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
 /// The variable with the URL of the function's dead-letter queue.
 pub const DEAD_LETTER: &str = "NEPHOS_AWS_DEAD_LETTER";
 /// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, the mail's key
@@ -104,6 +110,26 @@ pub struct Template {
 }
 
 impl Template {
+    /// The same with the buckets' names filled in. A change set with `ImportExistingResources` takes buckets and tables that outlived an earlier
+    /// stack into the new one, but only by names that are written out:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>.
+    #[must_use]
+    pub fn in_account(mut self, account: &str, region: &str) -> Self {
+        let resources = self.body.get_mut("Resources").and_then(Value::as_object_mut);
+        for resource in resources.into_iter().flat_map(|resources| resources.values_mut()) {
+            let Some(name) = resource.pointer_mut("/Properties/BucketName") else {
+                continue;
+            };
+            if let Some(text) = name.get("Fn::Sub").and_then(Value::as_str) {
+                let filled = text
+                    .replace("${AWS::AccountId}", account)
+                    .replace("${AWS::Region}", region);
+                *name = value::sub(filled);
+            }
+        }
+        self
+    }
+
     /// The text, pretty, its keys in the order of their letters.
     #[must_use]
     pub fn to_json(&self) -> String {

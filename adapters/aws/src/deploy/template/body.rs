@@ -1,6 +1,6 @@
 //! The template while it grows: resources with their tags and metadata, outputs, notes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nephos_core::app::App;
 use nephos_core::{Error, ErrorKind, Result};
@@ -86,6 +86,7 @@ pub(super) struct Body {
     outputs: Map<String, Value>,
     told: BTreeMap<String, Output>,
     notes: Vec<String>,
+    noted: BTreeSet<String>,
 }
 
 impl Body {
@@ -105,6 +106,7 @@ impl Body {
             outputs: Map::new(),
             told: BTreeMap::new(),
             notes: Vec::new(),
+            noted: BTreeSet::new(),
         }
     }
 
@@ -173,7 +175,7 @@ impl Body {
 
     /// Adds a note, once.
     pub(super) fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
+        if self.noted.insert(note.clone()) {
             self.notes.push(note);
         }
     }

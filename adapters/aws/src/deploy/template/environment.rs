@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::plan::Plan;
 use super::value::{literal, literal_json, sub};
-use super::{DEAD_LETTER, MAIL, ROUTES, STREAMING, dead_letter, mail, plan};
+use super::{DEAD_LETTER, MAIL, ROUTES, STREAMING, TABLE_KEYS, dead_letter, mail, plan};
 use crate::binding::{PHYSICAL, SOURCES};
 use crate::deploy::settings::HttpFront;
 
@@ -58,11 +58,16 @@ pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result
             _ => None,
         })
         .collect();
-    if !routes.is_empty() {
+    // An API has matched the route already.
+    if !routes.is_empty() && plan.settings.http == HttpFront::FunctionUrl {
         texts.insert(ROUTES, literal(&Value::Array(routes).to_string()));
-        if plan.settings.response_streaming && plan.settings.http == HttpFront::FunctionUrl {
+        if plan.settings.response_streaming {
             texts.insert(STREAMING, "1".to_owned());
         }
+    }
+    let keys = table_keys(plan, spec);
+    if !keys.is_empty() {
+        texts.insert(TABLE_KEYS, literal(&Value::Object(keys).to_string()));
     }
     if dead_letter::has_dead_letters(spec) {
         texts.insert(DEAD_LETTER, plan.physical(&spec.dead_letter)?);
@@ -169,6 +174,24 @@ fn sources(plan: &Plan<'_>, spec: &FunctionSpec) -> Result<String> {
         sources.insert(key, literal(name).into());
     }
     Ok(Value::Object(sources).to_string())
+}
+
+/// The key attributes of watched tables that the function does not use besides: of the others the bindings have them.
+fn table_keys(plan: &Plan<'_>, spec: &FunctionSpec) -> Map<String, Value> {
+    let mut keys = Map::new();
+    for trigger in &spec.on {
+        if let Trigger::Table { table, .. } = trigger
+            && !spec.uses.contains_key(table)
+            && let Some(Resource::Table(watched)) = plan.app.resources.get(table)
+        {
+            let mut entry = json!({"key": watched.schema.key});
+            if let (Some(sort), Value::Object(entry)) = (&watched.schema.sort, &mut entry) {
+                entry.insert("sort".to_owned(), sort.as_str().into());
+            }
+            keys.insert(table.clone(), entry);
+        }
+    }
+    keys
 }
 
 /// How long a text is at least once it is filled in: of what is filled in only the account's and region's length is known, and the shortest

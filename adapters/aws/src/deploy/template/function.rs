@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::body::{Body, Resource};
 use super::plan::{Plan, is_asynchronous};
 use super::value::{attribute, reference, sub};
-use super::{environment, name, policy};
+use super::{environment, merge, name, policy};
 use crate::deploy::settings::Reserve;
 
 /// The alias that all triggers call. A deployment moves it; what is under way ends on the version that it began on.
@@ -111,23 +111,29 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
 }
 
 /// A version cannot change: a new one is a new resource, so its id follows from all that it holds. Publishing what has not changed is an
-/// error, so nothing else may be in it.
+/// error ("a version for this Lambda function exists"), so nothing else may be in it.
 fn version_id(plan: &Plan<'_>, function: &str, spec: &FunctionSpec, id: &str, properties: &Value) -> String {
-    let mut sorted = properties.clone();
-    if let Value::Object(table) = &mut sorted {
-        // A reservation belongs to the function, not to its versions.
-        table.remove("ReservedConcurrentExecutions");
-    }
-    sorted.sort_all_objects();
-    let text = sorted.to_string();
-    let overridden = plan
+    let mut versioned = properties.clone();
+    if let Some(patch) = plan
         .settings
         .overrides
-        .pointer(&format!("/Resources/{id}"))
-        .map(Value::to_string)
-        .unwrap_or_default();
+        .pointer(&format!("/Resources/{id}/Properties"))
+    {
+        merge::patch(&mut versioned, patch);
+    }
+    if let Value::Object(table) = &mut versioned {
+        // These belong to the function, not to its versions.
+        for key in ["ReservedConcurrentExecutions", "RecursiveLoop", "Tags"] {
+            table.remove(key);
+        }
+    }
+    // Where the code lies is no part of it either: its key says what it is.
+    if let Some(Value::Object(code)) = versioned.get_mut("Code") {
+        code.remove("S3Bucket");
+    }
+    versioned.sort_all_objects();
     let replaced = environment::replaced_with(plan, spec).join(",");
-    let hash = name::short_hash(&[&text, &overridden, &replaced]);
+    let hash = name::short_hash(&[&versioned.to_string(), &replaced]);
     format!("{}{hash}", name::id("Version", function))
 }
 

@@ -19,7 +19,7 @@ const API_TIMEOUT: u64 = 30;
 
 /// Adds the API, if HTTP triggers share one.
 pub(super) fn add_api(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
-    if !plan.has_api() {
+    if !plan.has_api {
         return Ok(());
     }
     body.add(
@@ -49,7 +49,7 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
     if !has_http(spec) {
         return Ok(());
     }
-    if plan.has_api() {
+    if plan.has_api {
         routes(body, function, spec)
     } else {
         url(plan, body, function)

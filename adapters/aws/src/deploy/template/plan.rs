@@ -18,6 +18,8 @@ const MAX_TABLE_NAME: usize = 255;
 pub(super) const MAX_BUCKET_NAME: usize = 63;
 /// What account (12 digits), region (14 letters at most) and hyphens take of a bucket's name.
 pub(super) const BUCKET_SUFFIX: usize = 1 + 12 + 1 + 14;
+/// What the name of a parameter of Systems Manager begins with, to tell it from a secret's.
+pub(super) const PARAMETER: &str = "ssm:";
 /// What a bucket's name may not begin with, from the same page.
 const BUCKET_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 
@@ -29,6 +31,8 @@ pub(super) struct Plan<'a> {
     pub(super) settings: &'a Settings,
     pub(super) code: &'a Code,
     pub(super) stack: String,
+    /// Whether HTTP triggers share one API.
+    pub(super) has_api: bool,
     /// What becomes of each queue.
     pub(super) queues: BTreeMap<&'a str, QueuePlan<'a>>,
     /// Tables that a trigger watches.
@@ -51,6 +55,7 @@ impl<'a> Plan<'a> {
             settings,
             code,
             stack: settings.stack_name(app, target),
+            has_api: settings.http == HttpFront::HttpApi && app.functions.values().any(has_http),
             queues: dead_letter::plan(app)?,
             watched,
             notifications: notification::plan(app)?,
@@ -92,11 +97,6 @@ impl<'a> Plan<'a> {
         Ok(format!("{own}-${{AWS::AccountId}}-${{AWS::Region}}"))
     }
 
-    /// Whether HTTP triggers share one API.
-    pub(super) fn has_api(&self) -> bool {
-        self.settings.http == HttpFront::HttpApi && self.app.functions.values().any(has_http)
-    }
-
     /// The resource of this name.
     pub(super) fn resource(&self, name: &str) -> Result<&'a Resource> {
         self.app.resources.get(name).ok_or_else(|| {
@@ -131,6 +131,10 @@ impl<'a> Plan<'a> {
             Resource::Secret(_) => match self.settings.secrets.get(name) {
                 None => format!("${{{}}}", resource_id(resource, name)),
                 Some(arn) if arn.starts_with("arn:") => super::value::literal(arn),
+                Some(existing) if existing.starts_with(PARAMETER) => format!(
+                    "arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{}",
+                    super::value::literal(existing.trim_start_matches(PARAMETER).trim_start_matches('/'))
+                ),
                 // The service appends six letters to a secret's name:
                 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
                 Some(existing) => format!(

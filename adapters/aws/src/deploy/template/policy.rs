@@ -7,7 +7,7 @@ use nephos_core::resource::{Access, ResourceKind};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
-use super::plan::{Plan, resource_id};
+use super::plan::{self, Plan, resource_id};
 use super::value::sub;
 use super::{dead_letter, mail, name};
 
@@ -60,7 +60,6 @@ const fn actions(kind: ResourceKind, access: Access) -> (&'static [&'static str]
         (ResourceKind::Topic, Access::Publish) => (&["sns:Publish"], &[]),
         (ResourceKind::Stream, Access::Read) => (
             &[
-                "kinesis:DescribeStreamSummary",
                 "kinesis:GetRecords",
                 "kinesis:GetShardIterator",
                 "kinesis:ListShards",
@@ -71,7 +70,7 @@ const fn actions(kind: ResourceKind, access: Access) -> (&'static [&'static str]
         (ResourceKind::Table, Access::Read) => {
             (&["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], &[])
         }
-        (ResourceKind::Table, Access::Write) => (&["dynamodb:PutItem", "dynamodb:UpdateItem"], &[]),
+        (ResourceKind::Table, Access::Write) => (&["dynamodb:PutItem"], &[]),
         (ResourceKind::Table, Access::Delete) => (&["dynamodb:DeleteItem"], &[]),
         (ResourceKind::Secret, Access::Read) => (&["secretsmanager:GetSecretValue"], &[]),
         _ => (&[], &[]),
@@ -146,9 +145,9 @@ fn uses(plan: &Plan<'_>, grants: &mut Grants, name: &str, access: &BTreeSet<Acce
     Ok(())
 }
 
-/// Whether a secret that exists already is a parameter of Systems Manager.
-pub(super) fn is_parameter(existing: &str) -> bool {
-    existing.starts_with("arn:") && existing.contains(":ssm:")
+/// Whether a secret that exists already is a parameter of Systems Manager: `ssm:` and its name, or its ARN.
+fn is_parameter(existing: &str) -> bool {
+    existing.starts_with(plan::PARAMETER) || existing.split(':').nth(2) == Some("ssm")
 }
 
 /// What Lambda does for the function under the function's own role.
