@@ -227,32 +227,3 @@ fn a_response_is_text_where_it_is_text_and_its_cookies_stay_apart() {
         json!({"statusCode": 200, "headers": {}, "body": "/wA=", "isBase64Encoded": true})
     );
 }
-
-mod bodies {
-    //! What the drivers write, the codecs read.
-
-    use std::collections::BTreeMap;
-
-    use nephos_aws::events::body;
-    use nephos_core::event::Payload;
-    use proptest::prelude::{any, proptest};
-
-    proptest! {
-        #[test]
-        fn every_body_comes_back_through_text(bytes in any::<Vec<u8>>(), text in any::<String>(), content_type in any::<Option<String>>()) {
-            for bytes in [bytes, text.into_bytes()] {
-                let payload = Payload { content_type: content_type.clone(), bytes: bytes.into() };
-                let (text, attributes) = body::encode(&payload);
-                // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-                assert!(!text.is_empty());
-                assert!(text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\u{7f}'..='\u{9f}')));
-                let mut attributes: BTreeMap<String, String> = attributes
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect();
-                assert_eq!(body::decode(text, &mut attributes).unwrap(), payload);
-                assert!(attributes.is_empty());
-            }
-        }
-    }
-}

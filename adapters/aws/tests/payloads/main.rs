@@ -14,9 +14,13 @@ mod neutral;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use nephos_aws::events::routes::{RouteSpec, Routes};
-use nephos_aws::events::{Kind, TableKeys, Wiring, decode};
+use nephos_aws::events::{Kind, TableKeys, Wiring, decode, email};
+use nephos_aws::payload;
+use nephos_core::event::{Data, Payload};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -93,7 +97,7 @@ fn wiring() -> Wiring {
             .map(|(physical, name)| (physical.to_owned(), name.to_owned()))
             .collect(),
         keys: [("people".to_owned(), keys)].into(),
-        routes: None,
+        ..Wiring::default()
     }
 }
 
@@ -146,7 +150,7 @@ fn what_is_raw_has_its_reason_and_its_bytes() {
         let [event] = decoded.events.as_slice() else {
             panic!("{}", entry.file);
         };
-        let nephos_core::event::Data::Raw(raw) = &event.data else {
+        let Data::Raw(raw) = &event.data else {
             panic!("{}", entry.file);
         };
         assert_eq!(raw.bytes, document, "{}", entry.file);
@@ -202,4 +206,79 @@ fn a_url_of_ones_own_matches_the_functions_routes() {
     let gateway = read("http", "ministack-http-api.json");
     let found = neutral::decoded(decode(&gateway, &routed("/bye/{who}")).unwrap());
     assert_eq!(found["events"][0]["data"]["params"]["name"], "w x", "{found:#}");
+}
+
+#[test]
+fn a_mail_that_a_rule_stored_before_is_where_deployment_says() {
+    let document = read("email", "lambda-own-rule.json");
+    let wiring = Wiring {
+        mail: Some(("mails".to_owned(), "in/".to_owned())),
+        ..wiring()
+    };
+    let decoded = decode(&document, &wiring).unwrap();
+    let place = email::location(&decoded.events[0]).unwrap();
+    assert_eq!(place.bucket, "mails");
+    assert_eq!(
+        place.key,
+        "in/EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-dd0099a07f8a-000000"
+    );
+    let stored = decode(&read("email", "example-ses-s3-event.json"), &wiring).unwrap();
+    let place = email::location(&stored.events[0]).unwrap();
+    assert_eq!(
+        (place.bucket.as_str(), place.key.as_str()),
+        ("my-S3-bucket", "email")
+    );
+    let nowhere = decode(&document, &crate::wiring()).unwrap();
+    assert_eq!(email::location(&nowhere.events[0]), None);
+}
+
+#[test]
+fn what_our_own_drivers_wrote_is_read_as_it_was() {
+    let attributes: std::collections::BTreeMap<String, String> = [("empty", ""), ("nephos-own", "1")]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let body = Payload {
+        content_type: Some("image/png".to_owned()),
+        bytes: Bytes::from_static(&[0x89, 0x50, 0]),
+    };
+    let wire = payload::encode(&body, &attributes, None);
+    let mut document: Value = serde_json::from_slice(&read("queue", "ministack-sqs.json")).unwrap();
+    let record = &mut document["Records"][0];
+    record["body"] = wire.body.into();
+    record["attributes"]["MessageGroupId"] = payload::ungrouped().into();
+    record["messageAttributes"] = wire
+        .attributes
+        .into_iter()
+        .map(|(name, value)| {
+            (
+                name,
+                serde_json::json!({"dataType": "String", "stringValue": value}),
+            )
+        })
+        .collect::<serde_json::Map<String, Value>>()
+        .into();
+    let decoded = decode(&Bytes::from(document.to_string()), &wiring()).unwrap();
+    let Data::Queue(messages) = &decoded.events[0].data else {
+        panic!("{decoded:?}");
+    };
+    assert_eq!((&messages[0].body, &messages[0].attributes), (&body, &attributes));
+    assert_eq!(messages[0].group, None);
+
+    let mut document: Value = serde_json::from_slice(&read("stream", "ministack-kinesis.json")).unwrap();
+    let framed = payload::frame(&body, &attributes);
+    document["Records"][0]["kinesis"]["data"] = STANDARD.encode(framed).into();
+    let decoded = decode(&Bytes::from(document.to_string()), &wiring()).unwrap();
+    let Data::Stream(records) = &decoded.events[0].data else {
+        panic!("{decoded:?}");
+    };
+    assert_eq!((&records[0].body, &records[0].attributes), (&body, &attributes));
+
+    let mut document: Value = serde_json::from_slice(&read("table", "ministack-insert.json")).unwrap();
+    document["Records"][0]["dynamodb"]["NewImage"][payload::VERSION] = serde_json::json!({"S": "v"});
+    let decoded = decode(&Bytes::from(document.to_string()), &wiring()).unwrap();
+    let Data::Table(changes) = &decoded.events[0].data else {
+        panic!("{decoded:?}");
+    };
+    assert_eq!(changes[0].new.as_ref().unwrap().get(payload::VERSION), None);
 }
