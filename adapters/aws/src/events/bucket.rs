@@ -104,9 +104,9 @@ fn event(record: Notification<'_>, wiring: &Wiring) -> Result<Event> {
         .unwrap_or(&record.event_name);
     let object = ObjectInfo {
         bucket: bucket.to_owned(),
-        key,
+        key: key.clone(),
         size: s3.object.size,
-        etag: s3.object.e_tag.clone(),
+        etag: s3.object.e_tag.clone().filter(|etag| !etag.is_empty()),
         version: s3.object.version_id.clone(),
         content_type: None,
     };
@@ -120,6 +120,7 @@ fn event(record: Notification<'_>, wiring: &Wiring) -> Result<Event> {
     let mut attributes = Attributes::of(&data);
     if let (Data::Raw(_), source) = (&data, bucket) {
         attributes.source = format!("bucket/{source}");
+        attributes.subject = Some(key);
     }
     attributes.time = record.event_time.or(attributes.time);
     let request = record

@@ -58,7 +58,7 @@ pub fn classify(document: &[u8]) -> Result<Kind> {
             .end()
             .map_err(|error| super::malformed("the document is not JSON", error))?,
         // The source of the first record says it all: the rest is left to the codec.
-        Err(_) if probe.source.is_some() => {}
+        Err(_) if probe.source.is_some_and(|kind| kind != Kind::Raw) => {}
         // A field that is of another type than the kinds have.
         Err(error) if error.is_data() => return Ok(Kind::Raw),
         Err(error) => {
@@ -140,9 +140,6 @@ impl<'de> Visitor<'de> for Top<'_> {
             match name.as_deref().unwrap_or_default() {
                 "Records" => {
                     fields.next_value_seed(First(probe))?;
-                    if probe.source.is_some() {
-                        return Err(known());
-                    }
                 }
                 "nephos" => probe.schedule = fields.next_value::<Own<'de>>()?.schedule.0.is_some(),
                 "detail-type" => {
@@ -218,7 +215,7 @@ impl<'de> Visitor<'de> for Source<'_> {
             // SNS writes it with a capital.
             if name.is("eventSource") || name.is("EventSource") {
                 let source = fields.next_value::<Text<'de>>()?;
-                self.0.source = Some(match source.as_deref() {
+                let kind = match source.as_deref() {
                     Some("aws:s3") => Kind::Bucket,
                     Some("aws:sqs") => Kind::Queue,
                     Some("aws:sns") => Kind::Topic,
@@ -226,10 +223,14 @@ impl<'de> Visitor<'de> for Source<'_> {
                     Some("aws:dynamodb") => Kind::Table,
                     Some("aws:ses") => Kind::Email,
                     _ => Kind::Raw,
-                });
-                return Err(known());
+                };
+                self.0.source = Some(kind);
+                if kind != Kind::Raw {
+                    return Err(known());
+                }
+            } else {
+                fields.next_value::<IgnoredAny>()?;
             }
-            fields.next_value::<IgnoredAny>()?;
         }
         Ok(())
     }

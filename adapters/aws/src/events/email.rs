@@ -1,6 +1,7 @@
 //! Receipts of SES: <https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda-event.html>.
 //!
 //! A receipt has the headers, never the body. Where the rule stores the message in S3, [`location`] says where: the host fetches it from there.
+//! Of a rule that first stores it and then calls the function, only deployment knows the place ([`MAIL`](super::MAIL)).
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use nephos_core::event::{Data, Email, Envelope, Mailbox, RecordFailure};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
-use super::records;
 use super::text::Text;
+use super::{Wiring, records};
 
 /// Extension: the S3 bucket that holds the message.
 const BUCKET: &str = "awsbucket";
@@ -131,8 +132,12 @@ pub fn location(event: &Event) -> Option<Location> {
 }
 
 /// One event for each record: a neutral event is one message.
-pub(super) fn decode(document: &[u8]) -> Result<Vec<Event>> {
-    let (events, failures) = records::read(document, |_| None, |record: Record<'_>| Ok(event(record.ses)))?;
+pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Vec<Event>> {
+    let (events, failures) = records::read(
+        document,
+        |_| None,
+        |record: Record<'_>| Ok(event(record.ses, wiring)),
+    )?;
     // A receipt has no place in the answer in which it could fail alone.
     match failures.into_iter().next() {
         Some(RecordFailure { error, .. }) => Err(error),
@@ -140,7 +145,7 @@ pub(super) fn decode(document: &[u8]) -> Result<Vec<Event>> {
     }
 }
 
-fn event(ses: Ses<'_>) -> Event {
+fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
     let Ses { mail, receipt } = ses;
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for Header { name, value } in mail.headers {
@@ -179,11 +184,21 @@ fn event(ses: Ses<'_>) -> Event {
     let mut event = Event::of(Data::Email(Box::new(email)));
     event.attributes.id = mail.message_id;
     event.attributes.time = mail.timestamp.or(event.attributes.time);
-    let stored = receipt.action.ty.is("S3");
+    let action = receipt.action;
+    let place = match (action.bucket_name.as_deref(), action.object_key.as_deref()) {
+        (Some(bucket), Some(key)) if action.ty.is("S3") => Some((bucket.to_owned(), key.to_owned())),
+        _ => wiring
+            .mail
+            .as_ref()
+            .map(|(bucket, prefix)| (bucket.clone(), format!("{prefix}{}", event.attributes.id))),
+    };
+    if let Some((bucket, key)) = place {
+        let extensions = &mut event.attributes.extensions;
+        extensions.insert(BUCKET.to_owned(), bucket);
+        extensions.insert(KEY.to_owned(), key);
+    }
     let truncated = mail.headers_truncated.then_some("true");
     let facts = [
-        (BUCKET, receipt.action.bucket_name.as_deref().filter(|_| stored)),
-        (KEY, receipt.action.object_key.as_deref().filter(|_| stored)),
         ("awsheaderstruncated", truncated),
         ("awsspam", receipt.spam_verdict.status.as_deref()),
         ("awsvirus", receipt.virus_verdict.status.as_deref()),

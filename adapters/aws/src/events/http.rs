@@ -16,7 +16,6 @@ use nephos_core::handler::PathParams;
 use nephos_core::{Error, ErrorKind, Event, Result};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::text::Text;
 use super::{Wiring, base64, malformed};
@@ -57,8 +56,8 @@ struct RequestContext<'a> {
     domain_name: Text<'a>,
     #[serde(default)]
     time_epoch: Option<i64>,
-    #[serde(default, borrow)]
-    authorizer: Option<&'a RawValue>,
+    #[serde(default)]
+    authorizer: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -136,13 +135,14 @@ pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Routed> {
     }
     let time = context.time_epoch.and_then(DateTime::from_timestamp_millis);
     attributes.time = time.or(attributes.time);
+    let authorizer = context.authorizer.map(|found| found.to_string());
     let facts = [
         ("awssourceip", context.http.source_ip.as_deref()),
         ("awsdomain", context.domain_name.as_deref()),
         ("awsstage", context.stage.as_deref()),
         ("awsroute", read.route_key.as_deref()),
         // JSON: the claims of a token, who signed the request, or what an authorizer of one's own found.
-        ("awsauthorizer", context.authorizer.map(RawValue::get)),
+        ("awsauthorizer", authorizer.as_deref()),
     ];
     for (name, value) in facts {
         if let Some(value) = value {

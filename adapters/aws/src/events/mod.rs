@@ -6,7 +6,6 @@
 pub mod answer;
 pub mod auth;
 mod base64;
-pub mod body;
 mod bucket;
 mod classify;
 pub mod email;
@@ -28,7 +27,7 @@ use nephos_core::{Error, ErrorKind, Event, Result};
 
 pub use self::answer::{Reply, encode};
 pub use self::classify::{Kind, classify};
-pub use self::wiring::{ROUTES, TABLE_KEYS, TableKeys, Wiring};
+pub use self::wiring::{MAIL, ROUTES, TABLE_KEYS, TableKeys, Wiring};
 
 const DECODE: &str = "event.decode";
 
@@ -62,7 +61,7 @@ pub fn decode(document: &Bytes, wiring: &Wiring) -> Result<Decoded> {
         Kind::Table => table::decode(document, wiring).map(one)?,
         Kind::Schedule => schedule::decode(document).map(one)?,
         Kind::Rule => schedule::decode_rule(document, wiring).map(one)?,
-        Kind::Email => email::decode(document)?,
+        Kind::Email => email::decode(document, wiring)?,
         Kind::Auth => auth::decode(document).map(one)?,
         Kind::Voice => voice::decode(document, wiring).map(one)?,
         Kind::Http => match http::decode(document, wiring)? {

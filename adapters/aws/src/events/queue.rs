@@ -9,7 +9,8 @@ use nephos_core::{Event, Result};
 use serde::Deserialize;
 
 use super::text::Text;
-use super::{Wiring, body, records};
+use super::{Wiring, records};
+use crate::payload::{self, Wire};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,8 +35,8 @@ struct SystemAttributes<'a> {
     approximate_receive_count: Text<'a>,
     #[serde(default, borrow)]
     sent_timestamp: Text<'a>,
-    #[serde(default)]
-    message_group_id: Option<String>,
+    #[serde(default, borrow)]
+    message_group_id: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -72,19 +73,27 @@ fn message(
     record: Record<'_>,
     wiring: &Wiring,
 ) -> std::result::Result<Message<Payload>, nephos_core::event::RecordFailure> {
-    let mut attributes: BTreeMap<String, String> = record
+    let attributes = record
         .message_attributes
         .into_iter()
         // Bytes stay base64, as they came: an attribute is text on every target.
         .filter_map(|(name, value)| Some((name, value.string_value.or(value.binary_value)?)))
         .collect();
-    let body = body::decode(record.body, &mut attributes)
-        .map_err(|error| records::failure(&record.message_id, error))?;
+    let content = payload::decode(Wire {
+        body: record.body,
+        attributes,
+    })
+    .map_err(|error| records::failure(&record.message_id, error))?;
     Ok(Message {
         queue: wiring.sources.name(&record.source).to_owned(),
-        body,
-        attributes,
-        group: record.attributes.message_group_id,
+        body: content.body,
+        attributes: content.attributes,
+        group: record
+            .attributes
+            .message_group_id
+            .as_deref()
+            .and_then(payload::group)
+            .map(str::to_owned),
         attempt: record
             .attributes
             .approximate_receive_count

@@ -1,7 +1,6 @@
 //! Records of Kinesis: <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use nephos_core::event::{Attributes, Data, Payload, Record, RecordFailure};
@@ -10,6 +9,7 @@ use serde::Deserialize;
 
 use super::text::Text;
 use super::{Wiring, base64, records};
+use crate::payload;
 
 #[derive(Deserialize)]
 struct Entry<'a> {
@@ -64,18 +64,16 @@ pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Event> {
 
 fn record(entry: Entry<'_>, wiring: &Wiring) -> std::result::Result<Record<Payload>, RecordFailure> {
     let kinesis = entry.kinesis;
-    let bytes = base64::decode(&kinesis.data, "the record's data is not base64")
-        .map_err(|error| records::failure(&kinesis.sequence_number, error))?;
+    let read = base64::decode(&kinesis.data, "the record's data is not base64")
+        .and_then(|bytes| payload::unframe(bytes.into()))
+        .map_err(|error| records::failure(&kinesis.sequence_number, error));
+    let (body, attributes) = read?;
     Ok(Record {
         sequence: kinesis.sequence_number,
         stream: wiring.sources.name(&entry.source).to_owned(),
         partition_key: kinesis.partition_key,
-        body: Payload {
-            // Kinesis carries bytes, and nothing that says what they are.
-            content_type: None,
-            bytes: bytes.into(),
-        },
-        attributes: BTreeMap::new(),
+        body,
+        attributes,
         appended_at: kinesis.approximate_arrival_timestamp.and_then(seconds),
     })
 }

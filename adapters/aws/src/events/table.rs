@@ -13,6 +13,7 @@ use super::stream::seconds;
 use super::text::Text;
 use super::wiring::TableKeys;
 use super::{Wiring, records};
+use crate::payload::VERSION;
 
 mod value;
 
@@ -137,7 +138,11 @@ fn change(record: Record<'_>, wiring: &Wiring) -> std::result::Result<Change<Val
     let key = key(keys, wiring.keys.get(&table)).map_err(|error| records::failure(&sequence, error))?;
     let item = |image: Option<Item>| {
         image.map(|image| {
-            let fields = image.into_iter().map(|(name, typed)| (name, typed.into_json()));
+            let fields = image
+                .into_iter()
+                // The driver's own, which programs do not see.
+                .filter(|(name, _)| name != VERSION)
+                .map(|(name, typed)| (name, typed.into_json()));
             Value::Object(fields.collect())
         })
     };

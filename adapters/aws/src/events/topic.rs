@@ -9,7 +9,8 @@ use nephos_core::{Event, Result};
 use serde::Deserialize;
 
 use super::text::Text;
-use super::{Wiring, body, records};
+use super::{Wiring, records};
+use crate::payload::{self, Wire};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -57,19 +58,22 @@ pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Vec<Event>> {
 
 fn event(record: Record<'_>, wiring: &Wiring) -> Result<Event> {
     let sns = record.sns;
-    let mut attributes: BTreeMap<String, String> = sns
+    let attributes = sns
         .message_attributes
         .into_iter()
         // Bytes stay base64 and lists JSON, as they came: an attribute is text on every target.
         .map(|(name, attribute)| (name, attribute.value))
         .collect();
-    let body = body::decode(sns.message, &mut attributes)?;
+    let content = payload::decode(Wire {
+        body: sns.message,
+        attributes,
+    })?;
     let mut event = Event::of(Data::Topic(Notification {
         id: sns.message_id,
         topic: wiring.sources.name(&sns.topic_arn).to_owned(),
-        body,
-        subject: sns.subject,
-        attributes,
+        body: content.body,
+        subject: content.subject.or(sns.subject),
+        attributes: content.attributes,
         published_at: sns.timestamp,
     }));
     if let Some(subscription) = record.event_subscription_arn.as_deref() {

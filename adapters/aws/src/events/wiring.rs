@@ -17,6 +17,10 @@ pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
 /// `{"key": "face_id", "sort": "at"}`. DynamoDB names the key's attributes in a change, but not which of two comes first.
 pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
 
+/// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, to which SES adds the
+/// [message's id](https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-s3.html). The receipt of a Lambda action does not say.
+pub const MAIL: &str = "NEPHOS_AWS_MAIL";
+
 /// A table's key attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableKeys {
@@ -36,6 +40,8 @@ pub struct Wiring {
     pub keys: BTreeMap<String, TableKeys>,
     /// The function's own routes, where it has a URL of its own.
     pub routes: Option<Routes>,
+    /// The bucket and the prefix of stored mails.
+    pub mail: Option<(String, String)>,
 }
 
 impl Wiring {
@@ -64,6 +70,10 @@ impl Wiring {
             sources: Sources::of(environment)?,
             keys,
             routes,
+            mail: environment
+                .get(MAIL)
+                .and_then(|place| place.split_once('/'))
+                .map(|(bucket, prefix)| (bucket.to_owned(), prefix.to_owned())),
         })
     }
 }

@@ -26,8 +26,8 @@ pub(super) enum Typed {
 impl Typed {
     /// The value as JSON. Bytes are base64, sets are lists in the order of the document.
     ///
-    /// A number is whole as far as 64 bits hold it, else the nearest double: DynamoDB keeps
-    /// [38 digits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html), JSON readers do not.
+    /// A number that none of Rust's JSON numbers holds stays text, as the driver reads it too: DynamoDB keeps
+    /// [38 digits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html), a double 17.
     pub(super) fn into_json(self) -> Value {
         match self {
             Self::Text(text) | Self::Bytes(text) => Value::String(text),
@@ -63,10 +63,16 @@ fn number(text: String) -> Value {
         return whole.into();
     }
     match text.parse().ok().and_then(Number::from_f64) {
-        Some(number) => Value::Number(number),
-        // No number after all: what came is not lost.
-        None => Value::String(text),
+        Some(number) if is_exact(&text) => Value::Number(number),
+        _ => Value::String(text),
     }
+}
+
+/// Whether a double tells the digits apart from their neighbours.
+fn is_exact(digits: &str) -> bool {
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
+    let figures: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    figures.trim_matches('0').len() <= 17
 }
 
 impl<'de> Deserialize<'de> for Typed {
@@ -192,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beyond_64_bits_are_the_nearest_double_and_bytes_stay_base64() {
+    fn numbers_that_would_lose_digits_stay_text_and_bytes_stay_base64() {
         let json = |text: &str| serde_json::from_str::<Typed>(text).unwrap().into_json();
         assert_eq!(json(r#"{"N":"18446744073709551615"}"#), json!(u64::MAX));
         assert_eq!(
             json(r#"{"N":"12345678901234567890123"}"#),
-            json!(1.2345678901234568e22)
+            json!("12345678901234567890123")
         );
         assert_eq!(json(r#"{"N":"1E+2"}"#), json!(100.0));
         assert_eq!(json(r#"{"B":"AAE="}"#), json!("AAE="));
