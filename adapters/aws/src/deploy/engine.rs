@@ -33,7 +33,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use self::clients::Clients;
+use self::clients::{Account, Clients};
 use self::code::Functions;
 use self::stack::Stack;
 use super::artifact::{self, Artifact};
@@ -111,6 +111,11 @@ impl AwsDeployer {
         )?;
         native::keep_versions(&mut template.body);
         Ok(template)
+    }
+
+    /// The template for an account: with all names written out by which what outlived an earlier stack is found.
+    fn rendered_for(&self, account: &Account, code: &Code) -> Result<Template> {
+        Ok(self.rendered(code)?.in_account(&account.id, &account.region))
     }
 
     /// The template with a placeholder for where the code is, which is known only when it is deployed.

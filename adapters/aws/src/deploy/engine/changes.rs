@@ -86,6 +86,9 @@ fn why(change: &ResourceChange, action: Action) -> Option<String> {
             None => names.push((recreates, name)),
         }
     }
+    if matches!(change.action, Some(ChangeAction::Import)) {
+        return Some("it is there already, and taken in".to_owned());
+    }
     names.sort_by_key(|(recreates, _)| !recreates);
     let names: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
     let mut why = names.join(", ");
@@ -183,6 +186,9 @@ mod tests {
         remove.policy_action = Some(PolicyAction::Retain);
         let kept = step_of(remove);
         assert_eq!((kept.action, kept.data), (Action::Delete, Data::Kept));
+        let taken = step_of(change("T", "AWS::DynamoDB::Table", ChangeAction::Import));
+        assert_eq!(taken.action, Action::Create);
+        assert!(taken.why.unwrap().contains("taken in"));
         let role = step_of(change("Role", "AWS::IAM::Role", ChangeAction::Remove));
         assert_eq!(role.data, Data::Untouched);
     }

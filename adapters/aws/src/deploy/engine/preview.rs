@@ -11,7 +11,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
 use super::artifacts::Buckets;
-use super::clients::Clients;
+use super::clients::{Account, Clients};
 use super::code::{self, FUNCTION, Functions};
 use super::failure::{failed, said};
 use super::stack::{Looks, Stack, is_own_token, new_token};
@@ -35,7 +35,7 @@ impl AwsDeployer {
             bucket,
             key: artifact.key.clone(),
         };
-        let template = self.rendered(&code)?;
+        let template = self.rendered_for(&clients.account, &code)?;
         for note in &template.notes {
             progress.note(note.clone());
         }
@@ -61,7 +61,7 @@ impl AwsDeployer {
             return Ok(plan);
         };
         let deployed = stack.template().await?;
-        if self.only_code_may_differ(&deployed, &template)? {
+        if self.only_code_may_differ(&clients.account, &deployed, &template)? {
             let functions = self.functions(&stack, &deployed).await?;
             plan.steps = self.code_steps(clients, &functions).await?;
             return Ok(plan);
@@ -165,14 +165,14 @@ impl AwsDeployer {
     }
 
     /// Whether the deployed template is the new one, but for where the code lies.
-    fn only_code_may_differ(&self, deployed: &Value, new: &Template) -> Result<bool> {
+    fn only_code_may_differ(&self, account: &Account, deployed: &Value, new: &Template) -> Result<bool> {
         let Some(code) = native::code(deployed) else {
             return Ok(false);
         };
         if native::code(&new.body).as_ref() == Some(&code) {
             return Ok(*deployed == new.body);
         }
-        let before = self.rendered(&code)?;
+        let before = self.rendered_for(account, &code)?;
         Ok(*deployed == before.body)
     }
 
@@ -215,6 +215,8 @@ impl AwsDeployer {
             .change_set_type(kind)
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityNamedIam)
+            // Buckets and tables that outlived an earlier stack of the app are taken in again, with their data.
+            .import_existing_resources(true)
             .set_tags(Some(self.tags()));
         let text = template.to_compact_json();
         if text.len() > native::MAX_INLINE {
