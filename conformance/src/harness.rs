@@ -55,6 +55,8 @@ pub struct Capabilities {
     pub table: TableCapabilities,
     pub secret: SecretCapabilities,
     pub binary_secrets: bool,
+    /// Whether ordering groups are kept by a queue that is declared as ordered.
+    pub ordered_queues: bool,
 }
 
 impl Capabilities {
@@ -68,6 +70,10 @@ impl Capabilities {
             sort: None,
             ttl: None,
         };
+        let ordered = QueueSpec {
+            ordered: true,
+            ..QueueSpec::default()
+        };
         Ok(Self {
             bucket: harness.bucket().await?.capabilities(),
             queue: harness.queue(QueueSpec::default()).await?.capabilities(),
@@ -75,6 +81,11 @@ impl Capabilities {
             stream: harness.stream(StreamSpec::default()).await?.capabilities(),
             table: harness.table(schema).await?.driver().capabilities(),
             secret: harness.secret(None).await?.capabilities(),
+            ordered_queues: match harness.queue(ordered).await {
+                Ok(queue) => queue.capabilities().ordered_groups,
+                Err(error) if error.kind() == ErrorKind::Unsupported => false,
+                Err(error) => return Err(error),
+            },
             binary_secrets: match harness.secret(Some(&[0xff])).await {
                 Ok(_) => true,
                 Err(error) if error.kind() == ErrorKind::Unsupported => false,

@@ -13,4 +13,4 @@ pub mod rules;
 mod run;
 
 pub use self::harness::{Capabilities, Deployment, Harness, Mode};
-pub use self::run::{Suite, main};
+pub use self::run::{Exception, Suite, main};

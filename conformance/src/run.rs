@@ -29,6 +29,17 @@ pub fn main(harness: impl Harness) -> ExitCode {
 pub struct Suite {
     harness: Arc<dyn Harness>,
     groups: Vec<&'static str>,
+    exceptions: Vec<Exception>,
+}
+
+/// A rule that is known not to hold, and why: what the adapter runs against is wrong, or a part of it is missing. The rule runs all the same, and must be violated: one that
+/// holds again may not stay on the list.
+#[derive(Debug, Clone, Copy)]
+pub struct Exception {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// Why it does not hold, in a sentence.
+    pub why: &'static str,
 }
 
 /// How a check ended.
@@ -44,6 +55,7 @@ struct Counts {
     held: AtomicUsize,
     refused: AtomicUsize,
     violated: AtomicUsize,
+    excepted: AtomicUsize,
     killed: AtomicUsize,
     survived: AtomicUsize,
 }
@@ -54,7 +66,21 @@ impl Suite {
         Self {
             harness: Arc::new(harness),
             groups: rules::GROUPS.to_vec(),
+            exceptions: Vec::new(),
         }
+    }
+
+    /// With these rules known not to hold. They are shown as `[excepted]`, with the reason, and counted apart.
+    #[must_use]
+    pub fn exceptions(mut self, exceptions: &[Exception]) -> Self {
+        self.exceptions = exceptions.to_vec();
+        self
+    }
+
+    /// Runs what the command line selects: the arguments of `cargo test`.
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        self.run(&Arguments::from_args())
     }
 
     /// Only these groups: for an adapter that is being written.
@@ -85,6 +111,16 @@ impl Suite {
         if let Some(id) = rules::duplicate(&selected) {
             return refuse(&format!("two rules have the id {id}"));
         }
+        if let Some(unknown) = self
+            .exceptions
+            .iter()
+            .find(|exception| !selected.iter().any(|rule| rule.id == exception.rule))
+        {
+            return refuse(&format!(
+                "no rule that runs has the id of the exception {}",
+                unknown.rule
+            ));
+        }
         let counts = Arc::new(Counts::default());
         let trials = selected
             .iter()
@@ -99,15 +135,26 @@ impl Suite {
         }
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         println!(
-            "conformance: adapter={} mode={} rules: {} held, {} refused as declared, {} violated; mutants: {} killed, {} survived",
+            "conformance: adapter={} mode={} rules: {} held, {} refused as declared, {} violated, {} excepted; mutants: {} killed, {} survived",
             self.harness.adapter(),
             self.harness.mode().name(),
             count(&counts.held),
             count(&counts.refused),
             count(&counts.violated),
+            count(&counts.excepted),
             count(&counts.killed),
             count(&counts.survived),
         );
+        let left_out: Vec<_> = rules::GROUPS
+            .into_iter()
+            .filter(|group| !self.groups.contains(group))
+            .collect();
+        if !left_out.is_empty() {
+            println!(
+                "conformance: groups that did not run, so that nothing is proven of them: {}",
+                left_out.join(", ")
+            );
+        }
         if conclusion.num_passed + conclusion.num_failed == 0
             && !is_foreign(arguments.filter.as_deref(), self.harness.adapter())
         {
@@ -123,7 +170,10 @@ impl Suite {
         capabilities: &Capabilities,
         runtime: &Arc<Runtime>,
         counts: &Arc<Counts>,
-    ) -> [Trial; 2] {
+    ) -> Vec<Trial> {
+        if let Some(exception) = self.exceptions.iter().find(|exception| exception.rule == rule.id) {
+            return vec![self.excepted(rule, *exception, capabilities, runtime, counts)];
+        }
         let declared = rule.is_declared(capabilities);
         let check = rule.check_for(capabilities);
         let kind = if declared { "" } else { "refused" };
@@ -167,7 +217,32 @@ impl Suite {
             tally.survived.fetch_add(1, Ordering::Relaxed);
             Err(Failed::from(failed))
         });
-        [real.with_kind(kind), mutant.with_kind(kind)]
+        vec![real.with_kind(kind), mutant.with_kind(kind)]
+    }
+
+    /// The one trial of a rule that is known not to hold. A mutant would prove nothing.
+    fn excepted(
+        &self,
+        rule: &Rule,
+        exception: Exception,
+        capabilities: &Capabilities,
+        runtime: &Arc<Runtime>,
+        counts: &Arc<Counts>,
+    ) -> Trial {
+        let check = rule.check_for(capabilities);
+        let (harness, on, tally) = (Arc::clone(&self.harness), Arc::clone(runtime), Arc::clone(counts));
+        let name = format!("{}::{} ({})", harness.adapter(), rule.id, exception.why);
+        Trial::test(name, move || {
+            if let End::Held = run_check(&on, check, harness) {
+                tally.violated.fetch_add(1, Ordering::Relaxed);
+                return Err(Failed::from(
+                    "the rule holds although it is known not to: take it off the list of exceptions",
+                ));
+            }
+            tally.excepted.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+        .with_kind("excepted")
     }
 }
 

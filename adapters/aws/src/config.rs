@@ -4,16 +4,13 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::region::Region;
 
 /// Loads the configuration by the SDK's default chain: `AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL` and the others, the shared files, the role of the
 /// machine or function. `region` comes before what the chain finds, `profile` chooses a profile of the shared files.
 pub async fn load(region: Option<String>, profile: Option<&str>) -> SdkConfig {
-    // The SDK's own default would link a second library of cryptography, in C.
-    let https = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https());
     if let Some(region) = region {
         loader = loader.region(Region::new(region));
     }
@@ -21,4 +18,11 @@ pub async fn load(region: Option<String>, profile: Option<&str>) -> SdkConfig {
         loader = loader.profile_name(profile);
     }
     loader.load().await
+}
+
+/// HTTPS by rustls on ring: the SDK's own default would link a second library of cryptography, in C.
+pub(crate) fn https() -> SharedHttpClient {
+    Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
 }

@@ -6,6 +6,7 @@
 
 pub mod binding;
 pub mod events;
+pub mod payload;
 
 #[cfg(feature = "host")]
 pub mod host;

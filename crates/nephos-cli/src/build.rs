@@ -52,14 +52,29 @@ struct CargoTarget {
     kind: Vec<String>,
 }
 
-/// Builds the crate in `dir` and returns the path of its binary.
+/// Builds the crate in `dir` for this machine and returns the path of its binary.
 pub(crate) async fn build(dir: &Path, args: &BuildArgs, output: Output) -> miette::Result<PathBuf> {
-    if let Some(binary) = &args.binary {
-        return std::path::absolute(binary)
-            .ok()
-            .filter(|path| path.is_file())
-            .ok_or_else(|| Fail::usage(format!("there is no binary at {}", binary.display())).into());
+    match &args.binary {
+        Some(binary) => ready(binary),
+        None => cargo(dir, args.profile(), &[], output).await,
     }
+}
+
+/// The path of a binary that is built already.
+pub(crate) fn ready(binary: &Path) -> miette::Result<PathBuf> {
+    std::path::absolute(binary)
+        .ok()
+        .filter(|path| path.is_file())
+        .ok_or_else(|| Fail::usage(format!("there is no binary at {}", binary.display())).into())
+}
+
+/// Builds the crate in `dir` with these arguments of cargo besides, and returns the path of its binary.
+pub(crate) async fn cargo(
+    dir: &Path,
+    profile: &str,
+    more: &[String],
+    output: Output,
+) -> miette::Result<PathBuf> {
     let manifest = dir.join("Cargo.toml");
     if !manifest.is_file() {
         return Err(Fail::build(format!(
@@ -75,12 +90,13 @@ pub(crate) async fn build(dir: &Path, args: &BuildArgs, output: Output) -> miett
         "build",
         "--message-format=json-render-diagnostics",
         "--profile",
-        args.profile(),
+        profile,
         "--bins",
         "--manifest-path",
     ]);
     command
         .arg(&manifest)
+        .args(more)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

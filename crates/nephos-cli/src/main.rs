@@ -4,7 +4,9 @@ mod binary;
 mod build;
 mod cmd;
 mod connect;
+mod cross;
 mod demo;
+mod deployment;
 mod fail;
 mod http;
 mod input;
@@ -14,6 +16,7 @@ mod project;
 mod resource;
 mod sample;
 mod stateless;
+mod targets;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +28,7 @@ use crate::project::Place;
 
 /// Write a serverless function once; run it on any cloud or your own machine.
 ///
-/// Exit codes: 0 done; 1 it failed; 2 wrong usage; 3 the manifest or the functions have mistakes; 4 the functions do not build.
+/// Exit codes: 0 done; 1 it failed, or you said no; 2 wrong usage; 3 the manifest or the functions have mistakes; 4 the functions do not build.
 #[derive(Debug, Parser)]
 #[command(
     name = "nephos",
@@ -70,6 +73,20 @@ enum Command {
     Schema(cmd::schema::Args),
     /// Builds the functions and runs them here, with all their triggers and resources.
     Dev(cmd::dev::Args),
+    /// Builds the functions for a target.
+    Build(cmd::build::Args),
+    /// Shows what would change at the target, and changes it.
+    Deploy(cmd::deploy::Args),
+    /// Removes the app from the target; what holds data is kept unless told otherwise.
+    Destroy(cmd::destroy::Args),
+    /// Shows what is deployed.
+    Status(cmd::status::Args),
+    /// Prints what deployed functions printed.
+    Logs(cmd::logs::Args),
+    /// Brings deployed functions back to the version before.
+    Rollback(cmd::rollback::Args),
+    /// Prints the target's native template.
+    Render(cmd::render::Args),
     /// Calls a function once and prints its answer.
     Invoke(cmd::invoke::Args),
     /// Makes an event happen, as if its source had sent it.
@@ -116,6 +133,13 @@ async fn run(cli: &Cli, output: &Output) -> miette::Result<ExitCode> {
         Command::Check(args) => cmd::check::run(args, place, output).await,
         Command::Schema(args) => cmd::schema::run(args, output),
         Command::Dev(args) => cmd::dev::run(args, place, output).await,
+        Command::Build(args) => cmd::build::run(args, place, output).await,
+        Command::Deploy(args) => cmd::deploy::run(args, place, output).await,
+        Command::Destroy(args) => cmd::destroy::run(args, place, output).await,
+        Command::Status(args) => cmd::status::run(args, place, output).await,
+        Command::Logs(args) => cmd::logs::run(args, place, output).await,
+        Command::Rollback(args) => cmd::rollback::run(args, place, output).await,
+        Command::Render(args) => cmd::render::run(args, place, output),
         Command::Invoke(args) => cmd::invoke::run(args, place, output).await,
         Command::Emit(args) => cmd::emit::run(args, place, output).await,
         Command::Ls(args) => cmd::ls::run(args, place, output).await,

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use nephos_core::app::App;
 
 use crate::output::Output;
-
-/// The targets whose settings the manifest may hold.
-pub(crate) const TARGETS: &[&str] = &["local", "aws", "azure", "gcp", "knative"];
+use crate::targets;
 
 /// Which project is meant, and where its state is: what all subcommands are told alike.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +41,7 @@ impl Project {
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let manifest = nephos_manifest::load(dir, target, &environment, TARGETS)?;
+        let manifest = nephos_manifest::load(dir, target, &environment, &targets::NAMES)?;
         if !output.json && !manifest.warnings.is_empty() {
             eprintln!("{:?}", miette::Report::new(manifest.warnings.clone()));
         }

@@ -5,9 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::deploy::{
+    Confirmed, Deployed, Destroyed, Invoked, Keep, LogLine, LogQuery, Moved, Progress, Requirements, Status,
+};
 use crate::env::Environment;
 use crate::error::Result;
+use crate::event::Payload;
 use crate::handler::Function;
+use crate::plan::Plan;
 use crate::resource::{Drivers, ExternalBuckets, Resources};
 
 /// What a host is started with.
@@ -48,4 +53,85 @@ pub trait Host: Debug + Send + Sync + 'static {
     /// # Errors
     /// What keeps the host from starting, or breaks its connection to the provider for good.
     async fn serve(&self, launch: Launch) -> Result<()>;
+}
+
+/// The deploy side of an adapter: brings one app to one target through the provider's own engine. A deployer is opened for a
+/// [`Deployment`](crate::deploy::Deployment), without any I/O that could fail for lack of credentials.
+///
+/// The provider keeps the state: a deployer has no file of its own, and finds what it made by the provider's means (a stack's resources, a label).
+/// Whatever it changes it must first know for its own; what has the right name and is not ours is [`ErrorKind::AlreadyExists`], and is left alone.
+///
+/// All operations look for the account and region first: without credentials they fail with [`ErrorKind::Unauthenticated`] and the next step to take.
+/// Requests that a provider throttles are retried here, by its client's own back-off.
+///
+/// [`ErrorKind::AlreadyExists`]: crate::ErrorKind::AlreadyExists
+/// [`ErrorKind::Unauthenticated`]: crate::ErrorKind::Unauthenticated
+#[async_trait]
+pub trait Deployer: Debug + Send + Sync + 'static {
+    /// What the functions' binary must be. No I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the target's settings are wrong.
+    fn requirements(&self) -> Result<Requirements>;
+
+    /// The provider's native template of the app, as [`apply`](Self::apply) would hand it to the provider's engine. No I/O. Where a value is known only
+    /// then, as the account's number, the text holds a placeholder that says so.
+    ///
+    /// # Errors
+    /// What the target cannot do, before anything is deployed.
+    fn render(&self) -> Result<String>;
+
+    /// What [`apply`](Self::apply) would change, asked of the provider's engine where it can tell (a change set, a what-if). Must leave what is deployed
+    /// alone; what it prepares at the provider is in [`Plan::prepared`], and removed by [`discard`](Self::discard). Waits for a change of ours that is
+    /// still going on, such as one whose command was killed. Needs the binary.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) while someone else changes the deployment, or where it is in a state that only a person can
+    /// mend.
+    async fn preview(&self, progress: &Progress) -> Result<Plan>;
+
+    /// Gives up what a preview prepared.
+    ///
+    /// # Errors
+    /// If the provider does not answer; what was prepared then stays, and does no harm.
+    async fn discard(&self, plan: Plan) -> Result<()>;
+
+    /// Carries the plan out and waits until it is done, telling each step as it happens. May be called with an empty plan. If it fails, what was deployed
+    /// before must be so again, and the error names the first cause, not what it led to. Dropping it ends the waiting, not the change; the next
+    /// preview finds that again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if what is deployed is no longer what the plan was made for; else the first cause.
+    async fn apply(&self, plan: Plan, progress: &Progress) -> Result<Deployed>;
+
+    /// Removes all that belongs to the app, but for what holds data where that is to be kept, and waits until it is gone. Nothing there is no error.
+    ///
+    /// # Errors
+    /// What cannot be removed; a second call goes on.
+    async fn destroy(&self, confirmed: Confirmed, keep: Keep, progress: &Progress) -> Result<Destroyed>;
+
+    /// What is deployed. Nothing there is no error.
+    ///
+    /// # Errors
+    /// If the provider refuses or does not answer.
+    async fn status(&self) -> Result<Status>;
+
+    /// Gives the lines of the functions' logs to `sink`, oldest first, until there are no more, or, where they are followed, until it is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) for a function that is not deployed.
+    async fn logs(&self, query: &LogQuery, sink: &mut (dyn FnMut(LogLine) + Send)) -> Result<()>;
+
+    /// Calls a function once, in the provider's own wire form, and waits for its answer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) for a function that is not deployed. A function that fails is no error of this call.
+    async fn invoke(&self, function: &str, payload: Payload) -> Result<Invoked>;
+
+    /// Brings functions (all if none is named) back to the version before the one that takes events now. Changes code and settings of the function, not
+    /// what is around it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such version.
+    async fn rollback(&self, functions: &[String], progress: &Progress) -> Result<Vec<Moved>>;
 }

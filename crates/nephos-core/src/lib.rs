@@ -6,12 +6,14 @@
 pub mod adapter;
 pub mod app;
 pub mod context;
+pub mod deploy;
 mod dispatch;
 pub mod env;
 pub mod error;
 pub mod event;
 pub mod handler;
 pub mod outcome;
+pub mod plan;
 pub mod resource;
 pub mod retry;
 

@@ -13,7 +13,7 @@ use crate::{ensure_eq, ensure_fails};
 type Subject = Arc<dyn Harness>;
 
 fn declared(capabilities: &Capabilities) -> bool {
-    capabilities.queue.ordered_groups
+    capabilities.ordered_queues
 }
 
 pub(in crate::rules) const RULES: &[Rule] = &[

@@ -18,7 +18,7 @@ use crate::{ensure, ensure_eq, ensure_fails};
 type Subject = Arc<dyn Harness>;
 
 fn groups(capabilities: &Capabilities) -> bool {
-    capabilities.queue.ordered_groups
+    capabilities.ordered_queues
 }
 
 pub(in crate::rules) const RULES: &[Rule] = &[

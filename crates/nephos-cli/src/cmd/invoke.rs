@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nephos::S3Buckets;
 use nephos_core::app::{App, Trigger};
+use nephos_core::deploy::InvokedResult;
 use nephos_core::event::{Attributes, Data, Raw, cloudevents as wire};
 use nephos_core::{Event, Outcome};
 use nephos_local::deploy::engine::{Engine, Feeding, Options};
@@ -12,6 +13,7 @@ use nephos_local::deploy::engine::{Engine, Feeding, Options};
 use crate::build::{self, BuildArgs};
 use crate::cmd::dev::Printer;
 use crate::connect::Running;
+use crate::deployment::TargetArgs;
 use crate::fail::Fail;
 use crate::http;
 use crate::input;
@@ -29,17 +31,25 @@ pub(crate) struct Args {
     data: Option<String>,
 
     /// Calls a function with an HTTP trigger: method and path (`"GET /hello/you"`); the data is the body.
-    #[arg(long, value_name = "REQUEST")]
+    #[arg(long, value_name = "REQUEST", conflicts_with = "target")]
     http: Option<String>,
+
+    /// Calls the function that is deployed there, instead of running it here: the data goes as it is, in the target's own form.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "release", "binary"])]
+    target: Option<String>,
 
     #[command(flatten)]
     build: BuildArgs,
 }
 
 pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
-    let project = Project::load(place, Some("local"), *output)?;
+    let target = args.target.as_deref().filter(|target| *target != "local");
+    let project = Project::load(place, Some(target.unwrap_or("local")), *output)?;
     if !project.app().functions.contains_key(&args.function) {
         return Err(resource::no_function(project.app(), &args.function).into());
+    }
+    if let Some(target) = target {
+        return deployed(&project, target, args, *output).await;
     }
     if let Some(request) = &args.http {
         leads_to(project.app(), &args.function, request)?;
@@ -74,6 +84,41 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     drop(engine);
     printer.finish().await;
     done
+}
+
+/// Calls a function where it is deployed.
+async fn deployed(project: &Project, target: &str, args: &Args, output: Output) -> miette::Result<ExitCode> {
+    let target = TargetArgs {
+        target: target.to_owned(),
+    };
+    let payload = input::payload(args.data.as_deref().unwrap_or("")).await?;
+    let deployer = target.deployer(project, None)?;
+    let invoked = deployer
+        .invoke(&args.function, payload)
+        .await
+        .map_err(Fail::from)?;
+    let text = String::from_utf8_lossy(&invoked.payload);
+    let answer: serde_json::Value = serde_json::from_slice(&invoked.payload).unwrap_or_else(|_| text.into());
+    let (result, how, code) = match invoked.result {
+        InvokedResult::Ok => ("ok", None, ExitCode::SUCCESS),
+        InvokedResult::Failed(how) => ("failed", Some(how), ExitCode::FAILURE),
+    };
+    if output.json {
+        output.line(&serde_json::json!({
+            "result": result, "how": how, "answer": answer, "version": invoked.version, "log": invoked.log,
+        }));
+        return Ok(code);
+    }
+    let beside = output.on_stderr();
+    for line in &invoked.log {
+        beside.print(&beside.paint(Paint::Dim, line));
+    }
+    let mut value = serde_json::json!({ "result": result, "answer": answer });
+    if let (Some(how), serde_json::Value::Object(value)) = (how, &mut value) {
+        value.insert("how".to_owned(), how.into());
+    }
+    output.print(&format!("{value:#}"));
+    Ok(code)
 }
 
 /// Refuses a request that would come to another function.

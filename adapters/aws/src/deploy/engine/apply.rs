@@ -1,0 +1,156 @@
+//! Carries a plan out: artifact, change set, code, and what is there afterwards.
+
+use std::time::Instant;
+
+use aws_sdk_cloudformation::error::SdkError;
+use nephos_core::deploy::{Deployed, Progress};
+use nephos_core::plan::Plan;
+use nephos_core::{Error, ErrorKind, Result};
+
+use super::artifacts::Buckets;
+use super::clients::Clients;
+use super::code::{self, NewCode};
+use super::failure::failed;
+use super::stack::{End, Stack, new_token};
+use super::state::{Standing, standing};
+use super::{AwsDeployer, native};
+
+const OPERATION: &str = "deploy.apply";
+
+impl AwsDeployer {
+    pub(super) async fn carry_out(&self, plan: Plan, progress: &Progress) -> Result<Deployed> {
+        let begun = Instant::now();
+        let clients = self.clients().await?;
+        let stack = self.stack(clients, OPERATION);
+        if !plan.is_empty() {
+            let artifact = self.artifact()?;
+            let buckets = Buckets::of(clients).await?;
+            let bucket = buckets
+                .ensure(clients, self.settings.artifact_bucket.as_deref(), progress)
+                .await?;
+            progress.phase(format!(
+                "uploading the code ({} KiB)",
+                artifact.bytes.len() / 1024
+            ));
+            if !buckets
+                .upload(&bucket, &artifact.key, artifact.bytes.clone().into())
+                .await?
+            {
+                progress.phase("the code is uploaded already");
+            }
+            if let Some(id) = &plan.prepared {
+                self.execute(&stack, id, progress).await?;
+            }
+            let deployed = self.deployed_stack(&stack).await?;
+            let functions = self.functions(&stack, &deployed).await?;
+            let new = NewCode {
+                bucket,
+                key: artifact.key.clone(),
+                digest: code::digest(&artifact.bytes),
+            };
+            code::bring(&clients.functions, &functions, &new, progress).await?;
+        }
+        let functions = self.current(clients, OPERATION).await?.functions;
+        Ok(Deployed {
+            functions,
+            took: begun.elapsed(),
+        })
+    }
+
+    /// The template of the stack as it is deployed now, if it is ours.
+    async fn deployed_stack(&self, stack: &Stack<'_>) -> Result<serde_json::Value> {
+        match stack.created(&self.deployment).await? {
+            Some(_) => stack.template().await,
+            None => Err(
+                Error::new(ErrorKind::Conflict, OPERATION, "the stack is gone; deploy again")
+                    .with("stack", &stack.name),
+            ),
+        }
+    }
+
+    /// Executes a change set, and tells what happens until it is done, or undone.
+    async fn execute(&self, stack: &Stack<'_>, id: &str, progress: &Progress) -> Result<()> {
+        let seen = stack.mark().await?;
+        let parts = self.parts_of_change_set(stack, id).await?;
+        progress.phase("CloudFormation carries the changes out");
+        let executed = stack
+            .client
+            .execute_change_set()
+            .change_set_name(id)
+            .client_request_token(new_token())
+            .send()
+            .await;
+        match executed {
+            Ok(_) => {}
+            Err(SdkError::ServiceError(error))
+                if error.err().is_invalid_change_set_status_exception()
+                    || error.err().is_change_set_not_found_exception() =>
+            {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    OPERATION,
+                    "the stack was changed since the plan was made; deploy again to see a new one",
+                )
+                .with("stack", &stack.name));
+            }
+            Err(error) => {
+                return Err(
+                    failed(OPERATION, "the change set cannot be executed", error).with("stack", &stack.name)
+                );
+            }
+        }
+        let end = stack.wait(seen, &parts, progress).await?;
+        if matches!(end.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE") {
+            return Ok(());
+        }
+        Err(stack.failure(undone(&end), end))
+    }
+
+    /// What each thing of a change set is for, by its template.
+    async fn parts_of_change_set(
+        &self,
+        stack: &Stack<'_>,
+        id: &str,
+    ) -> Result<std::collections::BTreeMap<String, nephos_core::plan::Part>> {
+        let answer = stack
+            .client
+            .get_template()
+            .stack_name(&stack.name)
+            .change_set_name(id)
+            .send()
+            .await;
+        let answer =
+            answer.map_err(|error| failed(OPERATION, "the change set's template cannot be read", error))?;
+        let template = serde_json::from_str(answer.template_body().unwrap_or_default()).unwrap_or_default();
+        Ok(native::parts(&template))
+    }
+
+    pub(super) async fn give_up(&self, plan: Plan) -> Result<()> {
+        let Some(id) = plan.prepared else { return Ok(()) };
+        let clients: &Clients = self.clients().await?;
+        let stack = self.stack(clients, "deploy.discard");
+        self.delete_change_set(&stack, &id).await?;
+        // A stack that was only reviewed holds nothing, and would stay for ever.
+        let Some(found) = stack.describe().await? else {
+            return Ok(());
+        };
+        let status = found.stack_status().map_or("", |status| status.as_str());
+        if standing(status) == Standing::New {
+            self.delete_stack(&stack, &found).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How things are after a deployment that failed.
+fn undone(end: &End) -> &'static str {
+    match end.status.as_str() {
+        "UPDATE_ROLLBACK_COMPLETE" => {
+            "the deployment failed and was undone; what was deployed before works on"
+        }
+        "ROLLBACK_COMPLETE" | "DELETE_COMPLETE" => {
+            "the deployment failed and was undone; nothing is deployed"
+        }
+        _ => "the deployment failed, and could not be undone; see the stack's events in AWS's console",
+    }
+}

@@ -1,0 +1,272 @@
+//! Removes an app: its stack, and what the stack leaves because it holds data, where that is wanted.
+
+use std::collections::{BTreeMap, HashSet};
+
+use aws_sdk_cloudformation::types::{Stack as Description, StackEvent, StackStatus};
+use futures::{StreamExt as _, TryStreamExt as _};
+use nephos_core::deploy::{Destroyed, Keep, Kept, Progress};
+use nephos_core::plan::Part;
+use nephos_core::{Error, ErrorKind, Result};
+use object_store::ObjectStore as _;
+
+use super::artifacts::Buckets;
+use super::clients::Clients;
+use super::failure::failed;
+use super::stack::{Stack, new_token};
+use super::state::{Standing, own, standing};
+use super::{AwsDeployer, native};
+
+const OPERATION: &str = "deploy.destroy";
+
+impl AwsDeployer {
+    pub(super) async fn remove(&self, keep: Keep, progress: &Progress) -> Result<Destroyed> {
+        let clients = self.clients().await?;
+        let stack = self.stack(clients, OPERATION);
+        let Some(found) = stack.describe().await? else {
+            return self.remove_left(clients, &stack, keep, progress).await;
+        };
+        let status = found.stack_status().map_or("", |status| status.as_str());
+        if standing(status) != Standing::New {
+            own(&stack.name, found.tags(), &self.deployment, OPERATION)?;
+        }
+        if standing(status) == Standing::Busy {
+            if !stack.change_is_ours().await? {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    OPERATION,
+                    "someone else is changing the stack; wait until that is done",
+                )
+                .with("stack", &stack.name)
+                .with("state", status));
+            }
+            progress.phase(format!("waiting for the change that is under way ({status})"));
+            stack
+                .wait(HashSet::new(), &BTreeMap::new(), &Progress::silent())
+                .await?;
+            if stack.describe().await?.is_none() {
+                return self.remove_left(clients, &stack, keep, progress).await;
+            }
+        }
+        let template = stack.template().await?;
+        let parts = native::parts(&template);
+        let removed = stack.resources().await?.len();
+        let (named, seen) = self.delete_stack(&stack, &found).await?;
+        let end = named.wait(seen, &parts, progress).await?;
+        if end.status != "DELETE_COMPLETE" {
+            return Err(stack.failure(
+                "the app could not be removed; mend the cause, and destroy it again",
+                end,
+            ));
+        }
+        let skipped = kept(&end.skipped, &parts);
+        let kept = self.sweep(clients, skipped, keep, progress).await?;
+        Ok(Destroyed {
+            removed: removed.saturating_sub(kept.len()),
+            kept,
+        })
+    }
+
+    /// Begins to delete a stack. What comes back waits for it by its ARN, for its name is soon nobody's.
+    pub(super) async fn delete_stack<'c>(
+        &self,
+        stack: &Stack<'c>,
+        found: &Description,
+    ) -> Result<(Stack<'c>, HashSet<String>)> {
+        let named = Stack {
+            name: found.stack_id().unwrap_or(&stack.name).to_owned(),
+            ..stack.clone()
+        };
+        let seen = named.mark().await?;
+        let deleted = stack
+            .client
+            .delete_stack()
+            .stack_name(&named.name)
+            .client_request_token(new_token())
+            .send()
+            .await;
+        deleted.map_err(|error| {
+            failed(stack.operation, "the stack cannot be removed", error).with("stack", &stack.name)
+        })?;
+        Ok((named, seen))
+    }
+
+    /// There is no stack: what the last one left is removed, if nothing is to be kept.
+    async fn remove_left(
+        &self,
+        clients: &Clients,
+        stack: &Stack<'_>,
+        keep: Keep,
+        progress: &Progress,
+    ) -> Result<Destroyed> {
+        if keep == Keep::Data {
+            return Ok(Destroyed::default());
+        }
+        let Some(last) = self.last_deleted(stack).await? else {
+            return Ok(Destroyed::default());
+        };
+        let template = last.template().await.unwrap_or_default();
+        let parts = native::parts(&template);
+        let end = last.wait(HashSet::new(), &parts, &Progress::silent()).await?;
+        let skipped = kept(&end.skipped, &parts);
+        let found = skipped.len();
+        let kept = self.sweep(clients, skipped, keep, progress).await?;
+        Ok(Destroyed {
+            removed: found - kept.len(),
+            kept,
+        })
+    }
+
+    /// The app's stack that was deleted last: AWS keeps what it was for 90 days.
+    async fn last_deleted<'c>(&self, stack: &Stack<'c>) -> Result<Option<Stack<'c>>> {
+        let mut pages = stack
+            .client
+            .list_stacks()
+            .stack_status_filter(StackStatus::DeleteComplete)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = page
+                .map_err(|error| failed(OPERATION, "the stacks that were deleted cannot be listed", error))?;
+            // Newest first.
+            let of_name = page.stack_summaries.unwrap_or_default();
+            for summary in of_name
+                .into_iter()
+                .filter(|summary| summary.stack_name() == Some(&stack.name))
+            {
+                let Some(name) = summary.stack_id else { continue };
+                let deleted = Stack {
+                    name,
+                    ..stack.clone()
+                };
+                let found = deleted.describe().await?;
+                if found
+                    .is_some_and(|found| own(&stack.name, found.tags(), &self.deployment, OPERATION).is_ok())
+                {
+                    return Ok(Some(deleted));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes what the stack left: all of it, or only what turns out to hold nothing. What stays comes back.
+    async fn sweep(
+        &self,
+        clients: &Clients,
+        skipped: Vec<Kept>,
+        keep: Keep,
+        progress: &Progress,
+    ) -> Result<Vec<Kept>> {
+        if skipped.is_empty() {
+            return Ok(skipped);
+        }
+        let buckets = Buckets::of(clients).await?;
+        let mut left = Vec::new();
+        for thing in skipped {
+            let gone = match (thing.kind.as_str(), keep) {
+                ("AWS::S3::Bucket", Keep::Nothing) => {
+                    progress.phase(format!("emptying the bucket {}", thing.id));
+                    empty(&buckets, &thing.id).await?;
+                    buckets.delete_if_empty(&thing.id).await?
+                }
+                ("AWS::S3::Bucket", Keep::Data) => buckets.delete_if_empty(&thing.id).await?,
+                (_, Keep::Data) => false,
+                (kind, Keep::Nothing) => {
+                    progress.phase(format!("removing {} {}", kind, thing.id));
+                    delete(clients, kind, &thing.id).await?
+                }
+            };
+            if !gone {
+                left.push(thing);
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// What a stack left behind.
+fn kept(skipped: &[StackEvent], parts: &BTreeMap<String, Part>) -> Vec<Kept> {
+    let things = skipped.iter().map(|event| Kept {
+        part: parts
+            .get(event.logical_resource_id().unwrap_or_default())
+            .cloned()
+            .unwrap_or(Part::App),
+        kind: event.resource_type().unwrap_or_default().to_owned(),
+        id: event.physical_resource_id().unwrap_or_default().to_owned(),
+    });
+    things
+        .filter(|thing| !native::goes_with_another(&thing.kind))
+        .collect()
+}
+
+/// Deletes all objects of a bucket.
+async fn empty(buckets: &Buckets, bucket: &str) -> Result<()> {
+    let store = buckets.store(bucket)?;
+    let failed = |error: object_store::Error| {
+        let core = Error::from(error);
+        Error::new(core.kind(), OPERATION, "the bucket cannot be emptied")
+            .with("bucket", bucket)
+            .caused_by(core)
+    };
+    let locations = store.list(None).map_ok(|object| object.location).boxed();
+    let mut deleted = store.delete_stream(locations);
+    while let Some(result) = deleted.next().await {
+        match result {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a thing with all that is in it; `false` for a type that this does not know. What is gone already is no error.
+async fn delete(clients: &Clients, kind: &str, id: &str) -> Result<bool> {
+    const MESSAGE: &str = "what holds data cannot be removed";
+    let sdk = &clients.sdk;
+    let result = match kind {
+        "AWS::DynamoDB::Table" => aws_sdk_dynamodb::Client::new(sdk)
+            .delete_table()
+            .table_name(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| failed(OPERATION, MESSAGE, error)),
+        "AWS::SQS::Queue" => aws_sdk_sqs::Client::new(sdk)
+            .delete_queue()
+            .queue_url(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| failed(OPERATION, MESSAGE, error)),
+        "AWS::Kinesis::Stream" => aws_sdk_kinesis::Client::new(sdk)
+            .delete_stream()
+            .stream_name(id)
+            .enforce_consumer_deletion(true)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| failed(OPERATION, MESSAGE, error)),
+        "AWS::SecretsManager::Secret" => aws_sdk_secretsmanager::Client::new(sdk)
+            .delete_secret()
+            .secret_id(id)
+            .force_delete_without_recovery(true)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| failed(OPERATION, MESSAGE, error)),
+        "AWS::Logs::LogGroup" => clients
+            .logs
+            .delete_log_group()
+            .log_group_name(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| failed(OPERATION, MESSAGE, error)),
+        _ => return Ok(false),
+    };
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error.with("type", kind).with("id", id)),
+    }
+}

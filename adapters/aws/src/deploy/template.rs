@@ -1,0 +1,187 @@
+//! An app as a CloudFormation template: pure, no I/O, the same app gives the same text.
+//!
+//! What cannot be said on AWS is refused here, before anything is sent; what is said otherwise than the manifest does is told in
+//! [`Template::notes`].
+
+mod body;
+mod caller;
+mod dead_letter;
+mod environment;
+mod function;
+mod http;
+mod limits;
+mod mail;
+mod merge;
+mod name;
+mod notification;
+mod plan;
+mod policy;
+mod resource;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod trigger;
+mod value;
+
+use std::collections::BTreeMap;
+
+use nephos_core::Result;
+use nephos_core::app::App;
+use nephos_core::resource::ResourceKind;
+use serde_json::Value;
+
+use self::body::Body;
+use self::plan::Plan;
+use super::settings::Settings;
+
+pub use self::function::ALIAS;
+pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};
+
+/// The variable with the function's HTTP routes: a JSON list of `{"method": "GET", "path": "/orders/{id}"}`, the method null for any. Unset where
+/// an API matches routes.
+pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
+/// The variable with the key attributes of watched tables that the function does not use besides: a JSON object from the table's name in the
+/// manifest to `{"key": "face_id", "sort": "at"}`.
+pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
+/// The variable with the URL of the function's dead-letter queue.
+pub const DEAD_LETTER: &str = "NEPHOS_AWS_DEAD_LETTER";
+/// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, the mail's key
+/// being the prefix and SES's message id.
+pub const MAIL: &str = "NEPHOS_AWS_MAIL";
+/// The variable that is 1 where the function's URL streams responses.
+pub const STREAMING: &str = "NEPHOS_AWS_STREAMING";
+
+/// The tag and metadata key with the app's name.
+pub const TAG_APP: &str = "nephos:app";
+/// The tag and metadata key with the target's name.
+pub const TAG_TARGET: &str = "nephos:target";
+/// The metadata key with what a resource of the stack is for: a name in the manifest.
+pub const META_NAME: &str = "nephos:name";
+/// The metadata key with what a resource of the stack is: a kind of resource, `function`, or a part of one.
+pub const META_KIND: &str = "nephos:kind";
+
+/// Where the artifact lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+/// What an output of the stack tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// The URL of one function.
+    FunctionUrl {
+        /// The function.
+        function: String,
+    },
+    /// The URL of the API of all functions with HTTP triggers.
+    ApiUrl,
+    /// The name of a function on Lambda.
+    Function {
+        /// The function.
+        function: String,
+    },
+    /// The ARN that a function is called by from what deployment cannot attach itself: a voice skill, a user pool.
+    Endpoint {
+        /// The function.
+        function: String,
+    },
+    /// A resource's own name on AWS, as [`PHYSICAL`](crate::binding::PHYSICAL) has it.
+    Resource {
+        /// The resource.
+        name: String,
+        /// Its kind.
+        kind: ResourceKind,
+    },
+}
+
+/// A rendered template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    /// The template itself, overrides applied.
+    pub body: Value,
+    /// What the stack's outputs tell, by their keys.
+    pub outputs: BTreeMap<String, Output>,
+    /// What will be otherwise than the manifest says, and what is left to do by hand: one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Template {
+    /// The same with the buckets' names filled in. A change set with `ImportExistingResources` takes buckets and tables that outlived an earlier
+    /// stack into the new one, but only by names that are written out:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>.
+    #[must_use]
+    pub fn in_account(mut self, account: &str, region: &str) -> Self {
+        let resources = self.body.get_mut("Resources").and_then(Value::as_object_mut);
+        for resource in resources.into_iter().flat_map(|resources| resources.values_mut()) {
+            let Some(name) = resource.pointer_mut("/Properties/BucketName") else {
+                continue;
+            };
+            if let Some(text) = name.get("Fn::Sub").and_then(Value::as_str) {
+                let filled = text
+                    .replace("${AWS::AccountId}", account)
+                    .replace("${AWS::Region}", region);
+                *name = value::sub(filled);
+            }
+        }
+        self
+    }
+
+    /// The text, pretty, its keys in the order of their letters.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut body = self.body.clone();
+        body.sort_all_objects();
+        // Keys are text and numbers finite: this cannot fail.
+        let mut text = serde_json::to_string_pretty(&body).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// The text without spaces: what is sent.
+    #[must_use]
+    pub fn to_compact_json(&self) -> String {
+        let mut body = self.body.clone();
+        body.sort_all_objects();
+        body.to_string()
+    }
+
+    /// How many resources it has.
+    #[must_use]
+    pub fn resource_count(&self) -> usize {
+        self.body
+            .get("Resources")
+            .and_then(Value::as_object)
+            .map_or(0, serde_json::Map::len)
+    }
+}
+
+/// Renders the app.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](nephos_core::ErrorKind::InvalidArgument) or
+/// [`ErrorKind::Unsupported`](nephos_core::ErrorKind::Unsupported) for what AWS refuses or cannot do,
+/// [`ErrorKind::ResourceExhausted`](nephos_core::ErrorKind::ResourceExhausted) for an app that one stack cannot hold.
+pub fn render(app: &App, target: &str, settings: &Settings, code: &Code) -> Result<Template> {
+    let template = assemble(app, target, settings, code)?;
+    limits::check(&template)?;
+    Ok(template)
+}
+
+/// Renders without looking at the limits of the whole.
+fn assemble(app: &App, target: &str, settings: &Settings, code: &Code) -> Result<Template> {
+    let plan = Plan::new(app, target, settings, code)?;
+    let mut body = Body::new(app, target, settings);
+    resource::add_all(&plan, &mut body)?;
+    http::add_api(&plan, &mut body)?;
+    mail::add_store(&plan, &mut body)?;
+    for (name, spec) in &app.functions {
+        function::add(&plan, &mut body, name, spec)?;
+        trigger::add_all(&plan, &mut body, name, spec)?;
+    }
+    resource::add_outputs(&plan, &mut body);
+    Ok(body.finish(&settings.overrides))
+}

@@ -1,0 +1,256 @@
+//! The function's environment: who it is, what it may use, what calls it.
+
+use std::collections::BTreeMap;
+
+use nephos_core::app::{FunctionSpec, Resource, Trigger};
+use nephos_core::env;
+use nephos_core::resource::{Binding, ResourceKind};
+use nephos_core::{Error, ErrorKind, Result};
+use serde_json::{Map, Value, json};
+
+use super::plan::Plan;
+use super::value::{literal, literal_json, sub};
+use super::{DEAD_LETTER, MAIL, ROUTES, STREAMING, TABLE_KEYS, dead_letter, mail, plan};
+use crate::binding::{PHYSICAL, SOURCES};
+use crate::deploy::settings::HttpFront;
+
+/// All names and values together: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const MAX_BYTES: usize = 4096;
+/// Names that Lambda keeps for itself, besides those that begin with `AWS_LAMBDA_`:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
+const RESERVED: [&str; 11] = [
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+];
+
+/// The variables, each as a value of the template.
+pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result<Value> {
+    let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, value) in &spec.env {
+        check_name(function, name)?;
+        texts.insert(name, literal(value));
+    }
+    texts.insert(env::FUNCTION, literal(function));
+    texts.insert(env::APP, literal(&plan.app.name));
+    texts.insert(env::TARGET, literal(plan.target));
+    let bindings = bindings(plan, function)?;
+    if bindings != "[]" {
+        texts.insert(env::BINDINGS, bindings);
+    }
+    let sources = sources(plan, spec)?;
+    if sources != "{}" {
+        texts.insert(SOURCES, sources);
+    }
+    let routes: Vec<Value> = spec
+        .on
+        .iter()
+        .filter_map(|trigger| match trigger {
+            Trigger::Http { method, path } => Some(json!({"method": method, "path": path})),
+            _ => None,
+        })
+        .collect();
+    // An API has matched the route already.
+    if !routes.is_empty() && plan.settings.http == HttpFront::FunctionUrl {
+        texts.insert(ROUTES, literal(&Value::Array(routes).to_string()));
+        if plan.settings.response_streaming {
+            texts.insert(STREAMING, "1".to_owned());
+        }
+    }
+    let keys = table_keys(plan, spec);
+    if !keys.is_empty() {
+        texts.insert(TABLE_KEYS, literal(&Value::Object(keys).to_string()));
+    }
+    if dead_letter::has_dead_letters(spec) {
+        texts.insert(DEAD_LETTER, plan.physical(&spec.dead_letter)?);
+    }
+    if spec
+        .on
+        .iter()
+        .any(|trigger| matches!(trigger, Trigger::Email { .. }))
+    {
+        texts.insert(MAIL, format!("{}/{}", mail::bucket_name(plan)?, mail::PREFIX));
+    }
+    let bytes: usize = texts
+        .iter()
+        .map(|(name, text)| name.len() + least_bytes(text))
+        .sum();
+    if bytes > MAX_BYTES {
+        return Err(Error::new(
+            ErrorKind::ResourceExhausted,
+            "deploy.render",
+            "the function's environment is larger than Lambda takes; let it use fewer resources, or shorten its own variables",
+        )
+        .with("function", function)
+        .with("bytes_at_least", bytes)
+        .with("max_bytes", MAX_BYTES));
+    }
+    let variables: Map<String, Value> = texts
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), sub(text)))
+        .collect();
+    Ok(variables.into())
+}
+
+fn check_name(function: &str, name: &str) -> Result<()> {
+    let form = name.len() >= 2
+        && name.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == b'_');
+    let reserved = RESERVED.contains(&name) || name.starts_with("AWS_LAMBDA_");
+    if form && !reserved {
+        return Ok(());
+    }
+    let message = if reserved {
+        "Lambda keeps this variable for itself; choose another name"
+    } else {
+        "Lambda takes variables of two or more letters, digits and underscores that begin with a letter"
+    };
+    Err(Error::new(ErrorKind::InvalidArgument, "deploy.render", message)
+        .with("function", function)
+        .with("variable", name))
+}
+
+/// The bindings with physical names. The secret with an outside bucket's credentials is among them without any access, because the bucket's
+/// driver needs its name and the function itself may not read it.
+fn bindings(plan: &Plan<'_>, function: &str) -> Result<String> {
+    let mut bindings = plan.app.bindings(function);
+    let credentials: Vec<Binding> = bindings
+        .iter()
+        .filter(|binding| binding.kind == ResourceKind::Bucket)
+        .filter_map(|binding| binding.properties.get("credentials"))
+        .filter(|name| bindings.iter().all(|binding| binding.name != **name))
+        .filter_map(|name| plan.app.binding(name, [].into()))
+        .collect();
+    for binding in credentials {
+        if bindings.iter().all(|other| other.name != binding.name) {
+            bindings.push(binding);
+        }
+    }
+    let mut list = Vec::with_capacity(bindings.len());
+    for binding in &bindings {
+        let mut value = serde_json::to_value(binding).map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                "deploy.render",
+                "a binding cannot be written as JSON",
+            )
+            .caused_by(error)
+        })?;
+        literal_json(&mut value);
+        if binding.url.is_none()
+            && let Value::Object(table) = &mut value
+        {
+            let properties = table.entry("properties").or_insert_with(|| json!({}));
+            if let Value::Object(properties) = properties {
+                // The names that AWS makes hold nothing that JSON would escape.
+                properties.insert(PHYSICAL.to_owned(), plan.physical(&binding.name)?.into());
+            }
+        }
+        list.push(value);
+    }
+    Ok(Value::Array(list).to_string())
+}
+
+/// What the function's triggers watch, by their names on AWS. Schedules are not among them: their ticks say themselves what they are.
+fn sources(plan: &Plan<'_>, spec: &FunctionSpec) -> Result<String> {
+    let mut sources = Map::new();
+    for trigger in &spec.on {
+        let Some(name) = trigger.resource() else { continue };
+        let key = match plan.resource(name)? {
+            Resource::Bucket(bucket) if bucket.url.is_some() => continue,
+            Resource::Bucket(_) => plan.bucket_name(name)?,
+            _ => plan.arn(name)?,
+        };
+        sources.insert(key, literal(name).into());
+    }
+    Ok(Value::Object(sources).to_string())
+}
+
+/// The key attributes of watched tables that the function does not use besides: of the others the bindings have them.
+fn table_keys(plan: &Plan<'_>, spec: &FunctionSpec) -> Map<String, Value> {
+    let mut keys = Map::new();
+    for trigger in &spec.on {
+        if let Trigger::Table { table, .. } = trigger
+            && !spec.uses.contains_key(table)
+            && let Some(Resource::Table(watched)) = plan.app.resources.get(table)
+        {
+            let mut entry = json!({"key": watched.schema.key});
+            if let (Some(sort), Value::Object(entry)) = (&watched.schema.sort, &mut entry) {
+                entry.insert("sort".to_owned(), sort.as_str().into());
+            }
+            keys.insert(table.clone(), entry);
+        }
+    }
+    keys
+}
+
+/// How long a text is at least once it is filled in: of what is filled in only the account's and region's length is known, and the shortest
+/// name that the other things have.
+fn least_bytes(text: &str) -> usize {
+    const ACCOUNT: &str = "${AWS::AccountId}";
+    const SHORTEST: usize = 20;
+    let mut bytes = 0;
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        bytes += at;
+        let (_, after) = rest.split_at(at);
+        let end = after.find('}').map_or(after.len(), |end| end + 1);
+        let (variable, tail) = after.split_at(end);
+        bytes += match variable {
+            ACCOUNT => 12,
+            "${AWS::Region}" => 9,
+            "${AWS::Partition}" => 3,
+            _ if variable.starts_with("${!") => variable.len() - 1,
+            _ => SHORTEST,
+        };
+        rest = tail;
+    }
+    bytes + rest.len()
+}
+
+/// What belongs to the function's published version and is not in its own properties: whatever makes CloudFormation replace a resource gives
+/// it another name, which the function's variables then hold.
+pub(super) fn replaced_with(plan: &Plan<'_>, spec: &FunctionSpec) -> Vec<String> {
+    let watched = spec.on.iter().filter_map(Trigger::resource);
+    let mut names: Vec<&str> = spec
+        .uses
+        .keys()
+        .map(String::as_str)
+        .chain(watched)
+        .chain([spec.dead_letter.as_str()])
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let resource = plan.app.resources.get(name)?;
+            let immutable = match resource {
+                Resource::Queue(_) => plan
+                    .queues
+                    .get(name)
+                    .is_some_and(|queue| queue.ordered)
+                    .to_string(),
+                Resource::Table(table) => {
+                    format!(
+                        "{}/{}",
+                        table.schema.key,
+                        table.schema.sort.as_deref().unwrap_or_default()
+                    )
+                }
+                _ => String::new(),
+            };
+            Some(format!("{}={immutable}", plan::resource_id(resource, name)))
+        })
+        .collect()
+}

@@ -1,0 +1,271 @@
+//! Fresh resources, made as an operator makes them, and opened as a function opens them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+    TimeToLiveSpecification,
+};
+use aws_sdk_kinesis::types::StreamStatus;
+use aws_sdk_secretsmanager::primitives::Blob;
+use aws_sdk_sqs::types::QueueAttributeName;
+use nephos_core::app::{QueueSpec, StreamSpec};
+use nephos_core::resource::bucket::Bucket;
+use nephos_core::resource::queue::Queue;
+use nephos_core::resource::secret::Secret;
+use nephos_core::resource::stream::Stream;
+use nephos_core::resource::table::{Table, TableSchema};
+use nephos_core::resource::topic::Topic;
+use nephos_core::resource::{Binding, ResourceKind, Resources};
+use nephos_core::{Error, ErrorKind, Result};
+use object_store::aws::AmazonS3;
+use object_store::path::Path;
+use object_store::signer::Signer as _;
+
+use super::emulator::{ACCOUNT, Emulator};
+use crate::binding::PHYSICAL;
+use crate::error::failed;
+use crate::resources::AwsDrivers;
+
+const OPERATION: &str = "harness.open";
+
+/// How long a table or stream may take until it can be used.
+const ACTIVE: Duration = Duration::from_secs(10);
+
+fn new_name(kind: ResourceKind) -> String {
+    format!("{kind}-{}", uuid::Uuid::new_v4().simple())
+}
+
+/// The handles of a function that may do everything with the resource.
+fn open(
+    emulator: &Emulator,
+    kind: ResourceKind,
+    name: &str,
+    physical: &str,
+    properties: BTreeMap<String, String>,
+) -> Resources {
+    let mut properties = properties;
+    properties.insert(PHYSICAL.to_owned(), physical.to_owned());
+    let binding = Binding {
+        name: name.to_owned(),
+        kind,
+        access: kind.access().iter().copied().collect(),
+        url: None,
+        properties,
+    };
+    Resources::new(Arc::new(AwsDrivers::new(&emulator.config())), [binding])
+}
+
+fn unusable(message: &'static str) -> Error {
+    Error::new(ErrorKind::Unavailable, OPERATION, message)
+}
+
+fn incomplete(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        OPERATION,
+        "the request lacks something that AWS demands",
+    )
+    .caused_by(error)
+}
+
+pub(super) async fn bucket(emulator: &Emulator) -> Result<Bucket> {
+    let name = new_name(ResourceKind::Bucket);
+    let bucket = open(emulator, ResourceKind::Bucket, &name, &name, BTreeMap::new()).bucket(&name)?;
+    let store = bucket
+        .driver()
+        .as_any()
+        .downcast_ref::<AmazonS3>()
+        .ok_or_else(|| unusable("the bucket's client is not S3's"))?;
+    // `object_store` makes no buckets, but it signs the request that does: the bucket's own URL is that of an object without key.
+    let url = store
+        .signed_url(http::Method::PUT, &Path::default(), Duration::from_secs(60))
+        .await?;
+    reqwest::Client::new()
+        .put(url)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|error| unusable("the bucket cannot be made").caused_by(error.without_url()))?;
+    Ok(bucket)
+}
+
+pub(super) async fn queue(emulator: &Emulator, spec: &QueueSpec) -> Result<Queue> {
+    let mut name = new_name(ResourceKind::Queue);
+    let mut request = aws_sdk_sqs::Client::new(&emulator.config())
+        .create_queue()
+        .attributes(
+            QueueAttributeName::VisibilityTimeout,
+            spec.visibility_timeout.as_secs().to_string(),
+        )
+        .attributes(
+            QueueAttributeName::MessageRetentionPeriod,
+            spec.retention.as_secs().to_string(),
+        );
+    if spec.ordered {
+        name.push_str(".fifo");
+        request = request.attributes(QueueAttributeName::FifoQueue, "true");
+    }
+    let made = request
+        .queue_name(&name)
+        .send()
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+    let url = made.queue_url().ok_or_else(|| unusable("the queue has no URL"))?;
+    open(emulator, ResourceKind::Queue, &name, url, BTreeMap::new()).queue(&name)
+}
+
+pub(super) fn missing_queue(emulator: &Emulator) -> Result<Queue> {
+    let name = new_name(ResourceKind::Queue);
+    let url = format!("{}/{ACCOUNT}/{name}", emulator.endpoint());
+    open(emulator, ResourceKind::Queue, &name, &url, BTreeMap::new()).queue(&name)
+}
+
+pub(super) async fn topic(emulator: &Emulator) -> Result<Topic> {
+    let name = new_name(ResourceKind::Topic);
+    let made = aws_sdk_sns::Client::new(&emulator.config())
+        .create_topic()
+        .name(&name)
+        .send()
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+    let arn = made.topic_arn().ok_or_else(|| unusable("the topic has no ARN"))?;
+    open(emulator, ResourceKind::Topic, &name, arn, BTreeMap::new()).topic(&name)
+}
+
+pub(super) async fn stream(emulator: &Emulator, spec: &StreamSpec) -> Result<Stream> {
+    let name = new_name(ResourceKind::Stream);
+    let client = aws_sdk_kinesis::Client::new(&emulator.config());
+    client
+        .create_stream()
+        .stream_name(&name)
+        .shard_count(i32::try_from(spec.shards).unwrap_or(1))
+        .send()
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+    let patience = Patience::new();
+    loop {
+        let described = client
+            .describe_stream_summary()
+            .stream_name(&name)
+            .send()
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        let summary = described.stream_description_summary();
+        if summary.is_some_and(|summary| *summary.stream_status() == StreamStatus::Active) {
+            break;
+        }
+        patience.again().await?;
+    }
+    open(emulator, ResourceKind::Stream, &name, &name, BTreeMap::new()).stream(&name)
+}
+
+pub(super) async fn table(emulator: &Emulator, schema: TableSchema) -> Result<Table> {
+    let name = new_name(ResourceKind::Table);
+    let client = aws_sdk_dynamodb::Client::new(&emulator.config());
+    let mut request = client
+        .create_table()
+        .table_name(&name)
+        .billing_mode(BillingMode::PayPerRequest);
+    let keys = [
+        (Some(&schema.key), KeyType::Hash),
+        (schema.sort.as_ref(), KeyType::Range),
+    ];
+    for (attribute, key) in keys {
+        let Some(attribute) = attribute else { continue };
+        let definition = AttributeDefinition::builder()
+            .attribute_name(attribute)
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+            .map_err(incomplete)?;
+        let element = KeySchemaElement::builder()
+            .attribute_name(attribute)
+            .key_type(key)
+            .build()
+            .map_err(incomplete)?;
+        request = request.attribute_definitions(definition).key_schema(element);
+    }
+    request.send().await.map_err(|error| failed(OPERATION, error))?;
+    let patience = Patience::new();
+    loop {
+        let described = client
+            .describe_table()
+            .table_name(&name)
+            .send()
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        let status = described.table().and_then(|table| table.table_status());
+        if status == Some(&TableStatus::Active) {
+            break;
+        }
+        patience.again().await?;
+    }
+    if let Some(ttl) = &schema.ttl {
+        let specification = TimeToLiveSpecification::builder()
+            .enabled(true)
+            .attribute_name(ttl)
+            .build()
+            .map_err(incomplete)?;
+        client
+            .update_time_to_live()
+            .table_name(&name)
+            .time_to_live_specification(specification)
+            .send()
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+    }
+    let mut properties = BTreeMap::from([("key".to_owned(), schema.key)]);
+    properties.extend(schema.sort.map(|sort| ("sort".to_owned(), sort)));
+    properties.extend(schema.ttl.map(|ttl| ("ttl".to_owned(), ttl)));
+    open(emulator, ResourceKind::Table, &name, &name, properties).table(&name)
+}
+
+/// Waits until a resource can be used, as whoever makes it has to.
+struct Patience(tokio::time::Instant);
+
+impl Patience {
+    fn new() -> Self {
+        Self(tokio::time::Instant::now() + ACTIVE)
+    }
+
+    async fn again(&self) -> Result<()> {
+        if tokio::time::Instant::now() > self.0 {
+            return Err(unusable("the resource is not active in time"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+}
+
+pub(super) async fn secret(emulator: &Emulator, value: Option<&[u8]>) -> Result<Secret> {
+    let name = new_name(ResourceKind::Secret);
+    if let Some(value) = value {
+        let request = aws_sdk_secretsmanager::Client::new(&emulator.config())
+            .create_secret()
+            .name(&name);
+        let request = match std::str::from_utf8(value) {
+            Ok(text) => request.secret_string(text),
+            Err(_) => request.secret_binary(Blob::new(value)),
+        };
+        request.send().await.map_err(|error| failed(OPERATION, error))?;
+    }
+    open(emulator, ResourceKind::Secret, &name, &name, BTreeMap::new()).secret(&name)
+}
+
+/// Puts a new value, as an operator does.
+pub(super) async fn rotate(emulator: &Emulator, name: &str, value: &[u8]) -> Result<()> {
+    let request = aws_sdk_secretsmanager::Client::new(&emulator.config())
+        .put_secret_value()
+        .secret_id(name);
+    let request = match std::str::from_utf8(value) {
+        Ok(text) => request.secret_string(text),
+        Err(_) => request.secret_binary(Blob::new(value)),
+    };
+    request
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| failed("harness.rotate", error))
+}

@@ -1,0 +1,14 @@
+//! Templates as others read them: against the text that was agreed to, cfn-lint, and the policies that they grant.
+#![cfg(feature = "deploy")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot be prepared has failed"
+)]
+
+mod apps;
+mod golden;
+mod lint;
+mod policy;
+mod refused;
+mod wiring;

@@ -1,0 +1,177 @@
+//! The emulator, the command told where it is, and projects to deploy.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use nephos_aws::harness::emulator::Emulator;
+use tempfile::TempDir;
+
+/// The functions' binary for the target, built once for all tests by the command itself, as an author would.
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello-http");
+        let output = command()
+            // Nothing that a debugger wants: it is packed by a program that was not optimised.
+            .env("CARGO_PROFILE_DEV_STRIP", "symbols")
+            .args(["--json", "build", "--target", "aws", "--profile", "dev", "-C"])
+            .arg(example)
+            .output()
+            .unwrap();
+        let line: serde_json::Value = serde_json::from_str(done(&output).lines().last().unwrap()).unwrap();
+        PathBuf::from(line["binary"].as_str().unwrap())
+    })
+}
+
+/// The command, without what this machine says of AWS.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nephos"));
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    command.env("CARGO_TARGET_DIR", built).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// What a command that succeeded printed.
+pub(crate) fn done(output: &Output) -> String {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    out
+}
+
+/// Holds that a command failed with this exit code and said all of this.
+pub(crate) fn refused(output: &Output, code: i32, said: &[&str]) {
+    // Lines are broken where a terminal would end.
+    let error = text(&output.stderr).replace('|', " ");
+    let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{}{error}",
+        text(&output.stdout)
+    );
+    for part in said {
+        assert!(error.contains(part), "{part} is missing:\n{error}");
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A project with a manifest, and a binary that is deployed for it.
+pub(crate) struct Project {
+    pub(crate) dir: TempDir,
+    binary: PathBuf,
+}
+
+pub(crate) const HELLO: &str = "app = \"hello-http\"\n[function.hello]\non = [{ http = \"GET /hello/{name}\" }, { http = \"POST /hello\" }]\n";
+
+impl Project {
+    pub(crate) fn new(manifest: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("nephos.toml"), manifest).unwrap();
+        let binary = dir.path().join("functions");
+        std::fs::copy(self::binary(), &binary).unwrap();
+        Self { dir, binary }
+    }
+
+    pub(crate) fn write(&self, manifest: &str) {
+        std::fs::write(self.dir.path().join("nephos.toml"), manifest).unwrap();
+    }
+
+    /// Other code: it greets otherwise, in as many letters.
+    pub(crate) fn change_code(&self) {
+        let mut bytes = std::fs::read(&self.binary).unwrap();
+        let mut changed = 0;
+        let mut at = 0;
+        while let Some(found) = bytes[at..].windows(7).position(|window| window == b"Hello, ") {
+            at += found;
+            bytes[at..at + 7].copy_from_slice(b"Howdy, ");
+            changed += 1;
+        }
+        assert!(changed > 0, "the greeting is not in the binary");
+        std::fs::write(&self.binary, bytes).unwrap();
+    }
+
+    pub(crate) fn binary(&self) -> &str {
+        self.binary.to_str().unwrap()
+    }
+}
+
+/// An account at the emulator.
+pub(crate) struct Aws {
+    pub(crate) emulator: Emulator,
+    pub(crate) runtime: tokio::runtime::Runtime,
+}
+
+impl Aws {
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let emulator = runtime.block_on(Emulator::start()).unwrap();
+        Self { emulator, runtime }
+    }
+
+    pub(crate) fn command(&self, project: &Project, args: &[&str]) -> Command {
+        let mut command = command();
+        command
+            .envs(self.emulator.environment())
+            .arg("-C")
+            .arg(project.dir.path())
+            .args(args);
+        command
+    }
+
+    /// Runs a subcommand on the project, for the target.
+    pub(crate) fn run(&self, project: &Project, args: &[&str]) -> Output {
+        self.command(project, args)
+            .args(["--target", "aws"])
+            .output()
+            .unwrap()
+    }
+
+    pub(crate) fn deploy(&self, project: &Project, more: &[&str]) -> Output {
+        self.command(
+            project,
+            &["deploy", "--target", "aws", "--binary", project.binary()],
+        )
+        .args(more)
+        .output()
+        .unwrap()
+    }
+
+    /// Deploys, and holds that it went well.
+    pub(crate) fn deployed(&self, project: &Project) -> String {
+        done(&self.deploy(project, &["--yes"]))
+    }
+
+    /// What the function `hello` answers at its URL, which the emulator knows by its host.
+    pub(crate) fn get(&self, project: &Project, path: &str) -> String {
+        let status: serde_json::Value =
+            serde_json::from_str(&done(&self.run(project, &["status", "--json"]))).unwrap();
+        let url = status["functions"]["hello"]["url"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no URL in {status:#}"));
+        let host = url.trim_start_matches("https://").trim_end_matches('/');
+        let address = self.emulator.endpoint().trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}

@@ -1,0 +1,257 @@
+//! What goes in and out of the deploy port: what is deployed, what happens meanwhile, and what is there afterwards.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::plan::{Action, Part};
+
+/// What a deployer is opened for: one app on one target.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The app, loaded for the target.
+    pub app: App,
+    /// The target's name in the manifest.
+    pub target: String,
+    /// The functions' binary, built for the target; `None` where none is needed, as for status and logs.
+    pub binary: Option<Bytes>,
+}
+
+/// What the functions' binary must be to run on a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirements {
+    /// The compiler's targets that it may be built for (`x86_64-unknown-linux-musl`), best first.
+    pub triples: Vec<String>,
+    /// The newest GNU C library that a binary may ask for, where it is linked to one: major and minor version.
+    pub glibc: Option<(u32, u32)>,
+    /// The features of the crate `nephos` that it needs.
+    pub features: Vec<String>,
+}
+
+/// One thing that happens during a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Happening {
+    /// Something begins that may take a while.
+    Phase {
+        /// What, in a few words (`uploading 2.1 MiB`).
+        text: String,
+    },
+    /// A thing at the provider changes.
+    Step {
+        /// What is done to it.
+        action: Action,
+        /// What of the manifest it is for.
+        part: Part,
+        /// The provider's kind.
+        kind: String,
+        /// The provider's name.
+        id: String,
+        /// How far it is.
+        state: StepState,
+        /// What the provider says of it; of a failure, why.
+        reason: Option<String>,
+    },
+    /// Something that one should know, and that keeps nothing from going on.
+    Note {
+        /// What, as a sentence.
+        text: String,
+    },
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// It has begun.
+    Started,
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed,
+    /// It is being undone, because another failed.
+    Undone,
+}
+
+/// Is told what happens, one value a happening, in order. Cheap to clone; must not block.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(Happening) + Send + Sync>);
+
+impl Progress {
+    /// Tells `listener`.
+    pub fn new(listener: impl Fn(Happening) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    /// Tells nobody.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// Something happened.
+    pub fn tell(&self, happening: Happening) {
+        (self.0)(happening);
+    }
+
+    /// Something begins that may take a while.
+    pub fn phase(&self, text: impl Into<String>) {
+        self.tell(Happening::Phase { text: text.into() });
+    }
+
+    /// Something that one should know.
+    pub fn note(&self, text: impl Into<String>) {
+        self.tell(Happening::Note { text: text.into() });
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+/// What becomes of what holds data when an app is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Buckets, tables and whatever else holds data stay with the provider.
+    Data,
+    /// Nothing stays; data is deleted for good.
+    Nothing,
+}
+
+/// That whoever asked for it knows what is removed: made by a command that has asked, or was told not to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed;
+
+/// What is there after a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployed {
+    /// The functions, by name.
+    pub functions: BTreeMap<String, FunctionStatus>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What was left after an app was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Destroyed {
+    /// How many things were removed; 0 if there was nothing.
+    pub removed: usize,
+    /// What was kept, with its data.
+    pub kept: Vec<Kept>,
+}
+
+/// Something that stays with the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// What of the manifest it was for.
+    pub part: Part,
+    /// The provider's kind.
+    pub kind: String,
+    /// The provider's name of it.
+    pub id: String,
+}
+
+/// A deployed app as the provider sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Where, as in [`Plan`](crate::plan::Plan).
+    pub place: String,
+    /// What the provider's engine calls the whole.
+    pub deployment: String,
+    /// The state in the provider's own word; `None` if nothing is deployed.
+    pub state: Option<String>,
+    /// Why it is in that state, where the provider says so.
+    pub reason: Option<String>,
+    /// When it was last changed.
+    pub changed: Option<DateTime<Utc>>,
+    /// The functions, by name.
+    pub functions: BTreeMap<String, FunctionStatus>,
+}
+
+/// A deployed function.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct FunctionStatus {
+    /// The provider's name.
+    pub id: String,
+    /// The version that takes events.
+    pub version: Option<String>,
+    /// When that version was made.
+    pub changed: Option<DateTime<Utc>>,
+    /// What the version's code is told from others by: a digest, in the provider's form.
+    pub code: Option<String>,
+    /// Where it answers HTTP.
+    pub url: Option<String>,
+}
+
+/// Which lines of a function's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogQuery {
+    /// The functions; empty for all.
+    pub functions: Vec<String>,
+    /// Only lines that are at most this old.
+    pub since: Duration,
+    /// Whether to go on with what comes.
+    pub follow: Follow,
+}
+
+/// Whether to go on with what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// Ends after the last line that there is.
+    No,
+    /// Waits for more until it is dropped.
+    Yes,
+}
+
+/// A line of a function's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// The function.
+    pub function: String,
+    /// When it was printed.
+    pub at: DateTime<Utc>,
+    /// The line, without its end.
+    pub line: String,
+}
+
+/// A function's answer to a call by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoked {
+    /// Whether the function answered or failed.
+    pub result: InvokedResult,
+    /// The answer, in the target's wire form.
+    pub payload: Bytes,
+    /// The last lines that it printed, where the provider hands them over.
+    pub log: Vec<String>,
+    /// The version that ran.
+    pub version: Option<String>,
+}
+
+/// Whether a function answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvokedResult {
+    /// It answered.
+    Ok,
+    /// It failed, with the provider's word for how.
+    Failed(String),
+}
+
+/// A function that went from one version to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// The function.
+    pub function: String,
+    /// The version that took events until now.
+    pub from: String,
+    /// The version that does from now on.
+    pub to: String,
+}
