@@ -5,10 +5,14 @@
 //! retries asynchronous invocations and calls the on-failure destination, and the event source mappings do so for their records.
 
 mod drain;
+#[cfg(test)]
+mod fake;
 mod invocation;
 mod letter;
 mod mail;
 mod resources;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::sync::Arc;
