@@ -77,7 +77,7 @@ pub(crate) async fn invoke() {
         .await
         .expect("cargo lambda does not start");
     let _function = Killed(
-        command(format_args!("127.0.0.1:{port}/.rt"), "probe", &[])
+        command(format_args!("http://127.0.0.1:{port}/.rt"), "probe", &[])
             .spawn()
             .unwrap(),
     );
