@@ -39,7 +39,7 @@ impl AwsHarness {
         if let Some(running) = &*emulator {
             return Ok(Arc::clone(running));
         }
-        let started = Arc::new(Emulator::start().await?);
+        let started = Arc::new(Emulator::start_enforcing().await?);
         *emulator = Some(Arc::clone(&started));
         Ok(started)
     }

@@ -16,9 +16,14 @@ use serde::{Deserialize, Serialize};
 /// The attribute that holds the body's media type. Without it the type is not known.
 pub const CONTENT_TYPE: &str = "nephos-content-type";
 
-/// The attribute that says how the body is written: `base64`, or `empty` for a body of no bytes, in whose place there is a dash. Without it the body is
-/// the text itself.
+/// The attribute that says that the body is [`BASE64`]. Without it the body is the text itself.
 pub const ENCODING: &str = "nephos-encoding";
+
+/// The one value of [`ENCODING`]. A body of no bytes, which AWS refuses, is [`EMPTY`] then.
+pub const BASE64: &str = "base64";
+
+/// Stands for a body of no bytes: padding alone is Base64 of nothing else.
+const EMPTY: &str = "=";
 
 /// The attribute that holds, as a JSON object, the attributes that cannot be written as such: by their name, their value, or their number.
 pub const ATTRIBUTES: &str = "nephos-attributes";
@@ -91,12 +96,12 @@ pub fn encode(body: &Payload, attributes: &BTreeMap<String, String>, subject: Op
     let mut mark = |name: &str, value: String| ours.insert(name.to_owned(), value);
     let text = match std::str::from_utf8(&body.bytes) {
         Ok("") => {
-            mark(ENCODING, "empty".to_owned());
-            "-".to_owned()
+            mark(ENCODING, BASE64.to_owned());
+            EMPTY.to_owned()
         }
         Ok(text) if is_carried(text) => text.to_owned(),
         _ => {
-            mark(ENCODING, "base64".to_owned());
+            mark(ENCODING, BASE64.to_owned());
             STANDARD.encode(&body.bytes)
         }
     };
@@ -152,8 +157,8 @@ pub fn decode(wire: Wire) -> Result<Content> {
     };
     let bytes = match attributes.remove(ENCODING).as_deref() {
         None => Bytes::from(body),
-        Some("empty") => Bytes::new(),
-        Some("base64") => STANDARD
+        Some(BASE64) if body == EMPTY => Bytes::new(),
+        Some(BASE64) => STANDARD
             .decode(body)
             .map_err(|error| damaged(ENCODING).caused_by(error))?
             .into(),
@@ -266,14 +271,14 @@ fn bare_type(bytes: &[u8]) -> Option<&'static str> {
     matches!(bytes.first(), Some(b'{' | b'[')).then_some("application/json")
 }
 
-/// Whether SQS and SNS carry the text: the characters of XML 1.0, all others are refused:
+/// Whether SQS and SNS carry the text: the characters of XML 1.0, all others are refused, and of a carriage return XML makes a line feed:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 fn is_carried(text: &str) -> bool {
     text.chars().all(is_carried_char)
 }
 
 fn is_carried_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+    matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }
 
 /// Whether an attribute may have this name, and it is none of ours.

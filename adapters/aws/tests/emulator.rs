@@ -1,4 +1,5 @@
 //! The emulator that the other tests stand on: it is there when it says so, alone, and gone when it is dropped.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::net::TcpStream;
 
@@ -40,4 +41,34 @@ async fn a_child_process_finds_the_emulator_by_its_environment() {
     assert_eq!(value("AWS_ENDPOINT_URL"), emulator.endpoint());
     assert_eq!(value("AWS_REGION"), emulator.config().region().unwrap().as_ref());
     assert!(!value("AWS_SECRET_ACCESS_KEY").is_empty());
+}
+
+#[tokio::test]
+async fn an_enforcing_emulator_lets_root_do_all_and_a_user_only_what_a_policy_allows() {
+    let emulator = Emulator::start_enforcing().await.unwrap();
+    let root = aws_sdk_sqs::Client::new(&emulator.config());
+    root.create_queue().queue_name("jobs").send().await.unwrap();
+    // A role that may read one thing only is what deployment makes for a function; here a session without any policy is enough.
+    let stranger =
+        aws_credential_types::Credentials::new("AKIASTRANGER0000000", "secret", None, None, "test");
+    let config = emulator
+        .config()
+        .into_builder()
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+            stranger,
+        ))
+        .build();
+    let refused = aws_sdk_sqs::Client::new(&config)
+        .list_queues()
+        .send()
+        .await
+        .unwrap_err();
+    let error = nephos_aws::error::failed("queue.list", refused);
+    assert!(
+        matches!(
+            error.kind(),
+            nephos_core::ErrorKind::PermissionDenied | nephos_core::ErrorKind::Unauthenticated
+        ),
+        "{error:?}"
+    );
 }

@@ -56,17 +56,30 @@ impl Emulator {
     /// # Errors
     /// [`ErrorKind::NotFound`] if the tools are not there, [`ErrorKind::Unavailable`] if it does not come up, with the end of what it said.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, and it refuses what the policies of IAM do not allow: a function may do what its role says, and whoever signs with no key nothing.
+    /// [`config`](Self::config) and [`environment`](Self::environment) are those of the account's root, who may do everything.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_enforcing() -> Result<Self> {
+        Self::start_with(&[("AUTH", "true")]).await
+    }
+
+    async fn start_with(settings: &[(&str, &str)]) -> Result<Self> {
         let program = program()?;
         let mut attempt = 1;
         loop {
-            match Self::start_on(&program, free_port()?).await {
+            match Self::start_on(&program, free_port()?, settings).await {
                 Err(error) if attempt < ATTEMPTS && error.is_retryable() => attempt += 1,
                 started => return started,
             }
         }
     }
 
-    async fn start_on(program: &Path, port: u16) -> Result<Self> {
+    async fn start_on(program: &Path, port: u16, settings: &[(&str, &str)]) -> Result<Self> {
         let endpoint = format!("http://127.0.0.1:{port}");
         let folder = std::env::temp_dir().join(format!("nephos-aws-{}", uuid::Uuid::new_v4().simple()));
         let log = std::fs::create_dir_all(&folder)
@@ -90,6 +103,7 @@ impl Emulator {
             .env("GATEWAY_PORT", port.to_string())
             .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "1")
             .env("LAMBDA_ASYNC_RETRY_MAX_SECONDS", "2")
+            .envs(settings.iter().copied())
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(log.0)

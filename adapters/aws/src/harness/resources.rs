@@ -20,6 +20,9 @@ use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
 use nephos_core::resource::{Binding, ResourceKind, Resources};
 use nephos_core::{Error, ErrorKind, Result};
+use object_store::aws::AmazonS3;
+use object_store::path::Path;
+use object_store::signer::Signer as _;
 
 use super::emulator::{ACCOUNT, Emulator};
 use crate::binding::PHYSICAL;
@@ -70,14 +73,22 @@ fn incomplete(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 pub(super) async fn bucket(emulator: &Emulator) -> Result<Bucket> {
     let name = new_name(ResourceKind::Bucket);
-    // Opening it first chooses who does the cryptography of TLS, which the next client too asks for.
     let bucket = open(emulator, ResourceKind::Bucket, &name, &name, BTreeMap::new()).bucket(&name)?;
+    let store = bucket
+        .driver()
+        .as_any()
+        .downcast_ref::<AmazonS3>()
+        .ok_or_else(|| unusable("the bucket's client is not S3's"))?;
+    // `object_store` makes no buckets, but it signs the request that does: the bucket's own URL is that of an object without key.
+    let url = store
+        .signed_url(http::Method::PUT, &Path::default(), Duration::from_secs(60))
+        .await?;
     reqwest::Client::new()
-        .put(format!("{}/{name}", emulator.endpoint()))
+        .put(url)
         .send()
         .await
         .and_then(reqwest::Response::error_for_status)
-        .map_err(|error| unusable("the bucket cannot be made").caused_by(error))?;
+        .map_err(|error| unusable("the bucket cannot be made").caused_by(error.without_url()))?;
     Ok(bucket)
 }
 

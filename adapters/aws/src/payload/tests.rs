@@ -39,7 +39,13 @@ fn what_others_send_comes_as_it_is_and_of_no_known_type() {
 
 #[test]
 fn bytes_that_are_no_text_and_text_that_sqs_refuses_are_base64() {
-    for bytes in [&b"\xff\x00"[..], b"a\0b", "\u{ffff}".as_bytes(), b"\x1b[0m"] {
+    for bytes in [
+        &b"\xff\x00"[..],
+        b"a\0b",
+        "\u{ffff}".as_bytes(),
+        b"\x1b[0m",
+        b"a\r\nb",
+    ] {
         let body = Payload::bytes(bytes.to_vec());
         let wire = encode(&body, &BTreeMap::new(), None);
         assert_eq!(wire.attributes[ENCODING], "base64");
@@ -49,12 +55,12 @@ fn bytes_that_are_no_text_and_text_that_sqs_refuses_are_base64() {
 }
 
 #[test]
-fn an_empty_body_is_a_dash_because_sqs_demands_a_character() {
+fn an_empty_body_is_padding_alone_because_sqs_demands_a_character() {
     let body = Payload::text("");
     let wire = encode(&body, &BTreeMap::new(), None);
     assert_eq!(
         (wire.body.as_str(), wire.attributes[ENCODING].as_str()),
-        ("-", "empty")
+        ("=", BASE64)
     );
     assert_eq!(content(wire).body, body);
 }

@@ -24,8 +24,8 @@ const RESERVED: usize = 1024;
 
 /// A stream of Kinesis.
 ///
-/// A record's sequence is its shard and its number there (`shardId-000000000000:4954…`), as in the events of Lambda. Records of one partition key are in order; between
-/// keys there is none, because they may be in different shards.
+/// A record's sequence is Kinesis's number for it, as in the events of Lambda. Records of one partition key are in order; between keys there is none, because they may be
+/// in different shards.
 #[derive(Debug)]
 pub struct AwsStream {
     client: Client,
@@ -49,11 +49,6 @@ impl AwsStream {
     fn of(&self, error: Error) -> Error {
         error.with("stream", &self.name)
     }
-}
-
-/// A record's place in its stream.
-fn sequence(shard: &str, number: &str) -> String {
-    format!("{shard}:{number}")
 }
 
 #[async_trait]

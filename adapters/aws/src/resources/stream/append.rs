@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 use nephos_core::resource::stream::Append;
 use nephos_core::{Error, ErrorKind, Result};
 
-use super::{AwsStream, MAX_RECORD, sequence};
+use super::{AwsStream, MAX_RECORD};
 use crate::error::{failed, of_entry};
 use crate::payload;
 use crate::resources::parts::{PartLimits, parts};
@@ -111,9 +111,9 @@ async fn put_part(stream: &AwsStream, part: &[Prepared<'_>]) -> Result<Vec<(usiz
         .map_err(|error| stream.of(failed(OPERATION, error)))?;
     let mut sequences = Vec::with_capacity(part.len());
     for (record, result) in part.iter().zip(put.records()) {
-        match (result.shard_id(), result.sequence_number()) {
-            (Some(shard), Some(number)) => sequences.push((record.index, sequence(shard, number))),
-            _ => {
+        match result.sequence_number() {
+            Some(number) => sequences.push((record.index, number.to_owned())),
+            None => {
                 let code = result.error_code().unwrap_or("InternalFailure");
                 let error = of_entry(OPERATION, code, result.error_message());
                 return Err(stream
@@ -146,7 +146,7 @@ async fn put_chain(stream: &AwsStream, chain: &[Prepared<'_>]) -> Result<Vec<(us
             .send()
             .await
             .map_err(|error| stream.of(failed(OPERATION, error)))?;
-        sequences.push((record.index, sequence(put.shard_id(), put.sequence_number())));
+        sequences.push((record.index, put.sequence_number().to_owned()));
         before = Some(put.sequence_number().to_owned());
     }
     Ok(sequences)

@@ -7,8 +7,8 @@ use nephos_core::event::{Payload, Record};
 use nephos_core::resource::stream::{Position, StreamPage};
 use nephos_core::{Error, ErrorKind, Result};
 
+use super::AwsStream;
 use super::position::{Place, Places};
-use super::{AwsStream, sequence};
 use crate::error::failed;
 use crate::payload;
 
@@ -135,7 +135,7 @@ async fn read_shard(
         iterator = got.next_shard_iterator;
         for record in got.records {
             place = Some(Place::After(record.sequence_number().to_owned()));
-            records.push(read_record(stream, shard, record)?);
+            records.push(read_record(stream, record)?);
         }
         // Kinesis may answer with nothing although there is something further on.
         if behind == 0 && iterator.is_some() {
@@ -145,7 +145,7 @@ async fn read_shard(
     Ok((records, place))
 }
 
-fn read_record(stream: &AwsStream, shard: &str, record: KinesisRecord) -> Result<Record<Payload>> {
+fn read_record(stream: &AwsStream, record: KinesisRecord) -> Result<Record<Payload>> {
     let data = Bytes::from(record.data.into_inner());
     let (body, attributes) = match payload::unframe(data.clone()) {
         Ok(content) => content,
@@ -172,7 +172,7 @@ fn read_record(stream: &AwsStream, shard: &str, record: KinesisRecord) -> Result
         })
         .transpose()?;
     Ok(Record {
-        sequence: sequence(shard, &record.sequence_number),
+        sequence: record.sequence_number,
         stream: stream.name.clone(),
         partition_key: record.partition_key,
         body,
