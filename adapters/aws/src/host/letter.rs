@@ -271,6 +271,3 @@ fn undecodable(event: &Event, id: Option<&str>) -> Result<Payload> {
         .ok_or_else(unknown)?;
     Payload::json(record)
 }
-
-#[cfg(test)]
-mod tests;
