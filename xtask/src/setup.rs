@@ -332,7 +332,7 @@ mod tests {
     fn nothing_is_started_for_an_empty_list() {
         let folder = tempfile::tempdir().unwrap();
         npm(&folder.path().join("npm"), &[]).unwrap();
-        python(&folder.path().join("python"), &[]).unwrap();
+        python(&folder.path().join("python"), &[], &[]).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
