@@ -211,6 +211,19 @@ async fn a_change_and_a_notification_are_dead_letters_as_cloudevents() {
 }
 
 #[tokio::test]
+async fn a_mail_is_a_dead_letter_as_its_receipt() {
+    async fn reject(_: Email) -> Result<()> {
+        Err(Error::reject("spam"))
+    }
+    let fake = Fake::default();
+    let invocations = invocations(reject, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let receipt = recorded(include_str!("../../tests/payloads/email/example-ses-event.json"));
+    assert_eq!(invoke(&invocations, &receipt).await.unwrap(), Value::Null);
+    let [letter] = letters(&fake).try_into().unwrap();
+    assert_eq!(letter.body.decode::<Value>().unwrap(), receipt);
+}
+
+#[tokio::test]
 async fn a_caller_who_waits_is_told_of_a_rejection_instead() {
     async fn raw(_: nephos_core::event::Raw) -> Result<Value> {
         Err(Error::reject("no"))
