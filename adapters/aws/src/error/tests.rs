@@ -1,3 +1,5 @@
+//! Tests of the SDK's errors as ours.
+
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;

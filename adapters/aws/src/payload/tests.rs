@@ -1,3 +1,5 @@
+//! Tests of payloads on the wire: what goes there comes back.
+
 use proptest::prelude::*;
 
 use super::*;

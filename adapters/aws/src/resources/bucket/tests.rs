@@ -1,3 +1,5 @@
+//! Tests of buckets on S3 that no rule of the suite asks.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_credential_types::Credentials;
