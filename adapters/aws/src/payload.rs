@@ -3,6 +3,8 @@
 //! Queues and topics carry text and up to ten attributes, streams carry bytes. What fits is carried as it is, so that programs without Nephos read and
 //! write it too; what does not fit is told by attributes whose names begin with `nephos-` ([`encode`]), in a stream by a first line ([`frame`]).
 
+mod name;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -12,6 +14,8 @@ use bytes::Bytes;
 use nephos_core::event::Payload;
 use nephos_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
+
+pub use self::name::{item_name, stored_name};
 
 /// The attribute that holds the body's media type. Without it the type is not known.
 pub const CONTENT_TYPE: &str = "nephos-content-type";

@@ -67,12 +67,17 @@ impl Resources {
             None => None,
             Some(name) => {
                 let grant = Grant::full(ResourceKind::Secret, name);
+                // Its own binding says what it is called on the target. What the function itself may do with it is another matter.
+                let properties = match self.bindings.get(name) {
+                    Some(binding) if binding.kind == ResourceKind::Secret => binding.properties.clone(),
+                    _ => BTreeMap::new(),
+                };
                 let secret = Binding {
                     name: name.clone(),
                     kind: ResourceKind::Secret,
                     access: [Access::Read].into(),
                     url: None,
-                    properties: BTreeMap::new(),
+                    properties,
                 };
                 Some(secret::Secret::granted(grant, self.drivers.secret(&secret)?))
             }

@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
+use crate::payload::{item_name, stored_name};
+
 /// An item's attributes.
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
@@ -28,7 +30,7 @@ pub(super) fn to_attribute(value: &Value) -> AttributeValue {
 /// An object as DynamoDB stores it.
 pub(super) fn to_attributes(map: &Map<String, Value>) -> Attributes {
     map.iter()
-        .map(|(name, value)| (name.clone(), to_attribute(value)))
+        .map(|(name, value)| (stored_name(name).into_owned(), to_attribute(value)))
         .collect()
 }
 
@@ -53,7 +55,7 @@ pub(super) fn to_json(value: AttributeValue) -> Value {
 pub(super) fn to_object(attributes: Attributes) -> Map<String, Value> {
     attributes
         .into_iter()
-        .map(|(name, value)| (name, to_json(value)))
+        .map(|(name, value)| (item_name(name), to_json(value)))
         .collect()
 }
 

@@ -117,6 +117,47 @@ fn a_bucket_with_a_url_is_opened_outside_the_target_with_its_credentials() {
     assert!(error.to_string().contains("enable the feature"), "{error}");
 }
 
+/// Opens secrets only, and takes down their physical names.
+#[derive(Debug, Default)]
+struct Named(std::sync::Mutex<Vec<String>>);
+
+impl Drivers for Named {
+    fn secret(&self, binding: &Binding) -> Result<Arc<dyn secret::SecretDriver>> {
+        self.0
+            .lock()
+            .unwrap()
+            .push(binding.properties["physical"].clone());
+        Ok(Arc::new(Fake::new()))
+    }
+
+    refuse! {
+        bucket -> dyn bucket::BucketDriver;
+        queue -> dyn queue::QueueDriver;
+        topic -> dyn topic::TopicDriver;
+        stream -> dyn stream::StreamDriver;
+        table -> dyn table::TableDriver;
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_found_by_their_own_binding_although_the_function_may_not_read_them() {
+    let mut archive = binding("archive", ResourceKind::Bucket, &[Access::Write]);
+    archive.url = Some("s3://evidence".to_owned());
+    archive
+        .properties
+        .insert("credentials".to_owned(), "keys".to_owned());
+    let mut keys = binding("keys", ResourceKind::Secret, &[]);
+    keys.properties
+        .insert("physical".to_owned(), "shop-keys-1X2Y".to_owned());
+    let drivers = Arc::new(Named::default());
+    let resources =
+        Resources::new(Arc::clone(&drivers) as _, [archive, keys]).with_external(Arc::new(Elsewhere));
+    assert!(resources.bucket("archive").is_ok());
+    assert_eq!(*drivers.0.lock().unwrap(), ["shop-keys-1X2Y"]);
+    let error = resources.secret("keys").unwrap().get().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+}
+
 #[test]
 fn a_host_without_resources_says_so() {
     let error = Context::builder("test").build().secret("keys").unwrap_err();
