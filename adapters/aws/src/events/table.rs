@@ -13,7 +13,7 @@ use super::stream::seconds;
 use super::text::Text;
 use super::wiring::TableKeys;
 use super::{Wiring, records};
-use crate::payload::VERSION;
+use crate::payload::{VERSION, item_name};
 
 mod value;
 
@@ -142,7 +142,7 @@ fn change(record: Record<'_>, wiring: &Wiring) -> std::result::Result<Change<Val
                 .into_iter()
                 // The driver's own, which programs do not see.
                 .filter(|(name, _)| name != VERSION)
-                .map(|(name, typed)| (name, typed.into_json()));
+                .map(|(name, typed)| (item_name(name), typed.into_json()));
             Value::Object(fields.collect())
         })
     };
