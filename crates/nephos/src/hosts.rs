@@ -7,6 +7,8 @@ use nephos_core::env::Environment;
 pub(crate) const HOSTS: &[&dyn Host] = &[
     #[cfg(feature = "local")]
     &nephos_local::host::LocalHost,
+    #[cfg(feature = "aws")]
+    &nephos_aws::host::LambdaHost,
 ];
 
 /// The host that started this process, if one did.

@@ -1,0 +1,242 @@
+//! Receipts of SES: <https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda-event.html>.
+//!
+//! A receipt has the headers, never the body. Where the rule stores the message in S3, [`location`] says where: the host fetches it from there.
+//! Of a rule that first stores it and then calls the function, only deployment knows the place ([`MAIL`](super::MAIL)).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use nephos_core::event::{Data, Email, Envelope, Mailbox, RecordFailure};
+use nephos_core::{Event, Result};
+use serde::Deserialize;
+
+use super::text::Text;
+use super::{Wiring, records};
+
+/// Extension: the S3 bucket that holds the message.
+const BUCKET: &str = "awsbucket";
+/// Extension: the message's key in that bucket.
+const KEY: &str = "awskey";
+
+#[derive(Deserialize)]
+struct Record<'a> {
+    #[serde(borrow)]
+    ses: Ses<'a>,
+}
+
+#[derive(Deserialize)]
+struct Ses<'a> {
+    mail: Mail,
+    #[serde(borrow)]
+    receipt: Receipt<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Mail {
+    message_id: String,
+    source: String,
+    #[serde(default)]
+    timestamp: Option<DateTime<Utc>>,
+    #[serde(default)]
+    destination: Vec<String>,
+    #[serde(default)]
+    headers: Vec<Header>,
+    #[serde(default)]
+    headers_truncated: bool,
+    #[serde(default)]
+    common_headers: CommonHeaders,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommonHeaders {
+    #[serde(default)]
+    from: Vec<String>,
+    #[serde(default)]
+    to: Vec<String>,
+    #[serde(default)]
+    cc: Vec<String>,
+    #[serde(default)]
+    reply_to: Vec<String>,
+    #[serde(default)]
+    subject: Option<String>,
+    #[serde(default)]
+    date: Option<String>,
+    #[serde(default)]
+    message_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Receipt<'a> {
+    #[serde(default)]
+    recipients: Vec<String>,
+    #[serde(default, borrow)]
+    spam_verdict: Verdict<'a>,
+    #[serde(default, borrow)]
+    virus_verdict: Verdict<'a>,
+    #[serde(default, borrow)]
+    spf_verdict: Verdict<'a>,
+    #[serde(default, borrow)]
+    dkim_verdict: Verdict<'a>,
+    #[serde(default, borrow)]
+    dmarc_verdict: Verdict<'a>,
+    #[serde(default, borrow)]
+    dmarc_policy: Text<'a>,
+    #[serde(borrow)]
+    action: Action<'a>,
+}
+
+#[derive(Default, Deserialize)]
+struct Verdict<'a> {
+    #[serde(default, borrow)]
+    status: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Action<'a> {
+    #[serde(default, borrow, rename = "type")]
+    ty: Text<'a>,
+    #[serde(default, borrow)]
+    bucket_name: Text<'a>,
+    #[serde(default, borrow)]
+    object_key: Text<'a>,
+}
+
+/// Where a message is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The S3 bucket, by its name on AWS.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+}
+
+/// Where the message of an e-mail event is stored; `None` if its rule stores it nowhere, and the headers are all there is.
+#[must_use]
+pub fn location(event: &Event) -> Option<Location> {
+    let extensions = &event.attributes.extensions;
+    Some(Location {
+        bucket: extensions.get(BUCKET)?.clone(),
+        key: extensions.get(KEY)?.clone(),
+    })
+}
+
+/// One event for each record: a neutral event is one message.
+pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Vec<Event>> {
+    let (events, failures) = records::read(
+        document,
+        |_| None,
+        |record: Record<'_>| Ok(event(record.ses, wiring)),
+    )?;
+    // A receipt has no place in the answer in which it could fail alone.
+    match failures.into_iter().next() {
+        Some(RecordFailure { error, .. }) => Err(error),
+        None => Ok(events),
+    }
+}
+
+fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
+    let Ses { mail, receipt } = ses;
+    let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for Header { name, value } in mail.headers {
+        headers.entry(name.to_ascii_lowercase()).or_default().push(value);
+    }
+    let common = mail.common_headers;
+    let to = if receipt.recipients.is_empty() {
+        mail.destination
+    } else {
+        // Those of the recipients whom the rule is for.
+        receipt.recipients
+    };
+    let email = Email {
+        envelope: Envelope {
+            from: mail.source,
+            to,
+        },
+        message_id: common
+            .message_id
+            .map(|id| id.trim().trim_matches(['<', '>']).to_owned()),
+        from: mailboxes(&common.from),
+        to: mailboxes(&common.to),
+        cc: mailboxes(&common.cc),
+        reply_to: mailboxes(&common.reply_to),
+        subject: common.subject.unwrap_or_default(),
+        date: common
+            .date
+            .and_then(|date| DateTime::parse_from_rfc2822(&date).ok())
+            .map(|date| date.to_utc()),
+        text: None,
+        html: None,
+        headers,
+        attachments: Vec::new(),
+        source: Bytes::new(),
+    };
+    let mut event = Event::of(Data::Email(Box::new(email)));
+    event.attributes.id = mail.message_id;
+    event.attributes.time = mail.timestamp.or(event.attributes.time);
+    let action = receipt.action;
+    let place = match (action.bucket_name.as_deref(), action.object_key.as_deref()) {
+        (Some(bucket), Some(key)) if action.ty.is("S3") => Some((bucket.to_owned(), key.to_owned())),
+        _ => wiring
+            .mail
+            .as_ref()
+            .map(|(bucket, prefix)| (bucket.clone(), format!("{prefix}{}", event.attributes.id))),
+    };
+    if let Some((bucket, key)) = place {
+        let extensions = &mut event.attributes.extensions;
+        extensions.insert(BUCKET.to_owned(), bucket);
+        extensions.insert(KEY.to_owned(), key);
+    }
+    let truncated = mail.headers_truncated.then_some("true");
+    let facts = [
+        ("awsheaderstruncated", truncated),
+        ("awsspam", receipt.spam_verdict.status.as_deref()),
+        ("awsvirus", receipt.virus_verdict.status.as_deref()),
+        ("awsspf", receipt.spf_verdict.status.as_deref()),
+        ("awsdkim", receipt.dkim_verdict.status.as_deref()),
+        ("awsdmarc", receipt.dmarc_verdict.status.as_deref()),
+        ("awsdmarcpolicy", receipt.dmarc_policy.as_deref()),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            event
+                .attributes
+                .extensions
+                .insert(name.to_owned(), value.to_owned());
+        }
+    }
+    event
+}
+
+/// Mailboxes as SES splits them: `Ann <ann@example.net>`, or an address alone.
+fn mailboxes(texts: &[String]) -> Vec<Mailbox> {
+    texts
+        .iter()
+        .map(|text| {
+            match text
+                .trim()
+                .strip_suffix('>')
+                .and_then(|text| text.rsplit_once('<'))
+            {
+                Some((name, address)) => Mailbox {
+                    name: Some(name.trim().trim_matches('"').to_owned()).filter(|name| !name.is_empty()),
+                    address: address.trim().to_owned(),
+                },
+                None => Mailbox {
+                    name: None,
+                    address: text.trim().to_owned(),
+                },
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,258 @@
+//! Requests to a function URL or an HTTP API, payload format 2.0, and their answers:
+//! <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads> and
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use chrono::DateTime;
+use http::header::{COOKIE, SET_COOKIE};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use nephos_core::event::cloudevents::HTTP_REQUEST;
+use nephos_core::event::{Attributes, Body, Data, Response};
+use nephos_core::handler::PathParams;
+use nephos_core::{Error, ErrorKind, Event, Result};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+use super::{Wiring, base64, malformed};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    #[serde(default, borrow)]
+    route_key: Text<'a>,
+    #[serde(borrow)]
+    raw_path: Cow<'a, str>,
+    #[serde(default, borrow)]
+    raw_query_string: Cow<'a, str>,
+    #[serde(default)]
+    cookies: Option<Vec<String>>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    path_parameters: Option<BTreeMap<String, String>>,
+    #[serde(borrow)]
+    request_context: RequestContext<'a>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    #[serde(borrow)]
+    http: Http<'a>,
+    #[serde(default, borrow)]
+    request_id: Text<'a>,
+    #[serde(default, borrow)]
+    stage: Text<'a>,
+    #[serde(default, borrow)]
+    domain_name: Text<'a>,
+    #[serde(default)]
+    time_epoch: Option<i64>,
+    #[serde(default)]
+    authorizer: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Http<'a> {
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(default, borrow)]
+    protocol: Text<'a>,
+    #[serde(default, borrow)]
+    source_ip: Text<'a>,
+}
+
+/// Where a request goes.
+pub(super) enum Routed {
+    To(Box<Event>),
+    Refused(Response),
+}
+
+/// What a path or query must not hold as it is: gateways decode some of it.
+const NOT_IN_QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+const NOT_IN_PATH: &AsciiSet = &NOT_IN_QUERY.add(b'?');
+
+pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Routed> {
+    let read: Document<'_> = serde_json::from_slice(document)
+        .map_err(|error| malformed("the request is not of payload format 2.0", error))?;
+    let context = read.request_context;
+    let method = Method::from_bytes(context.http.method.as_bytes())
+        .map_err(|error| refused("the request's method is none").caused_by(error))?;
+    let path = without_stage(&read.raw_path, context.stage.as_deref());
+    let path = utf8_percent_encode(path, NOT_IN_PATH).to_string();
+    let gateway_matched = read.route_key.as_deref().is_some_and(|key| key != "$default");
+    let params = match &wiring.routes {
+        Some(routes) if !gateway_matched => match routes.find(&path, &method) {
+            Ok(params) => params,
+            Err(response) => return Ok(Routed::Refused(*response)),
+        },
+        _ => PathParams(read.path_parameters.unwrap_or_default()),
+    };
+    let mut target = path;
+    if !read.raw_query_string.is_empty() {
+        target.push('?');
+        target.extend(utf8_percent_encode(&read.raw_query_string, NOT_IN_QUERY));
+    }
+    let body = match read.body {
+        Some(text) if read.is_base64_encoded => {
+            base64::decode(&text, "the request's body is said to be base64, and is not")?.into()
+        }
+        Some(text) => Bytes::from(text),
+        None => Bytes::new(),
+    };
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = target.parse().map_err(|error: ::http::uri::InvalidUri| {
+        refused("the request's path and query are none").caused_by(error)
+    })?;
+    *request.version_mut() = version(context.http.protocol.as_deref());
+    *request.headers_mut() = headers(read.headers, read.cookies)?;
+    request.extensions_mut().insert(params);
+    let mut attributes = Attributes::new("http", HTTP_REQUEST);
+    if let Some(id) = context.request_id.as_deref() {
+        attributes.id = id.to_owned();
+    }
+    let time = context.time_epoch.and_then(DateTime::from_timestamp_millis);
+    attributes.time = time.or(attributes.time);
+    let authorizer = context.authorizer.map(|found| found.to_string());
+    let facts = [
+        ("awssourceip", context.http.source_ip.as_deref()),
+        ("awsdomain", context.domain_name.as_deref()),
+        ("awsstage", context.stage.as_deref()),
+        ("awsroute", read.route_key.as_deref()),
+        // JSON: the claims of a token, who signed the request, or what an authorizer of one's own found.
+        ("awsauthorizer", authorizer.as_deref()),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            attributes.extensions.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    Ok(Routed::To(Box::new(Event::new(attributes, Data::Http(request)))))
+}
+
+/// An HTTP API puts the stage before the path, unless it is the one without name.
+fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
+    let Some(stage) = stage.filter(|stage| *stage != "$default") else {
+        return path;
+    };
+    match path.strip_prefix('/').and_then(|rest| rest.strip_prefix(stage)) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+fn version(protocol: Option<&str>) -> Version {
+    match protocol {
+        Some("HTTP/1.0") => Version::HTTP_10,
+        Some("HTTP/2" | "HTTP/2.0") => Version::HTTP_2,
+        Some("HTTP/3" | "HTTP/3.0") => Version::HTTP_3,
+        _ => Version::HTTP_11,
+    }
+}
+
+/// The request's headers. Values of one name came joined by commas and stay so: which commas were there before, nobody knows.
+fn headers(map: BTreeMap<String, String>, cookies: Option<Vec<String>>) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(map.len() + 1);
+    for (name, value) in map {
+        let name = HeaderName::try_from(name)
+            .map_err(|error| refused("a header's name is none").caused_by(error))?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| {
+            refused("a header's value is none")
+                .with("header", &name)
+                .caused_by(error)
+        })?;
+        headers.append(name, value);
+    }
+    if let Some(cookies) = cookies.filter(|cookies| !cookies.is_empty()) {
+        let value = HeaderValue::try_from(cookies.join("; "))
+            .map_err(|error| refused("the request's cookies are none").caused_by(error))?;
+        headers.insert(COOKIE, value);
+    }
+    Ok(headers)
+}
+
+fn refused(what: &'static str) -> Error {
+    Error::new(ErrorKind::Decode, super::DECODE, what)
+}
+
+/// The answer of [payload format 2.0](https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-response-payload).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpReply {
+    status_code: u16,
+    headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cookies: Vec<String>,
+    body: String,
+    is_base64_encoded: bool,
+}
+
+/// Writes a response whose body was read whole: as text where it is text, as base64 where it is not.
+#[must_use]
+pub fn encode(parts: &Parts, body: &Bytes) -> HttpReply {
+    let (body, is_base64_encoded) = match std::str::from_utf8(body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (base64::encode(body), true),
+    };
+    let (headers, cookies) = reply_headers(&parts.headers);
+    HttpReply {
+        status_code: parts.status.as_u16(),
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| (name.to_string(), value))
+            .collect(),
+        cookies,
+        body,
+        is_base64_encoded,
+    }
+}
+
+/// The headers of a response, several values of one name joined as [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-5.3) allows, and the
+/// cookies, which must not be joined.
+#[must_use]
+pub fn reply_headers(headers: &HeaderMap) -> (BTreeMap<&str, String>, Vec<String>) {
+    let mut joined: BTreeMap<&str, String> = BTreeMap::new();
+    let mut cookies = Vec::new();
+    for (name, value) in headers {
+        // What is not UTF-8 is most often Latin-1.
+        let value = std::str::from_utf8(value.as_bytes()).map_or_else(
+            |_| value.as_bytes().iter().copied().map(char::from).collect(),
+            str::to_owned,
+        );
+        if name == SET_COOKIE {
+            cookies.push(value);
+            continue;
+        }
+        joined
+            .entry(name.as_str())
+            .and_modify(|values| {
+                values.push_str(", ");
+                values.push_str(&value);
+            })
+            .or_insert(value);
+    }
+    (joined, cookies)
+}

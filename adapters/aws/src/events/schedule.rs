@@ -1,0 +1,87 @@
+//! Ticks: of EventBridge Scheduler with the input that deployment gives a schedule, and of a rule's own schedule.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use nephos_core::event::{Data, Tick};
+use nephos_core::{Event, Result};
+use serde::Deserialize;
+
+use super::text::Text;
+use super::{Wiring, malformed};
+
+/// `{"nephos": {"schedule": "every 5 minutes"}, "due_at": "<aws.scheduler.scheduled-time>"}`, where the scheduler
+/// [puts the time](https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html).
+#[derive(Deserialize)]
+struct Input<'a> {
+    nephos: Own,
+    #[serde(default, borrow)]
+    due_at: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Own {
+    schedule: String,
+}
+
+pub(super) fn decode(document: &[u8]) -> Result<Event> {
+    let input: Input<'_> =
+        serde_json::from_slice(document).map_err(|error| malformed("the tick names no schedule", error))?;
+    let due_at = input
+        .due_at
+        .as_deref()
+        .and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    Ok(tick(input.nephos.schedule, due_at, None))
+}
+
+/// <https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-event.html>
+#[derive(Deserialize)]
+struct Rule<'a> {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    time: Option<DateTime<Utc>>,
+    #[serde(default, borrow)]
+    region: Text<'a>,
+    #[serde(default, borrow)]
+    account: Text<'a>,
+    #[serde(default)]
+    resources: Vec<String>,
+}
+
+pub(super) fn decode_rule(document: &[u8], wiring: &Wiring) -> Result<Event> {
+    let rule: Rule<'_> = serde_json::from_slice(document)
+        .map_err(|error| malformed("the tick is not as EventBridge documents it", error))?;
+    let arn = rule.resources.first().map_or("", String::as_str);
+    let mut event = tick(wiring.sources.name(arn).to_owned(), rule.time, rule.id);
+    let facts = [
+        ("awsrule", Some(Cow::Borrowed(arn)).filter(|arn| !arn.is_empty())),
+        ("awsregion", rule.region.0),
+        ("awsaccount", rule.account.0),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            event
+                .attributes
+                .extensions
+                .insert(name.to_owned(), value.into_owned());
+        }
+    }
+    Ok(event)
+}
+
+/// A tick whose event has the same id each time it is delivered, as far as the document tells.
+fn tick(schedule: String, due_at: Option<DateTime<Utc>>, id: Option<String>) -> Event {
+    let id = id.or_else(|| Some(format!("{schedule}@{}", due_at?.to_rfc3339())));
+    let mut event = Event::of(Data::Schedule(Tick {
+        schedule,
+        // Where the time is not told, when it fired.
+        due_at: due_at.unwrap_or_else(Utc::now),
+        past_due: false,
+    }));
+    if let Some(id) = id {
+        event.attributes.id = id;
+    }
+    event.attributes.time = due_at.or(event.attributes.time);
+    event
+}

@@ -1,0 +1,90 @@
+//! Records of Kinesis: <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use nephos_core::event::{Attributes, Data, Payload, Record, RecordFailure};
+use nephos_core::{Event, Result};
+use serde::Deserialize;
+
+use super::text::Text;
+use super::{Wiring, base64, records};
+use crate::payload;
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    kinesis: Kinesis<'a>,
+    #[serde(borrow, rename = "eventSourceARN")]
+    source: Cow<'a, str>,
+    #[serde(default, borrow, rename = "awsRegion")]
+    region: Text<'a>,
+    /// `shardId-000000000000:sequence`.
+    #[serde(default, borrow, rename = "eventID")]
+    id: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kinesis<'a> {
+    partition_key: String,
+    sequence_number: String,
+    #[serde(borrow)]
+    data: Cow<'a, str>,
+    #[serde(default)]
+    approximate_arrival_timestamp: Option<f64>,
+}
+
+pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Event> {
+    let mut facts = None;
+    let (read, undecodable) = records::read(
+        document,
+        |record| record.get("kinesis")?.get("sequenceNumber")?.as_str(),
+        |entry: Entry<'_>| {
+            if facts.is_none() {
+                let shard = entry.id.as_deref().and_then(|id| id.split(':').next());
+                facts = Some([
+                    ("awsregion", entry.region.as_deref().map(str::to_owned)),
+                    ("awsshard", shard.map(str::to_owned)),
+                ]);
+            }
+            record(entry, wiring)
+        },
+    )?;
+    let data = Data::Stream(read);
+    let mut event = Event::new(Attributes::of(&data), data);
+    for (name, value) in facts.into_iter().flatten() {
+        if let Some(value) = value {
+            event.attributes.extensions.insert(name.to_owned(), value);
+        }
+    }
+    event.undecodable = undecodable;
+    Ok(event)
+}
+
+fn record(entry: Entry<'_>, wiring: &Wiring) -> std::result::Result<Record<Payload>, RecordFailure> {
+    let kinesis = entry.kinesis;
+    let read = base64::decode(&kinesis.data, "the record's data is not base64")
+        .and_then(|bytes| payload::unframe(bytes.into()))
+        .map_err(|error| records::failure(&kinesis.sequence_number, error));
+    let (body, attributes) = read?;
+    Ok(Record {
+        sequence: kinesis.sequence_number,
+        stream: wiring.sources.name(&entry.source).to_owned(),
+        partition_key: kinesis.partition_key,
+        body,
+        attributes,
+        appended_at: kinesis.approximate_arrival_timestamp.and_then(seconds),
+    })
+}
+
+/// Seconds since 1970 with a fraction, to the millisecond: more than that a double does not hold.
+pub(super) fn seconds(seconds: f64) -> Option<DateTime<Utc>> {
+    let millis = (seconds * 1000.0).round();
+    // The conversion saturates, and a time so far away is none.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "out of range saturates, and is refused"
+    )]
+    DateTime::from_timestamp_millis(millis as i64).filter(|_| millis.is_finite())
+}

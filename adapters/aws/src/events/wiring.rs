@@ -1,0 +1,91 @@
+//! What deployment told the process of its triggers, besides the names that [`binding`](crate::binding) has.
+
+use std::collections::BTreeMap;
+
+use nephos_core::env::Environment;
+use nephos_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use super::routes::{RouteSpec, Routes};
+use crate::binding::Sources;
+
+/// The variable with the paths of the function's own HTTP triggers, where one URL is the function's alone: a JSON list of
+/// `{"method": null | "GET", "path": "/hello/{name}"}`. Unset where a gateway has matched the route already.
+pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
+
+/// The variable with the key attributes of the tables that the function watches: a JSON object from the table's name in the manifest to
+/// `{"key": "face_id", "sort": "at"}`. DynamoDB names the key's attributes in a change, but not which of two comes first.
+pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
+
+/// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, to which SES adds the
+/// [message's id](https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-s3.html). The receipt of a Lambda action does not say.
+pub const MAIL: &str = "NEPHOS_AWS_MAIL";
+
+/// A table's key attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableKeys {
+    /// The partition key.
+    pub key: String,
+    /// The sort key, if the table has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+}
+
+/// What the codecs need to know besides the document.
+#[derive(Debug, Clone, Default)]
+pub struct Wiring {
+    /// The manifest's names of what is watched.
+    pub sources: Sources,
+    /// Key attributes by the table's name in the manifest.
+    pub keys: BTreeMap<String, TableKeys>,
+    /// The function's own routes, where it has a URL of its own.
+    pub routes: Option<Routes>,
+    /// The bucket and the prefix of stored mails.
+    pub mail: Option<(String, String)>,
+}
+
+impl Wiring {
+    /// What the environment tells. A table that the function uses need not stand in [`TABLE_KEYS`]: its binding has the key attributes too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] or [`ErrorKind::InvalidArgument`] if a variable is not what deployment writes.
+    pub fn of(environment: &Environment) -> Result<Self> {
+        let mut keys: BTreeMap<String, TableKeys> = environment
+            .bindings()?
+            .into_iter()
+            .filter_map(|binding| {
+                let key = binding.properties.get("key")?.clone();
+                let sort = binding.properties.get("sort").cloned();
+                Some((binding.name, TableKeys { key, sort }))
+            })
+            .collect();
+        if let Some(text) = environment.get(TABLE_KEYS) {
+            keys.extend(read::<BTreeMap<String, TableKeys>>(TABLE_KEYS, text)?);
+        }
+        let routes = match environment.get(ROUTES) {
+            Some(text) => Some(Routes::new(read::<Vec<RouteSpec>>(ROUTES, text)?)?),
+            None => None,
+        };
+        Ok(Self {
+            sources: Sources::of(environment)?,
+            keys,
+            routes,
+            mail: environment
+                .get(MAIL)
+                .and_then(|place| place.split_once('/'))
+                .map(|(bucket, prefix)| (bucket.to_owned(), prefix.to_owned())),
+        })
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(variable: &'static str, text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::new(
+            ErrorKind::Decode,
+            "host.start",
+            "what deployment wrote of the function's triggers cannot be read; deploy it again",
+        )
+        .with("variable", variable)
+        .caused_by(error)
+    })
+}

@@ -1,0 +1,136 @@
+//! Damaged payloads: refused or raw, never a panic, and a bad record never takes the others along.
+
+use bytes::Bytes;
+use nephos_aws::events::{decode, encode};
+use nephos_core::{ErrorKind, Outcome};
+use proptest::prelude::{any, proptest};
+use serde_json::{Value, json};
+
+use crate::{FOLDERS, index, neutral, read, wiring};
+
+#[test]
+fn truncated_at_every_byte_nothing_panics() {
+    let mut tried = 0;
+    for name in FOLDERS {
+        for entry in index(name).payload {
+            let document = read(name, &entry.file);
+            let whole = document.trim_ascii_end().len();
+            for end in 0..whole {
+                let cut = document.slice(..end);
+                let error = decode(&cut, &wiring()).expect_err("half a document is none");
+                assert_eq!(error.kind(), ErrorKind::Decode, "{}: {error}", entry.file);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 40_000, "only {tried}");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_or_raw(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode(&Bytes::from(bytes), &wiring());
+    }
+
+    /// Any one value of any payload replaced by one of any other type.
+    #[test]
+    fn a_value_of_another_type_never_panics(pick in any::<proptest::sample::Index>(), at in any::<proptest::sample::Index>(), with in 0..6_usize) {
+        let all: Vec<(&str, String)> = FOLDERS
+            .into_iter()
+            .flat_map(|name| index(name).payload.into_iter().map(move |entry| (name, entry.file)))
+            .collect();
+        let (name, file) = pick.get(&all);
+        let mut document: Value = serde_json::from_slice(&read(name, file)).unwrap();
+        let mut pointers = Vec::new();
+        nodes(&document, "", &mut pointers);
+        let pointer = at.get(&pointers);
+        let other = [json!(null), json!(-1), json!("\u{0}é%"), json!([]), json!({}), json!(1e300)];
+        *document.pointer_mut(pointer).unwrap() = other[with].clone();
+        let bytes = Bytes::from(document.to_string());
+        if let Ok(decoded) = decode(&bytes, &wiring()) {
+            let _ = encode(decoded.kind, &bytes, Outcome::Ack);
+            let _ = neutral::decoded(decoded);
+        }
+    }
+}
+
+fn nodes(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    found.push(pointer.to_owned());
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let step = name.replace('~', "~0").replace('/', "~1");
+                nodes(field, &format!("{pointer}/{step}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                nodes(item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Doubles the records of a payload and breaks the second one.
+fn with_broken_twin(name: &str, file: &str, id: &str, new_id: &str, broken: &str) -> Value {
+    let mut document: Value = serde_json::from_slice(&read(name, file)).unwrap();
+    let mut twin = document["Records"][0].clone();
+    *twin.pointer_mut(id).unwrap() = json!(new_id);
+    *twin.pointer_mut(broken).unwrap() = json!({"not": ["what", "it", "was"]});
+    document["Records"] = json!([twin, document["Records"][0]]);
+    neutral::decoded(decode(&Bytes::from(document.to_string()), &wiring()).unwrap())
+}
+
+#[test]
+fn one_record_that_cannot_be_read_fails_alone() {
+    let cases = [
+        ("queue", "ministack-sqs.json", "/messageId", "/body"),
+        (
+            "stream",
+            "ministack-kinesis.json",
+            "/kinesis/sequenceNumber",
+            "/kinesis/data",
+        ),
+        (
+            "table",
+            "ministack-insert.json",
+            "/dynamodb/SequenceNumber",
+            "/dynamodb/NewImage/n",
+        ),
+    ];
+    for (name, file, id, broken) in cases {
+        let read = with_broken_twin(name, file, id, "other", broken);
+        let event = &read["events"][0];
+        assert_eq!(event["data"].as_array().unwrap().len(), 1, "{event:#}");
+        assert_eq!(event["undecodable"][0]["id"], "other", "{event:#}");
+        assert_eq!(event["undecodable"][0]["kind"], "decode", "{event:#}");
+    }
+}
+
+#[test]
+fn a_body_that_is_not_what_it_says_fails_alone() {
+    let mut document: Value = serde_json::from_slice(&read("stream", "ministack-kinesis.json")).unwrap();
+    document["Records"][0]["kinesis"]["data"] = json!("not base64!");
+    let read = neutral::decoded(decode(&Bytes::from(document.to_string()), &wiring()).unwrap());
+    assert_eq!(
+        read["events"][0]["undecodable"].as_array().unwrap().len(),
+        1,
+        "{read:#}"
+    );
+    assert_eq!(read["events"][0]["data"], json!([]));
+}
+
+#[test]
+fn a_bad_record_without_an_id_fails_the_whole() {
+    for (name, file) in [
+        ("queue", "ministack-sqs.json"),
+        ("table", "ministack-insert.json"),
+    ] {
+        let mut document: Value = serde_json::from_slice(&read(name, file)).unwrap();
+        let record = document["Records"][0].as_object_mut().unwrap();
+        record.retain(|name, _| name == "eventSource");
+        let error = decode(&Bytes::from(document.to_string()), &wiring()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+    }
+}
