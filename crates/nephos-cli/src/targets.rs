@@ -9,21 +9,32 @@ use crate::fail::Fail;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) name: &'static str,
-    /// Opens its deployer; `None` where apps run without being deployed.
-    open: Option<fn(Deployment) -> nephos_core::Result<Box<dyn Deployer>>>,
+    way: Way,
+}
+
+/// How apps get there.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// They run here, without being deployed.
+    Here,
+    /// By the deployer that this opens.
+    Deployed(fn(Deployment) -> nephos_core::Result<Box<dyn Deployer>>),
+    /// Not yet: there is no adapter. The manifest may hold its settings all the same.
+    NotYet,
 }
 
 /// All targets.
-const TARGETS: [Target; 2] = [
-    Target {
-        name: "local",
-        open: None,
-    },
-    Target {
-        name: "aws",
-        open: Some(nephos_aws::deploy::engine::open),
-    },
+const TARGETS: [Target; 5] = [
+    target("local", Way::Here),
+    target("aws", Way::Deployed(nephos_aws::deploy::engine::open)),
+    target("azure", Way::NotYet),
+    target("gcp", Way::NotYet),
+    target("knative", Way::NotYet),
 ];
+
+const fn target(name: &'static str, way: Way) -> Target {
+    Target { name, way }
+}
 
 /// Their names: the manifest may hold settings for these.
 pub(crate) const NAMES: [&str; TARGETS.len()] = {
@@ -40,17 +51,19 @@ pub(crate) const NAMES: [&str; TARGETS.len()] = {
 pub(crate) fn open(deployment: Deployment) -> Result<Box<dyn Deployer>, Fail> {
     let name = deployment.target.clone();
     let target = TARGETS.iter().find(|target| target.name == name);
-    match target.and_then(|target| target.open) {
-        Some(open) => Ok(open(deployment)?),
-        None => {
-            let deployable = TARGETS.iter().filter(|target| target.open.is_some());
-            let names: Vec<&str> = deployable.map(|target| target.name).collect();
-            Err(
-                Fail::usage(format!("nothing is deployed to the target `{name}`")).help(format!(
-                    "apps run here with `nephos dev`; they are deployed to {}",
-                    names.join(", ")
-                )),
-            )
-        }
-    }
+    let refused = match target.map(|target| target.way) {
+        Some(Way::Deployed(open)) => return Ok(open(deployment)?),
+        Some(Way::NotYet) => format!("there is no adapter for the target `{name}` yet"),
+        Some(Way::Here) | None => format!("nothing is deployed to the target `{name}`"),
+    };
+    let deployable = |target: &&Target| matches!(target.way, Way::Deployed(_));
+    let names: Vec<&str> = TARGETS
+        .iter()
+        .filter(deployable)
+        .map(|target| target.name)
+        .collect();
+    Err(Fail::usage(refused).help(format!(
+        "apps run here with `nephos dev`; they are deployed to {}",
+        names.join(", ")
+    )))
 }
