@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Entries {
 
 type Item = BTreeMap<String, Typed>;
 
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Event> {
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     let mut facts = None;
     let (changes, undecodable) = records::read(
         document,
