@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aws;
 pub mod cloudevents;
 pub mod delivery;
 pub mod email;

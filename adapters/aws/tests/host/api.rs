@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -95,7 +95,10 @@ impl RuntimeApi {
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
-        let function = command(address, function, variables).spawn().unwrap();
+        let function = command(address, function, variables)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         Self {
             function,
             invocations,
@@ -148,6 +151,14 @@ impl RuntimeApi {
         .expect("the process does not end")
     }
 
+    /// Waits until the function says that it waits. The server has a thread of its own.
+    pub(crate) fn wait_for_start(&mut self) {
+        let mut said = [0; 8];
+        let stdout = self.function.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"waiting\n");
+    }
+
     pub(crate) fn terminate(&self) {
         let status = Command::new("kill")
             .arg("-TERM")
@@ -179,7 +190,7 @@ pub(crate) fn command(
         .env("NEPHOS_APP", "shop")
         .env("NEPHOS_FUNCTION", function)
         .envs(variables.iter().copied())
-        .stderr(Stdio::piped());
+        .stderr(Stdio::null());
     command
 }
 

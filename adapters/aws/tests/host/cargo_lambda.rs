@@ -54,7 +54,12 @@ pub(crate) async fn invoke() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
+    // It wants a package to watch, and builds nothing of it.
     let folder = tempfile::tempdir().unwrap();
+    let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    std::fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+    std::fs::create_dir(folder.path().join("src")).unwrap();
+    std::fs::write(folder.path().join("src/main.rs"), "fn main() {}\n").unwrap();
     let mut lambda = Command::new(tool());
     lambda
         .args(["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P"])
@@ -72,7 +77,7 @@ pub(crate) async fn invoke() {
         .await
         .expect("cargo lambda does not start");
     let _function = Killed(
-        command(format_args!("127.0.0.1:{port}/.rt"), "probe", &[])
+        command(format_args!("http://127.0.0.1:{port}/.rt"), "probe", &[])
             .spawn()
             .unwrap(),
     );

@@ -47,6 +47,7 @@ pub(crate) fn run(environment: Environment) -> ExitCode {
 }
 
 async fn wait() {
+    println!("waiting");
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
 

@@ -12,7 +12,7 @@ mod function;
 
 use std::io::Read as _;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -350,8 +350,7 @@ async fn sigterm_in_an_invocation() {
     let mut api = RuntimeApi::start("probe", &[]).await;
     api.invoke(&json!({})).await.response();
     api.hand_out((now() + api::PATIENCE).as_millis(), None, &json!({"do": "wait"}));
-    // The signal may come before the invocation does: then it is not begun, and the answer would never come.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    api.wait_for_start();
     api.terminate();
     api.answer().await.response();
     assert_eq!(api.exit_code().await, Some(0));
@@ -366,7 +365,10 @@ async fn sigterm_at_rest() {
 
 fn no_environment() -> Result<(), Failed> {
     let mut command = api::command("127.0.0.1:9", "probe", &[]);
-    let mut child = command.env_remove("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").spawn()?;
+    let mut child = command
+        .env_remove("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said)?;
     assert_eq!(child.wait()?.code(), Some(1), "{said}");
@@ -374,5 +376,12 @@ fn no_environment() -> Result<(), Failed> {
         said.contains("variable=AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
         "{said}"
     );
+    let mut child = api::command("127.0.0.1:9/.rt", "probe", &[])
+        .stderr(Stdio::piped())
+        .spawn()?;
+    said.clear();
+    child.stderr.take().unwrap().read_to_string(&mut said)?;
+    assert_eq!(child.wait()?.code(), Some(1), "{said}");
+    assert!(said.contains("`http://` before it"), "{said}");
     Ok(())
 }

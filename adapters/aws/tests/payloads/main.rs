@@ -20,6 +20,7 @@ use bytes::Bytes;
 use nephos_aws::events::routes::{RouteSpec, Routes};
 use nephos_aws::events::{Kind, TableKeys, Wiring, decode, email};
 use nephos_aws::payload;
+use nephos_core::event::cloudevents::{from_cloudevents, to_cloudevents};
 use nephos_core::event::{Data, Payload};
 use serde::Deserialize;
 use serde_json::Value;
@@ -281,4 +282,25 @@ fn what_our_own_drivers_wrote_is_read_as_it_was() {
         panic!("{decoded:?}");
     };
     assert_eq!(changes[0].new.as_ref().unwrap().get(payload::VERSION), None);
+}
+
+#[test]
+fn every_event_is_a_lawful_cloudevent_and_comes_back_as_one() {
+    let mut seen = 0;
+    for name in FOLDERS {
+        // Requests travel as themselves, and a receipt has no message to travel.
+        if ["http", "email"].contains(&name) {
+            continue;
+        }
+        for Entry { file, .. } in index(name).payload {
+            for event in decode(&read(name, &file), &wiring()).unwrap().events {
+                let written = to_cloudevents(&event).unwrap_or_else(|error| panic!("{file}: {error}"));
+                let again = from_cloudevents(written).unwrap();
+                assert_eq!(again.attributes, event.attributes, "{file}");
+                assert_eq!(format!("{:?}", again.data), format!("{:?}", event.data), "{file}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen}");
 }

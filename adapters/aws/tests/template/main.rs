@@ -7,8 +7,15 @@
 )]
 
 mod apps;
+#[cfg(feature = "harness")]
+mod deployed;
+#[cfg(feature = "harness")]
+mod enforced;
 mod golden;
+mod limits;
 mod lint;
 mod policy;
 mod refused;
+#[cfg(feature = "harness")]
+mod stack;
 mod wiring;

@@ -104,7 +104,7 @@ fn each_access_of_each_kind_allows_its_actions_on_its_resource_and_nothing_else(
                 ),
                 ("table", "write") => pairs(&["dynamodb:PutItem"], "${TableThing.Arn}"),
                 ("table", "delete") => pairs(&["dynamodb:DeleteItem"], "${TableThing.Arn}"),
-                ("secret", "read") => pairs(&["secretsmanager:GetSecretValue"], "${SecretThing}"),
+                ("secret", "read") => pairs(&["secretsmanager:GetSecretValue"], "${SecretThing.Id}"),
                 (kind, access) => panic!("{access} of a {kind} has no expectation"),
             };
             let app = app(json!({
@@ -214,7 +214,7 @@ fn a_store_outside_the_target_is_reached_by_its_secret_alone() {
         .collect();
     assert_eq!(
         of_archive,
-        pairs(&["secretsmanager:GetSecretValue"], "${SecretArchiveKeys}")
+        pairs(&["secretsmanager:GetSecretValue"], "${SecretArchiveKeys.Id}")
     );
     assert_eq!(
         beyond_logs(&template, "Known"),
@@ -233,7 +233,7 @@ fn secrets_that_exist_already_are_named_as_closely_as_can_be() {
     assert_eq!(
         granted,
         [
-            expected("secretsmanager:GetSecretValue", "${SecretApiKey}".to_owned()),
+            expected("secretsmanager:GetSecretValue", "${SecretApiKey.Id}".to_owned()),
             expected(
                 "secretsmanager:GetSecretValue",
                 format!("arn:${{AWS::Partition}}:secretsmanager:{account}:secret:prod/password-??????")

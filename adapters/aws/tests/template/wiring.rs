@@ -67,7 +67,7 @@ fn the_function_is_told_who_it_is_and_what_its_resources_are_called() {
                 "snapshots",
                 Some("face-gate-aws-snapshots-<AWS::AccountId>-<AWS::Region>")
             ),
-            ("archive-keys", Some("<SecretArchiveKeys>")),
+            ("archive-keys", Some("<SecretArchiveKeys.Id>")),
         ]
     );
     assert_eq!(bindings[0].url.as_deref(), Some("s3://evidence"));

@@ -115,7 +115,7 @@ impl<'a> Plan<'a> {
             Resource::Bucket(_) => self.bucket_name(name)?,
             Resource::Secret(_) => match self.settings.secrets.get(name) {
                 Some(existing) => super::value::literal(existing),
-                None => format!("${{{}}}", name::id("Secret", name)),
+                None => format!("${{{}.Id}}", name::id("Secret", name)),
             },
             other => format!("${{{}}}", resource_id(other, name)),
         })
@@ -129,7 +129,9 @@ impl<'a> Plan<'a> {
             // `Ref` is the ARN of these.
             Resource::Topic(_) => format!("${{{}}}", resource_id(resource, name)),
             Resource::Secret(_) => match self.settings.secrets.get(name) {
-                None => format!("${{{}}}", resource_id(resource, name)),
+                // `Id` is the ARN, as `Ref` is:
+                // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html
+                None => format!("${{{}.Id}}", resource_id(resource, name)),
                 Some(arn) if arn.starts_with("arn:") => super::value::literal(arn),
                 Some(existing) if existing.starts_with(PARAMETER) => format!(
                     "arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{}",

@@ -63,7 +63,11 @@ pub(super) fn add_outputs(plan: &Plan<'_>, body: &mut Body) {
             name: name.clone(),
             kind: resource.kind(),
         };
-        body.output(&id, reference(&id), output);
+        let value = match resource {
+            AppResource::Secret(_) => attribute(&id, "Id"),
+            _ => reference(&id),
+        };
+        body.output(&id, value, output);
     }
 }
 
