@@ -23,7 +23,7 @@ pub const CONTENT_TYPE: &str = "nephos-content-type";
 /// The attribute that says that the body is [`BASE64`]. Without it the body is the text itself.
 pub const ENCODING: &str = "nephos-encoding";
 
-/// The one value of [`ENCODING`]. A body of no bytes, which AWS refuses, is [`EMPTY`] then.
+/// The one value of [`ENCODING`]. A body of no bytes, which AWS refuses, is `=` then.
 pub const BASE64: &str = "base64";
 
 /// Stands for a body of no bytes: padding alone is Base64 of nothing else.

@@ -131,7 +131,6 @@ fn causes(error: &dyn StdError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_runtime_api::client::result::ServiceError;
     use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
@@ -139,8 +138,7 @@ mod tests {
     fn service(code: &str, message: &str) -> Error {
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let error = aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError::generic(metadata);
-        let error: SdkError<_, ()> =
-            SdkError::ServiceError(ServiceError::builder().source(error).raw(()).build());
+        let error: SdkError<_, ()> = SdkError::service_error(error, ());
         failed("deploy.account", "the account cannot be told", error)
     }
 
