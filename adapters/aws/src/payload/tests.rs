@@ -130,6 +130,18 @@ fn what_does_not_fit_its_attributes_is_an_error_and_not_another_body() {
 }
 
 #[test]
+fn a_subject_that_sns_would_refuse_is_told_from_one_that_it_takes() {
+    let longest = "x".repeat(100);
+    for subject in ["a", "two words", longest.as_str(), "?!"] {
+        assert!(subject_fits(subject), "{subject}");
+    }
+    let too_long = "x".repeat(101);
+    for subject in ["", " a", "a ", "ü", "a\nb", "a\tb", too_long.as_str()] {
+        assert!(!subject_fits(subject), "{subject:?}");
+    }
+}
+
+#[test]
 fn a_message_without_group_is_in_none() {
     assert_eq!(group(&ungrouped()), None);
     assert_ne!(ungrouped(), ungrouped());
@@ -206,5 +218,29 @@ proptest! {
     fn whatever_is_appended_comes_back(body in any_payload(), attributes in any_attributes()) {
         let framed = frame(&body, &attributes);
         prop_assert_eq!(unframe(framed).unwrap(), (body, attributes));
+    }
+
+    #[test]
+    fn whatever_others_send_is_read_or_refused(
+        body in any::<String>(),
+        attributes in any_attributes(),
+        encoding in prop_oneof![Just(BASE64.to_owned()), any::<String>()],
+        rest in prop_oneof![any::<String>(), Just("{\"a\":\"b\"}".to_owned())],
+    ) {
+        let mut attributes = attributes;
+        attributes.insert(ENCODING.to_owned(), encoding);
+        attributes.insert(ATTRIBUTES.to_owned(), rest);
+        if let Err(error) = decode(Wire { body, attributes }) {
+            prop_assert_eq!(error.kind(), ErrorKind::Decode);
+        }
+    }
+
+    #[test]
+    fn whatever_others_append_is_read_or_refused(head in any::<String>(), body in any::<Vec<u8>>()) {
+        for data in [[FRAME, head.as_bytes(), b"\n", &body].concat(), [head.as_bytes(), &body].concat()] {
+            if let Err(error) = unframe(data.into()) {
+                prop_assert_eq!(error.kind(), ErrorKind::Decode);
+            }
+        }
     }
 }
