@@ -66,6 +66,12 @@ pub(crate) fn queue_id(queue: &str) -> String {
     name::id("Queue", queue)
 }
 
+/// The logical id of what calls a function with a queue's messages, for overrides.
+#[cfg(feature = "harness")]
+pub(crate) fn queue_mapping_id(function: &str, queue: &str) -> String {
+    name::trigger_id("Mapping", function, &["queue", queue])
+}
+
 /// Where the artifact lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nephos_conformance::Deployment;
-use nephos_core::app::{App, FunctionSpec, Trigger};
+use nephos_core::app::{App, FunctionSpec, Resource, Trigger};
 use nephos_core::deploy::{Confirmed, Deployment as Order, Keep, Progress};
 use nephos_core::resource::{Binding, Resources};
 use nephos_core::{Error, ErrorKind, Result, env};
@@ -20,7 +20,7 @@ use super::probe;
 use crate::binding::PHYSICAL;
 use crate::deploy::engine;
 use crate::deploy::settings::Settings;
-use crate::deploy::template::{Code, Output, render};
+use crate::deploy::template::{Code, Output, queue_id, queue_mapping_id, render};
 use crate::error::failed;
 use crate::resources::AwsDrivers;
 
@@ -48,6 +48,7 @@ pub(super) struct AwsDeployment {
 impl AwsDeployment {
     /// Deploys. The triggers of a stack that is there fire: the emulator has no mapping that is still being made.
     pub(super) async fn start(emulator: Arc<Emulator>, mut app: App, binary: PathBuf) -> Result<Self> {
+        order_dead_letters(&mut app);
         app.targets.insert(TARGET.to_owned(), settings(&app));
         bring(&emulator, &app, &binary, 1).await?;
         let outputs = outputs(&emulator, &app).await?;
@@ -88,14 +89,36 @@ impl AwsDeployment {
     }
 }
 
+/// What fails in an ordered queue is dead-lettered to an ordered one, because SQS moves messages only between queues of one type. Deployment refuses another,
+/// and tells the author to write what is written here.
+fn order_dead_letters(app: &mut App) {
+    let is_ordered =
+        |name: &str| matches!(app.resources.get(name), Some(Resource::Queue(queue)) if queue.ordered);
+    let on_ordered = |function: &&FunctionSpec| function.on.iter().filter_map(queue_of).any(is_ordered);
+    let functions = app.functions.values().filter(on_ordered);
+    let letters: Vec<String> = functions.map(|function| function.dead_letter.clone()).collect();
+    for name in letters {
+        if let Some(Resource::Queue(queue)) = app.resources.get_mut(&name) {
+            queue.ordered = true;
+        }
+    }
+}
+
 /// The target's settings: what the manifest has no word for, and deployment would make too slow for a test.
 fn settings(app: &App) -> Value {
     let mut overrides = Map::new();
-    for function in app.functions.values() {
+    for (name, function) in &app.functions {
         for queue in function.on.iter().filter_map(queue_of) {
-            let id = crate::deploy::template::queue_id(queue);
             let seconds = visibility(function).as_secs();
-            overrides.insert(id, json!({"Properties": {"VisibilityTimeout": seconds}}));
+            overrides.insert(
+                queue_id(queue),
+                json!({"Properties": {"VisibilityTimeout": seconds}}),
+            );
+            if function.max_instances == 1 {
+                // Deployment reserves it, for AWS takes no mapping below 2; the emulator's CloudFormation forgets reservations, and its mappings take 1.
+                let limit = json!({"Properties": {"ScalingConfig": {"MaximumConcurrency": 1}}});
+                overrides.insert(queue_mapping_id(name, queue), limit);
+            }
         }
     }
     json!({"overrides": {"Resources": overrides}})
@@ -151,7 +174,10 @@ async fn outputs(emulator: &Emulator, app: &App) -> Result<Outputs> {
         .send()
         .await
         .map_err(|error| failed(OPERATION, error))?;
-    let found = described.stacks().iter().flat_map(|stack| stack.outputs());
+    let found = described
+        .stacks()
+        .iter()
+        .flat_map(aws_sdk_cloudformation::types::Stack::outputs);
     let mut outputs = Outputs::default();
     for output in found {
         let (Some(key), Some(value)) = (output.output_key(), output.output_value()) else {

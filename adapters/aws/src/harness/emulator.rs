@@ -176,20 +176,20 @@ impl Emulator {
             )
             .caused_by(error)
         };
+        let here = format!("AWS_ENDPOINT_URL={}", self.endpoint);
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").map_err(broken)? {
             let path = entry.map_err(broken)?.path();
             // Who ends meanwhile, or is another user's, cannot be read, and is not one of ours.
-            let (Ok(environment), Ok(stat)) = (
-                std::fs::read(path.join("environ")),
-                std::fs::read_to_string(path.join("stat")),
-            ) else {
+            let Ok(environment) = std::fs::read(path.join("environ")) else {
                 continue;
             };
-            let is_ours = group_of(&stat) == Some(self.child.id())
-                && environment
+            let has = |wanted: &str| {
+                environment
                     .split(|byte| *byte == 0)
-                    .any(|set| set == variable.as_bytes());
+                    .any(|set| set == wanted.as_bytes())
+            };
+            let is_ours = has(&here) && has(variable);
             found.extend(path.file_name().filter(|_| is_ours).map(ToOwned::to_owned));
         }
         if found.is_empty() {
@@ -229,13 +229,6 @@ impl Drop for Emulator {
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// The group of a process, by what the system says of it: number, name in parentheses, state, parent, group.
-/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
-fn group_of(stat: &str) -> Option<u32> {
-    let (_, after) = stat.rsplit_once(')')?;
-    after.split_whitespace().nth(2)?.parse().ok()
 }
 
 fn failed(message: &'static str) -> Error {
