@@ -128,7 +128,8 @@ fn line(happening: &Happening, took: Option<std::time::Duration>, output: Output
     };
     let mut facts = vec![format!("{kind} {id}")];
     facts.extend(reason.clone().filter(|reason| !reason.is_empty()));
-    facts.extend(took.map(output::duration));
+    // Events come in handfuls: what took less than a look at them says nothing.
+    facts.extend(took.filter(|took| took.as_secs() > 0).map(output::duration));
     format!(
         "  {} {part}  {}",
         output.paint(paint, &sign.to_string()),
@@ -167,7 +168,7 @@ pub(crate) async fn ask(question: &str, answer: &str, output: Output) -> miette:
     if output.json || !std::io::stdin().is_terminal() {
         return Err(
             Fail::usage("this is not done without a yes, and there is no terminal to ask on")
-                .help("look at it with `nephos deploy --plan`, and pass --yes")
+                .help("pass --yes to do it without being asked")
                 .into(),
         );
     }

@@ -5,12 +5,15 @@ use nephos_core::deploy::Deployment;
 
 use crate::fail::Fail;
 
+/// Opens the deployer of an app on a target, without any I/O.
+type Open = fn(Deployment) -> nephos_core::Result<Box<dyn Deployer>>;
+
 /// A target, by the name that it has in the manifest.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) name: &'static str,
     /// Opens its deployer; `None` where apps run without being deployed.
-    open: Option<fn(Deployment) -> nephos_core::Result<Box<dyn Deployer>>>,
+    open: Option<Open>,
 }
 
 /// All targets.

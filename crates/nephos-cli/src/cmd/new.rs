@@ -226,7 +226,7 @@ mod tests {
                 dir.path(),
                 Some("local"),
                 &std::collections::BTreeMap::new(),
-                crate::project::TARGETS,
+                &crate::targets::NAMES,
             );
             assert!(loaded.is_ok(), "{template:?}: {:?}", loaded.err());
         }

@@ -69,10 +69,14 @@ fn an_app_is_deployed_called_changed_brought_back_and_removed() {
     assert_eq!(invoked["answer"]["statusCode"], 200, "{invoked:#}");
     assert_eq!(invoked["answer"]["body"], "Howdy, ann!\n", "{invoked:#}");
     assert_eq!(invoked["version"], "2", "{invoked:#}");
-    let tail = invoked["log"].as_array().unwrap();
+    // What it is not made for it refuses, and says so in its log.
+    let failed = aws.run(&project, &["--json", "invoke", "hello", "[]"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let failed: serde_json::Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!(failed["result"], "failed", "{failed:#}");
     assert!(
-        tail.iter().any(|line| line.as_str().unwrap().contains("REPORT")),
-        "{invoked:#}"
+        text(failed["log"].to_string().as_bytes()).contains("ERROR"),
+        "{failed:#}"
     );
     let logs = done(&aws.run(&project, &["logs", "hello", "--since", "1h"]));
     assert!(logs.contains("START RequestId"), "{logs}");
@@ -90,17 +94,6 @@ const KEEPER: &str = "app = \"keeper\"\n[bucket.photos]\n[function.hello]\non = 
 fn what_holds_data_outlives_the_app_until_its_data_is_to_go_too() {
     let (aws, project) = (Aws::start(), Project::new(KEEPER));
     aws.deployed(&project);
-    let store = |name: &str| {
-        object_store::aws::AmazonS3Builder::new()
-            .with_bucket_name(name)
-            .with_endpoint(aws.emulator.endpoint())
-            .with_region("us-east-1")
-            .with_allow_http(true)
-            .with_access_key_id("test")
-            .with_secret_access_key("test")
-            .build()
-            .unwrap()
-    };
     let bucket = aws.runtime.block_on(async {
         let cloudformation = aws_sdk_cloudformation::Client::new(&aws.emulator.config());
         let resources = cloudformation
@@ -116,23 +109,24 @@ fn what_holds_data_outlives_the_app_until_its_data_is_to_go_too() {
             .unwrap();
         bucket.physical_resource_id().unwrap().to_owned()
     });
-    let put = |store: &object_store::aws::AmazonS3| {
-        use object_store::ObjectStoreExt as _;
-        aws.runtime
-            .block_on(store.put(&"a.jpg".into(), "a picture".into()))
-    };
-    put(&store(&bucket)).unwrap();
+    let path = format!("/{bucket}/a.jpg");
+    let put = || aws.request(&format!("PUT {path}"), "s3", "a picture");
+    assert!(put().starts_with("HTTP/1.1 200"), "{}", put());
 
     let removed = done(&aws.run(&project, &["destroy", "--yes"]));
     assert!(
         removed.contains("kept bucket photos") && removed.contains(&bucket),
         "{removed}"
     );
-    put(&store(&bucket)).unwrap();
+    assert!(put().starts_with("HTTP/1.1 200"), "the bucket is gone: {}", put());
 
     let all = done(&aws.run(&project, &["destroy", "--yes", "--delete-data"]));
     assert!(all.contains("removed 1 thing"), "{all}");
-    put(&store(&bucket)).unwrap_err();
+    assert!(
+        put().starts_with("HTTP/1.1 404"),
+        "the bucket is still there: {}",
+        put()
+    );
 }
 
 #[test]

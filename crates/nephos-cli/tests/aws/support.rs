@@ -163,11 +163,17 @@ impl Aws {
             .as_str()
             .unwrap_or_else(|| panic!("no URL in {status:#}"));
         let host = url.trim_start_matches("https://").trim_end_matches('/');
+        self.request(&format!("GET {path}"), host, "")
+    }
+
+    /// What the emulator answers to a request for this host.
+    pub(crate) fn request(&self, line: &str, host: &str, body: &str) -> String {
         let address = self.emulator.endpoint().trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+            "{line} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();

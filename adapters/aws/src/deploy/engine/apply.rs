@@ -28,16 +28,8 @@ impl AwsDeployer {
             let bucket = buckets
                 .ensure(clients, self.settings.artifact_bucket.as_deref(), progress)
                 .await?;
-            progress.phase(format!(
-                "uploading the code ({} KiB)",
-                artifact.bytes.len() / 1024
-            ));
-            if !buckets
-                .upload(&bucket, &artifact.key, artifact.bytes.clone().into())
-                .await?
-            {
-                progress.phase("the code is uploaded already");
-            }
+            let content = artifact.bytes.clone().into();
+            buckets.upload(&bucket, &artifact.key, content, progress).await?;
             if let Some(id) = &plan.prepared {
                 self.execute(&stack, id, progress).await?;
             }

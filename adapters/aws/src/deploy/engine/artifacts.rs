@@ -150,18 +150,30 @@ impl Buckets {
             .map_err(|error| store_failed(error).with("bucket", bucket))
     }
 
-    /// Uploads what is not there yet; the key names the content. Whether it was uploaded.
-    pub(super) async fn upload(&self, bucket: &str, key: &str, content: Bytes) -> Result<bool> {
+    /// Whether this account has the bucket.
+    pub(super) async fn exists(&self, bucket: &str) -> Result<bool> {
+        Ok(self.find(bucket).await? == Found::Ours)
+    }
+
+    /// Uploads what is not there yet; the key names the content.
+    pub(super) async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        content: Bytes,
+        progress: &Progress,
+    ) -> Result<()> {
         let store = self.store(bucket)?;
         let path = Path::from(key);
         let failed = |error| store_failed(error).with("bucket", bucket).with("key", key);
         match store.head(&path).await {
-            Ok(there) if there.size == content.len() as u64 => return Ok(false),
+            Ok(there) if there.size == content.len() as u64 => return Ok(()),
             Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(failed(error)),
         }
+        progress.phase(format!("uploading {} KiB", content.len().div_ceil(1024)));
         store.put(&path, content.into()).await.map_err(failed)?;
-        Ok(true)
+        Ok(())
     }
 
     /// Holds that the bucket is there and ours; makes it if it is the one that deployment makes.

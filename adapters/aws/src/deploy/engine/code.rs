@@ -104,9 +104,10 @@ async fn live_one(client: Client, id: String, operation: &'static str) -> Result
     }
 }
 
-/// Lambda's form of a time: `2026-11-23T09:00:00.000+0000`.
+/// Lambda's form of a time, `2026-11-23T09:00:00.000+0000`, or that of RFC 3339.
 fn time(text: &str) -> Option<chrono::DateTime<chrono::Utc>> {
     let time = chrono::DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z");
+    let time = time.or_else(|_| chrono::DateTime::parse_from_rfc3339(text));
     time.ok().map(|time| time.with_timezone(&chrono::Utc))
 }
 
@@ -426,6 +427,7 @@ mod tests {
         assert_eq!(digest(b""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
         let read = time("2026-11-23T09:00:00.120+0000").unwrap();
         assert_eq!(read.to_rfc3339(), "2026-11-23T09:00:00.120+00:00");
+        assert_eq!(time("2026-11-23T09:00:00.120Z"), Some(read));
         assert_eq!(time("yesterday"), None);
     }
 }

@@ -166,7 +166,9 @@ impl AwsDeployer {
             let gone = match (thing.kind.as_str(), keep) {
                 ("AWS::S3::Bucket", Keep::Nothing) => {
                     progress.phase(format!("emptying the bucket {}", thing.id));
-                    empty(&buckets, &thing.id).await?;
+                    if buckets.exists(&thing.id).await? {
+                        empty(&buckets, &thing.id).await?;
+                    }
                     buckets.delete_if_empty(&thing.id).await?
                 }
                 ("AWS::S3::Bucket", Keep::Data) => buckets.delete_if_empty(&thing.id).await?,

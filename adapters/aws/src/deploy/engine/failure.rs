@@ -25,6 +25,9 @@ where
             .caused_by(said("AWS did not answer in time; is the network up?")),
         other => {
             let chain = causes(&other);
+            if chain.contains(NOWHERE) {
+                return no_credentials(operation);
+            }
             if is_about_credentials(&chain) {
                 return no_credentials(operation).caused_by(said(&chain));
             }
@@ -61,6 +64,9 @@ fn of_credentials(operation: &'static str, code: &str) -> Option<Error> {
     };
     Some(Error::new(ErrorKind::Unauthenticated, operation, message))
 }
+
+/// What the SDK says when it has looked everywhere: a list of all those places, of which none was meant.
+const NOWHERE: &str = "no credentials found in chain";
 
 /// What went wrong before anything was sent, by the SDK's own words: it has no type for it.
 fn is_about_credentials(chain: &str) -> bool {
@@ -165,6 +171,8 @@ mod tests {
         let none = failure("the credential provider was not enabled");
         assert_eq!(none.kind(), ErrorKind::Unauthenticated);
         assert!(none.message().contains("AWS_PROFILE"), "{none}");
+        let nowhere = failure("no credentials found in chain. Attempted: Environment: not set");
+        assert!(!nowhere.chain().contains("Attempted"), "{nowhere:?}");
         assert_eq!(failure("connection refused").kind(), ErrorKind::Unavailable);
     }
 }

@@ -291,7 +291,7 @@ impl AwsDeployer {
         let bucket = buckets.ensure(clients, chosen, progress).await?;
         let name = crate::deploy::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()));
         let key = format!("nephos/{}/{name}.template.json", self.deployment.app.name);
-        buckets.upload(&bucket, &key, text.into()).await?;
+        buckets.upload(&bucket, &key, text.into(), progress).await?;
         let account = &clients.account;
         Ok(format!(
             "https://{bucket}.s3.{}.{}/{key}",
