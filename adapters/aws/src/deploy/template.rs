@@ -36,19 +36,11 @@ use super::settings::Settings;
 
 pub use self::function::ALIAS;
 pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};
+pub use crate::events::{MAIL, ROUTES, TABLE_KEYS};
 
-/// The variable with the function's HTTP routes: a JSON list of `{"method": "GET", "path": "/orders/{id}"}`, the method null for any. Unset where
-/// an API matches routes.
-pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
-/// The variable with the key attributes of watched tables that the function does not use besides: a JSON object from the table's name in the
-/// manifest to `{"key": "face_id", "sort": "at"}`.
-pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
-/// The variable with the URL of the function's dead-letter queue.
+/// The variable with the URL of the function's dead-letter queue; the host's `DEAD_LETTER`.
 pub const DEAD_LETTER: &str = "NEPHOS_AWS_DEAD_LETTER";
-/// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, the mail's key
-/// being the prefix and SES's message id.
-pub const MAIL: &str = "NEPHOS_AWS_MAIL";
-/// The variable that is 1 where the function's URL streams responses.
+/// The variable that is 1 where the function's URL streams responses; the host's `STREAMING`.
 pub const STREAMING: &str = "NEPHOS_AWS_STREAMING";
 
 /// The tag and metadata key with the app's name.

@@ -1,14 +1,16 @@
 //! The golden templates on the emulator: they deploy, and what the functions are told is what was made.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nephos_aws::binding::{PHYSICAL, SOURCES};
 use nephos_aws::deploy::template::{ALIAS, Output};
+use nephos_aws::events::Wiring;
 use nephos_aws::harness::emulator::Emulator;
 use nephos_aws::resources::AwsDrivers;
 use nephos_core::env::{BINDINGS, Environment};
 use nephos_core::resource::{Binding, ResourceKind, Resources};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::apps::{CASES, case, rendered};
 use crate::stack::{MAX_INLINE, Source, create};
@@ -42,13 +44,21 @@ async fn upload(emulator: &Emulator, text: String) -> String {
     format!("{}/templates/template.json", emulator.endpoint())
 }
 
+#[test]
+fn deployment_and_host_mean_the_same_variables() {
+    use nephos_aws::{deploy::template, host};
+    assert_eq!(template::DEAD_LETTER, host::DEAD_LETTER);
+    assert_eq!(template::STREAMING, host::STREAMING);
+}
+
 #[tokio::test]
 async fn every_golden_template_deploys_and_its_functions_are_told_what_was_made() {
     let emulator = Emulator::start().await.unwrap();
     let lambda = aws_sdk_lambda::Client::new(&emulator.config());
     let mut functions = 0;
     for name in CASES {
-        let mut template = rendered(&case(name));
+        let app = case(name);
+        let mut template = rendered(&app);
         template.body["Resources"]
             .as_object_mut()
             .unwrap()
@@ -92,9 +102,13 @@ async fn every_golden_template_deploys_and_its_functions_are_told_what_was_made(
                 variables.values().all(|value| !value.contains("${AWS::")),
                 "{name}: {function}: {variables:?}"
             );
+            Wiring::of(&environment).unwrap();
             if let Some(sources) = variables.get(SOURCES) {
-                let sources: Value = serde_json::from_str(sources).unwrap();
-                assert!(sources.as_object().is_some_and(|sources| !sources.is_empty()));
+                let sources: BTreeMap<String, String> = serde_json::from_str(sources).unwrap();
+                assert!(
+                    sources.values().all(|source| app.resources.contains_key(source)),
+                    "{sources:?}"
+                );
             }
             assert_eq!(
                 variables.contains_key(BINDINGS),
