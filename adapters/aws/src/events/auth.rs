@@ -61,8 +61,8 @@ struct Request<'a> {
     challenge_name: Text<'a>,
 }
 
-pub(super) fn decode(document: &[u8]) -> Result<Event> {
-    let read: Document<'_> = serde_json::from_slice(document)
+pub(super) fn decode(document: &str) -> Result<Event> {
+    let read: Document<'_> = serde_json::from_str(document)
         .map_err(|error| malformed("the step is not as Cognito documents it", error))?;
     let attributes = texts(read.request.user_attributes);
     let mut client_data = texts(read.request.validation_data);

@@ -81,7 +81,7 @@ struct Object<'a> {
 }
 
 /// One event for each record: a neutral event is about one object.
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Vec<Event>> {
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Vec<Event>> {
     let (events, failures) = records::read(
         document,
         |_| None,

@@ -132,7 +132,7 @@ pub fn location(event: &Event) -> Option<Location> {
 }
 
 /// One event for each record: a neutral event is one message.
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Vec<Event>> {
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Vec<Event>> {
     let (events, failures) = records::read(
         document,
         |_| None,

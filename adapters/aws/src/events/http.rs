@@ -93,8 +93,8 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
 
 const NOT_IN_PATH: &AsciiSet = &NOT_IN_QUERY.add(b'?');
 
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Routed> {
-    let read: Document<'_> = serde_json::from_slice(document)
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Routed> {
+    let read: Document<'_> = serde_json::from_str(document)
         .map_err(|error| malformed("the request is not of payload format 2.0", error))?;
     let context = read.request_context;
     let method = Method::from_bytes(context.http.method.as_bytes())

@@ -51,20 +51,23 @@ pub struct Decoded {
 /// [`ErrorKind::Decode`] if it is no JSON, or lacks what its kind always has.
 pub fn decode(document: &Bytes, wiring: &Wiring) -> Result<Decoded> {
     let kind = classify(document)?;
+    let text = std::str::from_utf8(document).map_err(|error| {
+        Error::new(ErrorKind::Decode, DECODE, "the document is not UTF-8 text").caused_by(error)
+    })?;
     let mut refusal = None;
     let one = |event: Event| vec![event];
     let mut events = match kind {
-        Kind::Bucket => bucket::decode(document, wiring)?,
-        Kind::Queue => queue::decode(document, wiring).map(one)?,
-        Kind::Topic => topic::decode(document, wiring)?,
-        Kind::Stream => stream::decode(document, wiring).map(one)?,
-        Kind::Table => table::decode(document, wiring).map(one)?,
-        Kind::Schedule => schedule::decode(document).map(one)?,
-        Kind::Rule => schedule::decode_rule(document, wiring).map(one)?,
-        Kind::Email => email::decode(document, wiring)?,
-        Kind::Auth => auth::decode(document).map(one)?,
-        Kind::Voice => voice::decode(document, wiring).map(one)?,
-        Kind::Http => match http::decode(document, wiring)? {
+        Kind::Bucket => bucket::decode(text, wiring)?,
+        Kind::Queue => queue::decode(text, wiring).map(one)?,
+        Kind::Topic => topic::decode(text, wiring)?,
+        Kind::Stream => stream::decode(text, wiring).map(one)?,
+        Kind::Table => table::decode(text, wiring).map(one)?,
+        Kind::Schedule => schedule::decode(text).map(one)?,
+        Kind::Rule => schedule::decode_rule(text, wiring).map(one)?,
+        Kind::Email => email::decode(text, wiring)?,
+        Kind::Auth => auth::decode(text).map(one)?,
+        Kind::Voice => voice::decode(text, wiring).map(one)?,
+        Kind::Http => match http::decode(text, wiring)? {
             http::Routed::To(event) => vec![*event],
             http::Routed::Refused(response) => {
                 refusal = Some(response);

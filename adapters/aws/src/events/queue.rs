@@ -48,7 +48,7 @@ struct Attribute {
     binary_value: Option<String>,
 }
 
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Event> {
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     let mut region = None;
     let (messages, undecodable) = records::read(
         document,

@@ -18,7 +18,7 @@ struct List<T> {
 /// # Errors
 /// [`ErrorKind::Decode`] if it is no list of records, or one that cannot be read has no id under which it could fail alone.
 pub(super) fn read<'a, T, R>(
-    document: &'a [u8],
+    document: &'a str,
     id: impl Fn(&serde_json::Value) -> Option<&str>,
     mut make: impl FnMut(T) -> std::result::Result<R, RecordFailure>,
 ) -> Result<(Vec<R>, Vec<RecordFailure>)>
@@ -31,14 +31,14 @@ where
         Ok(record) => made.push(record),
         Err(failure) => failures.push(failure),
     };
-    if let Ok(list) = serde_json::from_slice::<List<T>>(document) {
+    if let Ok(list) = serde_json::from_str::<List<T>>(document) {
         made.reserve(list.records.len());
         for record in list.records {
             add(&mut made, record);
         }
         return Ok((made, failures));
     }
-    let list: List<&'a RawValue> = serde_json::from_slice(document)
+    let list: List<&'a RawValue> = serde_json::from_str(document)
         .map_err(|error| super::malformed("the document is no list of records", error))?;
     let mut unreadable = Vec::new();
     for text in list.records {

@@ -24,9 +24,9 @@ struct Own {
     schedule: String,
 }
 
-pub(super) fn decode(document: &[u8]) -> Result<Event> {
+pub(super) fn decode(document: &str) -> Result<Event> {
     let input: Input<'_> =
-        serde_json::from_slice(document).map_err(|error| malformed("the tick names no schedule", error))?;
+        serde_json::from_str(document).map_err(|error| malformed("the tick names no schedule", error))?;
     let due_at = input
         .due_at
         .as_deref()
@@ -49,8 +49,8 @@ struct Rule<'a> {
     resources: Vec<String>,
 }
 
-pub(super) fn decode_rule(document: &[u8], wiring: &Wiring) -> Result<Event> {
-    let rule: Rule<'_> = serde_json::from_slice(document)
+pub(super) fn decode_rule(document: &str, wiring: &Wiring) -> Result<Event> {
+    let rule: Rule<'_> = serde_json::from_str(document)
         .map_err(|error| malformed("the tick is not as EventBridge documents it", error))?;
     let arn = rule.resources.first().map_or("", String::as_str);
     let mut event = tick(wiring.sources.name(arn).to_owned(), rule.time, rule.id);

@@ -35,7 +35,7 @@ struct Kinesis<'a> {
     approximate_arrival_timestamp: Option<f64>,
 }
 
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Event> {
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     let mut facts = None;
     let (read, undecodable) = records::read(
         document,

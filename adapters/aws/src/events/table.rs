@@ -13,7 +13,7 @@ use super::stream::seconds;
 use super::text::Text;
 use super::wiring::TableKeys;
 use super::{Wiring, records};
-use crate::payload::VERSION;
+use crate::payload::{VERSION, item_name};
 
 mod value;
 
@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Entries {
 
 type Item = BTreeMap<String, Typed>;
 
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Event> {
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     let mut facts = None;
     let (changes, undecodable) = records::read(
         document,
@@ -142,7 +142,7 @@ fn change(record: Record<'_>, wiring: &Wiring) -> std::result::Result<Change<Val
                 .into_iter()
                 // The driver's own, which programs do not see.
                 .filter(|(name, _)| name != VERSION)
-                .map(|(name, typed)| (name, typed.into_json()));
+                .map(|(name, typed)| (item_name(name), typed.into_json()));
             Value::Object(fields.collect())
         })
     };

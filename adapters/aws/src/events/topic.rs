@@ -43,7 +43,7 @@ struct Attribute {
 }
 
 /// One event for each record: a neutral event is one notification.
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Vec<Event>> {
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Vec<Event>> {
     let (events, failures) = records::read(
         document,
         |_| None,

@@ -90,8 +90,8 @@ struct Slot {
     value: Option<String>,
 }
 
-pub(super) fn decode(document: &[u8], wiring: &Wiring) -> Result<Event> {
-    let read: Document = serde_json::from_slice(document)
+pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
+    let read: Document = serde_json::from_str(document)
         .map_err(|error| malformed("the request is not as the Alexa Skills Kit documents it", error))?;
     // Requests outside a session, as those of an audio player, have only the context.
     let (session, system) = (read.session, read.context.and_then(|context| context.system));

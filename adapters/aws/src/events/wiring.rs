@@ -89,3 +89,53 @@ fn read<'a, T: Deserialize<'a>>(variable: &'static str, text: &'a str) -> Result
         .caused_by(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_deployment_writes_is_read() {
+        let bindings = r#"[{"name":"orders","kind":"table","access":["read"],"properties":{"key":"id","sort":"at"}},
+            {"name":"jobs","kind":"queue","access":["send"]}]"#;
+        let environment: Environment = [
+            (nephos_core::env::BINDINGS, bindings),
+            (TABLE_KEYS, r#"{"faces":{"key":"face_id"}}"#),
+            (ROUTES, r#"[{"method":null,"path":"/hello/{name}"}]"#),
+            (MAIL, "shop-mail/in/"),
+        ]
+        .into_iter()
+        .collect();
+        let wiring = Wiring::of(&environment).unwrap();
+        let keys = |key: &str, sort: Option<&str>| TableKeys {
+            key: key.to_owned(),
+            sort: sort.map(str::to_owned),
+        };
+        assert_eq!(
+            wiring.keys,
+            [
+                ("faces".to_owned(), keys("face_id", None)),
+                ("orders".to_owned(), keys("id", Some("at")))
+            ]
+            .into()
+        );
+        assert!(
+            wiring
+                .routes
+                .unwrap()
+                .find("/hello/ann", &http::Method::PUT)
+                .is_ok()
+        );
+        assert_eq!(wiring.mail, Some(("shop-mail".to_owned(), "in/".to_owned())));
+    }
+
+    #[test]
+    fn what_deployment_did_not_write_names_its_variable() {
+        for (variable, text) in [(ROUTES, "{}"), (TABLE_KEYS, "[]"), (ROUTES, r#"[{"path":"/{"}]"#)] {
+            let environment: Environment = [(variable, text)].into_iter().collect();
+            let error = Wiring::of(&environment).unwrap_err();
+            let is_named = error.to_string().contains(variable) || error.to_string().contains("path=/{");
+            assert!(is_named, "{error}");
+        }
+    }
+}

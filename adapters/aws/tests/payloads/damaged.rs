@@ -72,6 +72,20 @@ fn nodes(value: &Value, pointer: &str, found: &mut Vec<String>) {
     }
 }
 
+#[test]
+fn what_is_not_utf_8_is_refused_also_where_nobody_reads_it() {
+    let document = read("queue", "ministack-sqs.json");
+    let name = b"\"receiptHandle\": \"";
+    let at = document
+        .windows(name.len())
+        .position(|window| window == name)
+        .unwrap();
+    let mut bytes = document.to_vec();
+    bytes[at + name.len()] = 0xff;
+    let error = decode(&Bytes::from(bytes), &wiring()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
+}
+
 /// Doubles the records of a payload and breaks the second one.
 fn with_broken_twin(name: &str, file: &str, id: &str, new_id: &str, broken: &str) -> Value {
     let mut document: Value = serde_json::from_slice(&read(name, file)).unwrap();

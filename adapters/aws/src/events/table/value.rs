@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Number, Value};
 
+use crate::payload::item_name;
+
 /// A typed value: `{"S": "text"}`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Typed {
@@ -38,7 +40,7 @@ impl Typed {
             Self::Map(fields) => Value::Object(
                 fields
                     .into_iter()
-                    .map(|(name, value)| (name, value.into_json()))
+                    .map(|(name, value)| (item_name(name), value.into_json()))
                     .collect(),
             ),
             Self::Texts(texts) => texts.into_iter().map(Value::String).collect(),
@@ -140,6 +142,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::Typed;
+    use crate::payload::stored_name;
 
     /// A neutral value with the form that DynamoDB has of it.
     fn pairs() -> BoxedStrategy<(Value, Value)> {
@@ -172,7 +175,7 @@ mod tests {
                         .map(|(name, (plain, _))| (name.clone(), plain.clone()));
                     let typed: serde_json::Map<String, Value> = fields
                         .iter()
-                        .map(|(name, (_, typed))| (name.clone(), typed.clone()))
+                        .map(|(name, (_, typed))| (stored_name(name).into_owned(), typed.clone()))
                         .collect();
                     (Value::Object(plain.collect()), json!({"M": typed}))
                 }),
