@@ -30,6 +30,7 @@ pub struct Suite {
     harness: Arc<dyn Harness>,
     groups: Vec<&'static str>,
     exceptions: Vec<Exception>,
+    unproven: Vec<Exception>,
 }
 
 /// A rule that is known not to hold, and why: what the adapter runs against is wrong, or a part of it is missing. The rule runs all the same, and must be violated: one that
@@ -56,6 +57,7 @@ struct Counts {
     refused: AtomicUsize,
     violated: AtomicUsize,
     excepted: AtomicUsize,
+    unproven: AtomicUsize,
     killed: AtomicUsize,
     survived: AtomicUsize,
 }
@@ -67,6 +69,7 @@ impl Suite {
             harness: Arc::new(harness),
             groups: rules::GROUPS.to_vec(),
             exceptions: Vec::new(),
+            unproven: Vec::new(),
         }
     }
 
@@ -74,6 +77,14 @@ impl Suite {
     #[must_use]
     pub fn exceptions(mut self, exceptions: &[Exception]) -> Self {
         self.exceptions = exceptions.to_vec();
+        self
+    }
+
+    /// With these rules known to hold whatever is made wrong, because what their mutant changes is not the app's to say here. Each mutant runs all the same, and must
+    /// survive; it is shown as `[unproven]`, with the reason, and counted apart.
+    #[must_use]
+    pub fn unproven(mut self, rules: &[Exception]) -> Self {
+        self.unproven = rules.to_vec();
         self
     }
 
@@ -114,6 +125,7 @@ impl Suite {
         if let Some(unknown) = self
             .exceptions
             .iter()
+            .chain(&self.unproven)
             .find(|exception| !selected.iter().any(|rule| rule.id == exception.rule))
         {
             return refuse(&format!(
@@ -135,7 +147,7 @@ impl Suite {
         }
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         println!(
-            "conformance: adapter={} mode={} rules: {} held, {} refused as declared, {} violated, {} excepted; mutants: {} killed, {} survived",
+            "conformance: adapter={} mode={} rules: {} held, {} refused as declared, {} violated, {} excepted; mutants: {} killed, {} survived, {} unproven",
             self.harness.adapter(),
             self.harness.mode().name(),
             count(&counts.held),
@@ -144,6 +156,7 @@ impl Suite {
             count(&counts.excepted),
             count(&counts.killed),
             count(&counts.survived),
+            count(&counts.unproven),
         );
         let left_out: Vec<_> = rules::GROUPS
             .into_iter()
@@ -200,8 +213,22 @@ impl Suite {
 
         let (id, fault) = (rule.id, rule.fault_for(capabilities));
         let (harness, on, tally) = (Arc::clone(&self.harness), Arc::clone(runtime), Arc::clone(counts));
-        let mutant = Trial::test(format!("mutant::{}", rule.id), move || {
+        let unproven = self.unproven.iter().find(|unproven| unproven.rule == rule.id);
+        let name = match unproven {
+            Some(unproven) => format!("mutant::{} ({})", rule.id, unproven.why),
+            None => format!("mutant::{}", rule.id),
+        };
+        let may_survive = unproven.is_some();
+        let mutant_kind = if may_survive { "unproven" } else { kind };
+        let mutant = Trial::test(name, move || {
             let failed = match run_check(&on, check, Arc::new(Mutant::new(harness, fault))) {
+                End::Held if may_survive => {
+                    tally.unproven.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                End::Violated(_) if may_survive => {
+                    "the rule notices what is wrong although it is known not to: take it off the list of unproven rules".to_owned()
+                }
                 End::Violated(violation) => {
                     if std::env::var_os(EXPLAIN).is_some() {
                         eprintln!("killed {id} with {fault:?}: {violation}");
@@ -217,7 +244,7 @@ impl Suite {
             tally.survived.fetch_add(1, Ordering::Relaxed);
             Err(Failed::from(failed))
         });
-        vec![real.with_kind(kind), mutant.with_kind(kind)]
+        vec![real.with_kind(kind), mutant.with_kind(mutant_kind)]
     }
 
     /// The one trial of a rule that is known not to hold. A mutant would prove nothing.

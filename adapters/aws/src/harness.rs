@@ -1,14 +1,20 @@
-//! The conformance suite's harness over an emulator: every resource is made by the official SDK, and reached through the drivers that functions have.
+//! The conformance suite's harness over an emulator: every resource is made by the official SDK, every app is deployed by the deployer, and both are
+//! reached through the drivers that functions have.
 
+mod deploy;
 pub mod emulator;
+mod gateway;
+mod probe;
 mod resources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use nephos_conformance::{Deployment, Harness, Mode};
+use nephos_core::Result;
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
@@ -16,15 +22,21 @@ use nephos_core::resource::secret::Secret;
 use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
-use nephos_core::{Error, ErrorKind, Result};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
+use self::deploy::AwsDeployment;
 use self::emulator::Emulator;
 
-/// AWS under test. The emulator starts when the first resource is asked for, and ends with [`finish`](Harness::finish).
+/// AWS under test. An emulator for resources starts when the first is asked for, another for apps when the first is deployed; both end with
+/// [`finish`](Harness::finish).
 #[derive(Debug, Default)]
 pub struct AwsHarness {
+    /// For resources; policies are held.
     emulator: Mutex<Option<Arc<Emulator>>>,
+    /// For apps. Policies are not held: the emulator asks for actions that AWS does not have (`sqs:SendMessageBatch`), which no role allows. That a
+    /// role allows what its function needs is held by the tests of the template.
+    apps: Mutex<Option<Arc<Emulator>>>,
+    probe: OnceCell<PathBuf>,
 }
 
 impl AwsHarness {
@@ -32,6 +44,16 @@ impl AwsHarness {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    async fn apps(&self) -> Result<Arc<Emulator>> {
+        let mut apps = self.apps.lock().await;
+        if let Some(running) = &*apps {
+            return Ok(Arc::clone(running));
+        }
+        let started = Arc::new(Emulator::start().await?);
+        *apps = Some(Arc::clone(&started));
+        Ok(started)
     }
 
     async fn emulator(&self) -> Result<Arc<Emulator>> {
@@ -96,17 +118,16 @@ impl Harness for AwsHarness {
         tokio::time::sleep(time).await;
     }
 
-    async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "harness.deploy",
-            "this harness opens resources and deploys no apps",
-        ))
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
+        let binary = self.probe.get_or_try_init(probe::build).await?.clone();
+        let emulator = self.apps().await?;
+        Ok(Arc::new(AwsDeployment::start(emulator, app, binary).await?))
     }
 
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulator.lock().await.take());
+        drop(self.apps.lock().await.take());
         Ok(())
     }
 }

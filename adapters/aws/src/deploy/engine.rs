@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use nephos_core::adapter::Deployer;
 use nephos_core::deploy::{
     Confirmed, Deployed, Deployment, Destroyed, Invoked, Keep, LogLine, LogQuery, Moved, Progress,
@@ -39,6 +40,7 @@ use self::stack::Stack;
 use super::artifact::{self, Artifact};
 use super::settings::{Architecture, Settings};
 use super::template::{Code, Output, Template, render};
+use crate::config;
 
 /// The GNU C library of the runtime `provided.al2023`: <https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html>
 const GLIBC: (u32, u32) = (2, 34);
@@ -51,6 +53,7 @@ pub struct AwsDeployer {
     deployment: Deployment,
     settings: Settings,
     artifact: OnceLock<Artifact>,
+    sdk: Option<SdkConfig>,
     clients: OnceCell<Clients>,
 }
 
@@ -59,11 +62,24 @@ pub struct AwsDeployer {
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] if the target's settings are wrong.
 pub fn open(deployment: Deployment) -> Result<Box<dyn Deployer>> {
+    open_on(deployment, None)
+}
+
+/// The same with this configuration of the SDK, instead of what its default chain finds; the target's `region` and `profile` are not looked at.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(deployment: Deployment, sdk: SdkConfig) -> Result<Box<dyn Deployer>> {
+    open_on(deployment, Some(sdk))
+}
+
+fn open_on(deployment: Deployment, sdk: Option<SdkConfig>) -> Result<Box<dyn Deployer>> {
     let settings = Settings::of(&deployment.app, &deployment.target)?;
     Ok(Box::new(AwsDeployer {
         deployment,
         settings,
         artifact: OnceLock::new(),
+        sdk,
         clients: OnceCell::new(),
     }))
 }
@@ -71,7 +87,13 @@ pub fn open(deployment: Deployment) -> Result<Box<dyn Deployer>> {
 impl AwsDeployer {
     /// The clients, once account and region are found.
     async fn clients(&self) -> Result<&Clients> {
-        let connect = || Clients::connect(self.settings.region.clone(), self.settings.profile.as_deref());
+        let connect = async || {
+            let sdk = match &self.sdk {
+                Some(sdk) => sdk.clone(),
+                None => config::load(self.settings.region.clone(), self.settings.profile.as_deref()).await,
+            };
+            Clients::connect(sdk).await
+        };
         self.clients.get_or_try_init(connect).await
     }
 

@@ -52,6 +52,18 @@ pub const META_NAME: &str = "nephos:name";
 /// The metadata key with what a resource of the stack is: a kind of resource, `function`, or a part of one.
 pub const META_KIND: &str = "nephos:kind";
 
+/// The logical id of a queue, for overrides.
+#[cfg(feature = "harness")]
+pub(crate) fn queue_id(queue: &str) -> String {
+    name::id("Queue", queue)
+}
+
+/// The logical id of what calls a function with a queue's messages, for overrides.
+#[cfg(feature = "harness")]
+pub(crate) fn queue_mapping_id(function: &str, queue: &str) -> String {
+    name::trigger_id("Mapping", function, &["queue", queue])
+}
+
 /// Where the artifact lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {

@@ -163,6 +163,49 @@ impl Emulator {
         environment(&self.endpoint).to_vec()
     }
 
+    /// Kills (`kill -9`) the processes of functions that have `variable` (`NAME=value`) in their environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the system does not tell its processes, or does not let them be killed.
+    pub async fn kill_functions(&self, variable: &str) -> Result<()> {
+        let broken = |error: std::io::Error| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "emulator.kill",
+                "the functions' processes cannot be killed",
+            )
+            .caused_by(error)
+        };
+        let here = format!("AWS_ENDPOINT_URL={}", self.endpoint);
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc").map_err(broken)? {
+            let path = entry.map_err(broken)?.path();
+            // Who ends meanwhile, or is another user's, cannot be read, and is not one of ours.
+            let Ok(environment) = std::fs::read(path.join("environ")) else {
+                continue;
+            };
+            let has = |wanted: &str| {
+                environment
+                    .split(|byte| *byte == 0)
+                    .any(|set| set == wanted.as_bytes())
+            };
+            let is_ours = has(&here) && has(variable);
+            found.extend(path.file_name().filter(|_| is_ours).map(ToOwned::to_owned));
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        // That one ended by itself meanwhile is as good.
+        tokio::process::Command::new("kill")
+            .arg("-KILL")
+            .args(found)
+            .stderr(Stdio::null())
+            .status()
+            .await
+            .map(drop)
+            .map_err(broken)
+    }
+
     /// The end of what it said so far, for those who look for a reason.
     #[must_use]
     pub fn log(&self) -> String {

@@ -204,7 +204,12 @@ impl Buckets {
             name: STACK.to_owned(),
             operation: OPERATION,
         };
-        let made = stack.describe().await?;
+        let mut made = stack.describe().await?;
+        let found = self.find(&bucket).await?;
+        if found == Found::Ours && made.is_none() {
+            // Another deployment may have made both since the first look.
+            made = stack.describe().await?;
+        }
         let status = made
             .as_ref()
             .and_then(|stack| stack.stack_status())
@@ -212,7 +217,7 @@ impl Buckets {
         let ours = made
             .as_ref()
             .is_some_and(|stack| stack.tags().iter().any(|tag| tag.key() == Some(TAG)));
-        match (self.find(&bucket).await?, status.as_deref().map(standing)) {
+        match (found, status.as_deref().map(standing)) {
             (_, Some(_)) if !ours => Err(refuse(
                 ErrorKind::AlreadyExists,
                 "there is a stack `nephos-artifacts` that is not of nephos; name a bucket of yours as `artifact_bucket`",

@@ -8,7 +8,6 @@ use aws_smithy_types::retry::RetryConfig;
 use nephos_core::{Error, ErrorKind, Result};
 
 use super::failure::failed;
-use crate::config;
 
 /// How often a request is sent at most: AWS throttles whoever asks often, and the SDK waits longer each time.
 const ATTEMPTS: u32 = 10;
@@ -56,9 +55,8 @@ pub(super) struct Clients {
 
 impl Clients {
     /// Finds credentials, account and region, before anything else is asked.
-    pub(super) async fn connect(region: Option<String>, profile: Option<&str>) -> Result<Self> {
+    pub(super) async fn connect(sdk: SdkConfig) -> Result<Self> {
         const OPERATION: &str = "deploy.account";
-        let sdk = config::load(region, profile).await;
         let Some(region) = sdk.region().map(ToString::to_string) else {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
