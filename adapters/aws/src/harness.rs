@@ -61,6 +61,8 @@ impl AwsHarness {
         if let Some(running) = &*emulator {
             return Ok(Arc::clone(running));
         }
+        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
+        self.probe.get_or_try_init(probe::build).await?;
         let started = Arc::new(Emulator::start_enforcing().await?);
         *emulator = Some(Arc::clone(&started));
         Ok(started)
