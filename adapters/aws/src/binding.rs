@@ -14,6 +14,25 @@ pub const PHYSICAL: &str = "physical";
 /// schedule, to the resource's name in the manifest (of a schedule: to its text). A table's is the ARN of the table, not of its stream.
 pub const SOURCES: &str = "NEPHOS_AWS_SOURCES";
 
+/// The variable with the paths of the function's own HTTP triggers, where one URL is the function's alone: a JSON list of
+/// `{"method": null | "GET", "path": "/hello/{name}"}`. Unset where a gateway has matched the route already.
+pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
+
+/// The variable with the key attributes of the tables that the function watches: a JSON object from the table's name in the manifest to
+/// `{"key": "face_id", "sort": "at"}`. DynamoDB names the key's attributes in a change, but not which of two comes first.
+pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
+
+/// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, to which SES adds the
+/// [message's id](https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-s3.html). The receipt of a Lambda action does not say.
+pub const MAIL: &str = "NEPHOS_AWS_MAIL";
+
+/// The variable with the URL of the function's dead-letter queue.
+pub const DEAD_LETTER: &str = "NEPHOS_AWS_DEAD_LETTER";
+
+/// The variable that is 1 where the function's URL
+/// [streams responses](https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html).
+pub const STREAMING: &str = "NEPHOS_AWS_STREAMING";
+
 /// The resource's own name on AWS.
 ///
 /// # Errors

@@ -29,15 +29,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::drain::Drain;
 use self::invocation::Invocations;
 
-pub use self::letter::DEAD_LETTER;
 pub use self::trace::from_xray;
 
 /// Lambda's own variable with the address of the Runtime API.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-
-/// The variable that is 1 where the function's URL
-/// [streams responses](https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html).
-pub const STREAMING: &str = "NEPHOS_AWS_STREAMING";
 
 /// What Lambda sets for every function, and `lambda_runtime` ends the process without:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>.

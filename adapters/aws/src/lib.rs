@@ -6,6 +6,7 @@
 
 pub mod binding;
 pub mod events;
+mod number;
 pub mod payload;
 
 #[cfg(feature = "host")]

@@ -16,6 +16,7 @@ pub mod outcome;
 pub mod plan;
 pub mod resource;
 pub mod retry;
+pub mod route;
 
 pub use self::context::{Context, TraceContext};
 pub use self::error::{BoxError, Disposition, Error, ErrorContext, ErrorKind, Result};

@@ -257,25 +257,40 @@ impl IntoResponse for Error {
         } else {
             None
         };
-        let problem = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "detail": detail,
-        });
         if status.is_server_error() {
             tracing::error!(error = %self.chain(), status = status.as_u16(), "the handler answered with an error");
         } else {
             tracing::debug!(error = %self.chain(), status = status.as_u16(), "the handler refused a request");
         }
-        let mut response = Response::new(problem.to_string().into());
-        *response.status_mut() = status;
-        response.headers_mut().insert(
-            http::header::CONTENT_TYPE,
-            http::HeaderValue::from_static("application/problem+json"),
-        );
-        response
+        problem(status, detail)
     }
+}
+
+/// The media type of [`problem_json`].
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// An answer with [problem details](https://www.rfc-editor.org/rfc/rfc9457): the status, and what went wrong if the caller may know it.
+#[must_use]
+pub fn problem(status: http::StatusCode, detail: Option<&str>) -> Response {
+    let mut response = Response::new(problem_json(status, detail).into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static(PROBLEM_JSON),
+    );
+    response
+}
+
+/// The body of [`problem`].
+#[must_use]
+pub fn problem_json(status: http::StatusCode, detail: Option<&str>) -> String {
+    serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+    })
+    .to_string()
 }
 
 /// Splits an event of several records into one event for each, for handlers that take a single record.

@@ -22,15 +22,7 @@ use self::credentials::SecretCredentials;
 const OPERATION: &str = "context.open";
 
 /// What a store that speaks S3 can do: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
-const CAPABILITIES: BucketCapabilities = BucketCapabilities {
-    put_if_absent: true,
-    put_if_match: true,
-    attributes: true,
-    max_signed_url: Duration::from_secs(7 * 24 * 3600),
-    max_key_bytes: 1024,
-    nested_keys: true,
-    ordered_list: true,
-};
+const CAPABILITIES: BucketCapabilities = BucketCapabilities::FULL;
 
 /// Opens buckets outside the target, by `s3://` URLs: what functions have already; for programs that open an app's resources themselves.
 #[derive(Debug)]
@@ -166,11 +158,6 @@ impl BucketDriver for S3Bucket {
     }
 
     async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
-        let method = match method {
-            SignedMethod::Get => http::Method::GET,
-            SignedMethod::Put => http::Method::PUT,
-            SignedMethod::Delete => http::Method::DELETE,
-        };
         let whole = match &self.prefix {
             Some(prefix) => format!("{prefix}/{key}"),
             None => key.to_owned(),
@@ -185,7 +172,7 @@ impl BucketDriver for S3Bucket {
         })?;
         let url = self
             .store
-            .signed_url(method, &path, expires_in)
+            .signed_url(method.into(), &path, expires_in)
             .await
             .map_err(Error::from)?;
         Ok(url.into())

@@ -36,12 +36,6 @@ use super::settings::Settings;
 
 pub use self::function::ALIAS;
 pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};
-pub use crate::events::{MAIL, ROUTES, TABLE_KEYS};
-
-/// The variable with the URL of the function's dead-letter queue; the host's `DEAD_LETTER`.
-pub const DEAD_LETTER: &str = "NEPHOS_AWS_DEAD_LETTER";
-/// The variable that is 1 where the function's URL streams responses; the host's `STREAMING`.
-pub const STREAMING: &str = "NEPHOS_AWS_STREAMING";
 
 /// The tag and metadata key with the app's name.
 pub const TAG_APP: &str = "nephos:app";

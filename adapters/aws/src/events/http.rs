@@ -104,8 +104,8 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Routed> {
     let gateway_matched = read.route_key.as_deref().is_some_and(|key| key != "$default");
     let params = match &wiring.routes {
         Some(routes) if !gateway_matched => match routes.find(&path, &method) {
-            Ok(params) => params,
-            Err(response) => return Ok(Routed::Refused(*response)),
+            Ok((_, params)) => params,
+            Err(refusal) => return Ok(Routed::Refused(refusal.response())),
         },
         _ => PathParams(read.path_parameters.unwrap_or_default()),
     };

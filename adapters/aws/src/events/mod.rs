@@ -12,7 +12,6 @@ pub mod email;
 pub mod http;
 mod queue;
 mod records;
-pub mod routes;
 mod schedule;
 mod stream;
 mod table;
@@ -27,7 +26,7 @@ use nephos_core::{Error, ErrorKind, Event, Result};
 
 pub use self::answer::{Reply, encode};
 pub use self::classify::{Kind, classify};
-pub use self::wiring::{MAIL, ROUTES, TABLE_KEYS, TableKeys, Wiring};
+pub use self::wiring::{TableKeys, Wiring};
 
 const DECODE: &str = "event.decode";
 

@@ -1,7 +1,7 @@
 //! Lists of records, in which one that cannot be read does not take the others along.
 
-use nephos_core::event::RecordFailure;
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::event::{Attributes, Data, RecordFailure};
+use nephos_core::{Error, ErrorKind, Event, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -60,6 +60,22 @@ where
     }
     failures.extend(unreadable);
     Ok((made, failures))
+}
+
+/// The event of a list of records, with what the first of them tells of them all.
+pub(super) fn event<const N: usize>(
+    data: Data,
+    facts: Option<[(&str, Option<String>); N]>,
+    undecodable: Vec<RecordFailure>,
+) -> Event {
+    let mut event = Event::new(Attributes::of(&data), data);
+    for (name, value) in facts.into_iter().flatten() {
+        if let Some(value) = value {
+            event.attributes.extensions.insert(name.to_owned(), value);
+        }
+    }
+    event.undecodable = undecodable;
+    event
 }
 
 /// One record cannot be read.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use nephos_core::event::{Attributes, Data, Payload, Record, RecordFailure};
+use nephos_core::event::{Data, Payload, Record, RecordFailure};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
@@ -51,15 +51,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
             record(entry, wiring)
         },
     )?;
-    let data = Data::Stream(read);
-    let mut event = Event::new(Attributes::of(&data), data);
-    for (name, value) in facts.into_iter().flatten() {
-        if let Some(value) = value {
-            event.attributes.extensions.insert(name.to_owned(), value);
-        }
-    }
-    event.undecodable = undecodable;
-    Ok(event)
+    Ok(records::event(Data::Stream(read), facts, undecodable))
 }
 
 fn record(entry: Entry<'_>, wiring: &Wiring) -> std::result::Result<Record<Payload>, RecordFailure> {

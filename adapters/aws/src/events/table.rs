@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use nephos_core::event::{Attributes, Change, ChangeKind, Data, RecordFailure};
+use nephos_core::event::{Change, ChangeKind, Data, RecordFailure};
 use nephos_core::resource::table::Key;
 use nephos_core::{Error, ErrorKind, Event, Result};
 use serde::Deserialize;
@@ -92,15 +92,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
             change(record, wiring)
         },
     )?;
-    let data = Data::Table(changes);
-    let mut event = Event::new(Attributes::of(&data), data);
-    for (name, value) in facts.into_iter().flatten() {
-        if let Some(value) = value {
-            event.attributes.extensions.insert(name.to_owned(), value);
-        }
-    }
-    event.undecodable = undecodable;
-    Ok(event)
+    Ok(records::event(Data::Table(changes), facts, undecodable))
 }
 
 fn change(record: Record<'_>, wiring: &Wiring) -> std::result::Result<Change<Value>, RecordFailure> {

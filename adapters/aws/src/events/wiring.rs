@@ -1,25 +1,13 @@
-//! What deployment told the process of its triggers, besides the names that [`binding`](crate::binding) has.
+//! What deployment told the process of its triggers, besides names.
 
 use std::collections::BTreeMap;
 
 use nephos_core::env::Environment;
+use nephos_core::route::{RouteSpec, Routes};
 use nephos_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use super::routes::{RouteSpec, Routes};
-use crate::binding::Sources;
-
-/// The variable with the paths of the function's own HTTP triggers, where one URL is the function's alone: a JSON list of
-/// `{"method": null | "GET", "path": "/hello/{name}"}`. Unset where a gateway has matched the route already.
-pub const ROUTES: &str = "NEPHOS_AWS_ROUTES";
-
-/// The variable with the key attributes of the tables that the function watches: a JSON object from the table's name in the manifest to
-/// `{"key": "face_id", "sort": "at"}`. DynamoDB names the key's attributes in a change, but not which of two comes first.
-pub const TABLE_KEYS: &str = "NEPHOS_AWS_TABLE_KEYS";
-
-/// The variable with where the mails of an `email` trigger are stored before the function is called: `<bucket>/<prefix>`, to which SES adds the
-/// [message's id](https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-s3.html). The receipt of a Lambda action does not say.
-pub const MAIL: &str = "NEPHOS_AWS_MAIL";
+use crate::binding::{MAIL, ROUTES, Sources, TABLE_KEYS};
 
 /// A table's key attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +27,7 @@ pub struct Wiring {
     /// Key attributes by the table's name in the manifest.
     pub keys: BTreeMap<String, TableKeys>,
     /// The function's own routes, where it has a URL of its own.
-    pub routes: Option<Routes>,
+    pub routes: Option<Routes<()>>,
     /// The bucket and the prefix of stored mails.
     pub mail: Option<(String, String)>,
 }
@@ -63,7 +51,10 @@ impl Wiring {
             keys.extend(read::<BTreeMap<String, TableKeys>>(TABLE_KEYS, text)?);
         }
         let routes = match environment.get(ROUTES) {
-            Some(text) => Some(Routes::new(read::<Vec<RouteSpec>>(ROUTES, text)?)?),
+            Some(text) => Some(Routes::of(
+                environment.get(nephos_core::env::FUNCTION).unwrap_or_default(),
+                read::<Vec<RouteSpec>>(ROUTES, text)?,
+            )?),
             None => None,
         };
         Ok(Self {

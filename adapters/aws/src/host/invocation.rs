@@ -18,10 +18,11 @@ use nephos_core::{BatchOutcome, Context, Error, ErrorKind, Event, Function, Outc
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::letter::{DEAD_LETTER, Letters};
+use super::letter::Letters;
 use super::resources::{self, Refuse};
-use super::{STREAMING, mail, trace};
-use crate::events::{self, Decoded, Kind, MAIL, Reply, Wiring, http as codec};
+use super::{mail, trace};
+use crate::binding::{DEAD_LETTER, MAIL, STREAMING};
+use crate::events::{self, Decoded, Kind, Reply, Wiring, http as codec};
 
 /// The largest response that is not streamed, in bytes:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution>.

@@ -13,10 +13,7 @@ use nephos_core::resource::queue::{Outgoing, Queue};
 use nephos_core::resource::{Access, Binding, Drivers, ResourceKind};
 use nephos_core::{BatchOutcome, Disposition, Error, ErrorKind, Event, Outcome, Result};
 
-use crate::binding::PHYSICAL;
-
-/// The variable with the URL of the function's dead-letter queue.
-pub const DEAD_LETTER: &str = "NEPHOS_AWS_DEAD_LETTER";
+use crate::binding::{DEAD_LETTER, PHYSICAL};
 
 /// The longest reason that is kept, in bytes: attributes count against a message's size.
 const MAX_REASON: usize = 4096;

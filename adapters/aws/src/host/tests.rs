@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::fake::Fake;
 use super::invocation::Invocations;
-use super::letter::DEAD_LETTER;
+use crate::binding::DEAD_LETTER;
 use crate::events::Wiring;
 
 const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/shop-dead-letter";

@@ -25,15 +25,7 @@ const SIGN: &str = "bucket.signed_url";
 /// What S3 can do. Conditional writes: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>; keys:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>; signed URLs:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>.
-const CAPABILITIES: BucketCapabilities = BucketCapabilities {
-    put_if_absent: true,
-    put_if_match: true,
-    attributes: true,
-    max_signed_url: Duration::from_secs(7 * 24 * 3600),
-    max_key_bytes: 1024,
-    nested_keys: true,
-    ordered_list: true,
-};
+const CAPABILITIES: BucketCapabilities = BucketCapabilities::FULL;
 
 /// A bucket of S3. Its store, `object_store`'s [`AmazonS3`], retries by itself, as the contract of buckets allows.
 #[derive(Debug)]
@@ -116,11 +108,6 @@ impl BucketDriver for AwsBucket {
     }
 
     async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
-        let method = match method {
-            SignedMethod::Get => http::Method::GET,
-            SignedMethod::Put => http::Method::PUT,
-            SignedMethod::Delete => http::Method::DELETE,
-        };
         let path = key_to_path(key).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidArgument,
@@ -145,7 +132,7 @@ impl BucketDriver for AwsBucket {
         }
         let url = self
             .store
-            .signed_url(method, &path, expires_in)
+            .signed_url(method.into(), &path, expires_in)
             .await
             .map_err(Error::from)?;
         Ok(url.into())

@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use nephos_aws::events::routes::{RouteSpec, Routes};
 use nephos_aws::events::{Kind, TableKeys, Wiring, decode, email};
 use nephos_aws::payload;
 use nephos_core::event::cloudevents::{from_cloudevents, to_cloudevents};
 use nephos_core::event::{Data, Payload};
+use nephos_core::route::{RouteSpec, Routes};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -108,7 +108,7 @@ fn routed(path: &str) -> Wiring {
         path: path.to_owned(),
     };
     Wiring {
-        routes: Some(Routes::new([spec]).unwrap()),
+        routes: Some(Routes::of("place", [spec]).unwrap()),
         ..wiring()
     }
 }

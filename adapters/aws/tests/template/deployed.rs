@@ -44,13 +44,6 @@ async fn upload(emulator: &Emulator, text: String) -> String {
     format!("{}/templates/template.json", emulator.endpoint())
 }
 
-#[test]
-fn deployment_and_host_mean_the_same_variables() {
-    use nephos_aws::{deploy::template, host};
-    assert_eq!(template::DEAD_LETTER, host::DEAD_LETTER);
-    assert_eq!(template::STREAMING, host::STREAMING);
-}
-
 #[tokio::test]
 async fn every_golden_template_deploys_and_its_functions_are_told_what_was_made() {
     let emulator = Emulator::start().await.unwrap();

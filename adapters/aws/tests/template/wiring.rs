@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use nephos_aws::binding::{DEAD_LETTER, MAIL, ROUTES, TABLE_KEYS};
 use nephos_aws::binding::{PHYSICAL, SOURCES};
 use nephos_aws::deploy::settings::Settings;
-use nephos_aws::deploy::template::{Code, DEAD_LETTER, MAIL, ROUTES, TABLE_KEYS, Template, render};
+use nephos_aws::deploy::template::{Code, Template, render};
 use nephos_core::app::Resource;
 use nephos_core::env;
 use nephos_core::resource::Binding;

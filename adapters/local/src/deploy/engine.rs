@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use nephos_core::app::{App, Trigger};
 use nephos_core::resource::Resources;
+use nephos_core::route::{Routes, parse_method};
 use nephos_core::{Error, ErrorKind, Event, Outcome, Result, env};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -27,7 +28,7 @@ use uuid::Uuid;
 use super::activity::{Activities, Activity};
 use super::api::{self, Tokens};
 use super::bucket::S3Server;
-use super::gateway::{self, Destination, Gateway, Routes};
+use super::gateway::{self, Destination, Gateway};
 use super::pool::{Fleet, Pool};
 use super::process::Image;
 use super::pump::source;
@@ -372,23 +373,9 @@ fn routes(app: &App, fleet: &Fleet) -> Result<Routes<Destination>> {
         for trigger in &spec.on {
             match trigger {
                 Trigger::Http { method, path } => {
-                    let method = match method {
-                        None => None,
-                        Some(method) => Some(method.to_ascii_uppercase().parse().map_err(
-                            |error: http::method::InvalidMethod| {
-                                Error::new(
-                                    ErrorKind::InvalidArgument,
-                                    "gateway.route",
-                                    "there is no such method",
-                                )
-                                .with("function", name)
-                                .with("method", method)
-                                .caused_by(error)
-                            },
-                        )?),
-                    };
+                    let method = method.as_deref().map(|method| parse_method(method, name));
                     routes.add(
-                        method,
+                        method.transpose()?,
                         path,
                         name,
                         Destination::Function(Arc::clone(fleet.pool(name)?)),

@@ -1,7 +1,6 @@
 //! The HTTP gateway: routes requests to functions, streams bodies both ways.
 
 mod lanes;
-mod routes;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,6 +20,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nephos_core::event::{AuthEvent, AuthStage, Data, Event, VoiceRequest};
+use nephos_core::outcome::{PROBLEM_JSON, problem_json};
+use nephos_core::route::{Refusal, Routes};
 use nephos_core::{Error, ErrorKind, Outcome, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -28,11 +29,9 @@ use tokio_util::sync::CancellationToken;
 use super::activity::InvocationResult;
 use super::pool::{Answer, AnswerBody, DeliveryBody, Fleet, Pool};
 use crate::events::decode_outcome;
-use crate::wire::{JSON, OutcomeKind, PROBLEM_JSON, strip_reserved};
+use crate::wire::{JSON, OutcomeKind, strip_reserved};
 
 use self::lanes::Lanes;
-
-pub use self::routes::Routes;
 
 /// The largest sign-in or voice request, in bytes.
 const MAX_STEP_BYTES: usize = 1 << 20;
@@ -266,31 +265,16 @@ fn failed(error: &Error) -> Response<GatewayBody> {
     response
 }
 
-fn refused(refusal: &routes::Refusal) -> Response<GatewayBody> {
-    match refusal {
-        routes::Refusal::NotFound => problem(StatusCode::NOT_FOUND, Some("no function has this route")),
-        routes::Refusal::BadPath => problem(StatusCode::BAD_REQUEST, Some("the path is not UTF-8")),
-        routes::Refusal::Method(allowed) => {
-            let mut response = problem(
-                StatusCode::METHOD_NOT_ALLOWED,
-                Some("the route has other methods"),
-            );
-            if let Ok(allowed) = HeaderValue::try_from(allowed) {
-                response.headers_mut().insert(ALLOW, allowed);
-            }
-            response
-        }
+fn refused(refusal: &Refusal) -> Response<GatewayBody> {
+    let mut response = problem(refusal.status(), Some(refusal.detail()));
+    if let Some(allowed) = refusal.allow() {
+        response.headers_mut().insert(ALLOW, allowed);
     }
+    response
 }
 
 fn problem(status: StatusCode, detail: Option<&str>) -> Response<GatewayBody> {
-    let problem = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    respond(status, PROBLEM_JSON, problem.to_string().into())
+    respond(status, PROBLEM_JSON, problem_json(status, detail).into())
 }
 
 fn respond(status: StatusCode, content_type: &'static str, bytes: Bytes) -> Response<GatewayBody> {

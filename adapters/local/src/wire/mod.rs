@@ -50,8 +50,7 @@ pub const OBJECT_META_PREFIX: &str = "nephos-meta-";
 pub const EVENT_JSON: &str = "application/cloudevents+json";
 /// A list of CloudEvents in JSON.
 pub const EVENT_BATCH_JSON: &str = "application/cloudevents-batch+json";
-/// Problem details.
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub use nephos_core::outcome::PROBLEM_JSON;
 /// JSON.
 pub const JSON: &str = "application/json";
 

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::plan::Plan;
 use super::value::{literal, literal_json, sub};
-use super::{DEAD_LETTER, MAIL, ROUTES, STREAMING, TABLE_KEYS, dead_letter, mail, plan};
-use crate::binding::{PHYSICAL, SOURCES};
+use super::{dead_letter, mail, plan};
+use crate::binding::{DEAD_LETTER, MAIL, PHYSICAL, ROUTES, SOURCES, STREAMING, TABLE_KEYS};
 use crate::deploy::settings::HttpFront;
 
 /// All names and values together: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.

@@ -6,8 +6,9 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
+use crate::number;
 use crate::payload::item_name;
 
 /// A typed value: `{"S": "text"}`.
@@ -33,7 +34,7 @@ impl Typed {
     pub(super) fn into_json(self) -> Value {
         match self {
             Self::Text(text) | Self::Bytes(text) => Value::String(text),
-            Self::Number(text) => number(text),
+            Self::Number(text) => number::to_json(text),
             Self::Bool(value) => Value::Bool(value),
             Self::Null => Value::Null,
             Self::List(items) => items.into_iter().map(Self::into_json).collect(),
@@ -44,7 +45,7 @@ impl Typed {
                     .collect(),
             ),
             Self::Texts(texts) => texts.into_iter().map(Value::String).collect(),
-            Self::Numbers(texts) => texts.into_iter().map(number).collect(),
+            Self::Numbers(texts) => texts.into_iter().map(number::to_json).collect(),
         }
     }
 
@@ -55,26 +56,6 @@ impl Typed {
             _ => None,
         }
     }
-}
-
-fn number(text: String) -> Value {
-    if let Ok(whole) = text.parse::<i64>() {
-        return whole.into();
-    }
-    if let Ok(whole) = text.parse::<u64>() {
-        return whole.into();
-    }
-    match text.parse().ok().and_then(Number::from_f64) {
-        Some(number) if is_exact(&text) => Value::Number(number),
-        _ => Value::String(text),
-    }
-}
-
-/// Whether a double tells the digits apart from their neighbours.
-fn is_exact(digits: &str) -> bool {
-    let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
-    let figures: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    figures.trim_matches('0').len() <= 17
 }
 
 impl<'de> Deserialize<'de> for Typed {

@@ -52,6 +52,19 @@ pub struct BucketCapabilities {
     pub ordered_list: bool,
 }
 
+impl BucketCapabilities {
+    /// All that this crate knows to ask of a bucket, with the limits that are common: a starting point for a store that lacks little.
+    pub const FULL: Self = Self {
+        put_if_absent: true,
+        put_if_match: true,
+        attributes: true,
+        max_signed_url: Duration::from_secs(7 * 24 * 3600),
+        max_key_bytes: 1024,
+        nested_keys: true,
+        ordered_list: true,
+    };
+}
+
 /// What a signed URL allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,6 +75,16 @@ pub enum SignedMethod {
     Put,
     /// Deleting it.
     Delete,
+}
+
+impl From<SignedMethod> for http::Method {
+    fn from(method: SignedMethod) -> Self {
+        match method {
+            SignedMethod::Get => Self::GET,
+            SignedMethod::Put => Self::PUT,
+            SignedMethod::Delete => Self::DELETE,
+        }
+    }
 }
 
 /// One provider's bucket: an [`ObjectStore`], and what that trait does not have.
