@@ -10,7 +10,7 @@ use nephos_core::plan::{Action, Data, Part, Plan, Step};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-use super::artifacts::Buckets;
+use super::buckets::Buckets;
 use super::clients::{Account, Clients};
 use super::code::{self, FUNCTION, Functions};
 use super::failure::{failed, said};
@@ -103,7 +103,7 @@ impl AwsDeployer {
                         return Err(Error::new(
                             ErrorKind::Conflict,
                             OPERATION,
-                            "someone else is changing the stack; wait until that is done, and deploy again",
+                            "someone else is changing the stack, by other means than nephos; wait until that is done, and deploy again",
                         )
                         .with("stack", &stack.name)
                         .with("state", status));
@@ -123,16 +123,19 @@ impl AwsDeployer {
                         .await?;
                     if end.status != "DELETE_COMPLETE" {
                         return Err(named.failure(
-                            "what is left of a first deployment that failed cannot be removed",
+                            "what is left of a first deployment that failed cannot be removed; mend what AWS names below, run `nephos destroy`, then deploy again",
                             end,
                         ));
                     }
                 }
-                Standing::Stuck(message) => {
-                    return Err(Error::new(ErrorKind::Conflict, OPERATION, message)
-                        .with("stack", &stack.name)
-                        .with("state", status));
+                Standing::HalfWay(_) => {
+                    let message = format!(
+                        "an update failed and is not undone; mend what AWS names below, then `nephos rollback --target {}` undoes it",
+                        self.deployment.target
+                    );
+                    return Err(stack.stuck(message, status).await);
                 }
+                Standing::Stuck(message) => return Err(stack.stuck(message, status).await),
             }
         }
     }
@@ -232,6 +235,11 @@ impl AwsDeployer {
             self.delete_change_set(stack, &id).await?;
             return Ok(());
         };
+        if let Err(foreign) = self.take_only_ours(clients, &found).await {
+            plan.prepared = Some(id);
+            self.give_up(plan.clone()).await?;
+            return Err(foreign);
+        }
         let mut parts = deployed.map(native::parts).unwrap_or_default();
         parts.extend(native::parts(&template.body));
         plan.steps = changes::steps(&found, &parts);
@@ -293,8 +301,9 @@ impl AwsDeployer {
         let key = format!("nephos/{}/{name}.template.json", self.deployment.app.name);
         buckets.upload(&bucket, &key, text.into(), progress).await?;
         let account = &clients.account;
+        // By path: AWS takes both forms, and emulators this one.
         Ok(format!(
-            "https://{bucket}.s3.{}.{}/{key}",
+            "https://s3.{}.{}/{bucket}/{key}",
             account.region,
             account.domain()
         ))

@@ -1,0 +1,273 @@
+//! Stacks in the states that a deployment can leave, or someone else: each has its next step, and nothing that works is lost.
+
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{ChangeSetType, Tag};
+
+use crate::support::{Aws, HELLO, Project, done, refused};
+
+const STACK: &str = "hello-http-aws";
+
+/// A manifest whose deployment makes a bucket, waits, and fails: time enough to put something into the bucket that keeps it from being undone.
+fn failing_late() -> String {
+    format!(
+        r#"{HELLO}
+[target.aws.overrides.Resources.Full]
+Type = "AWS::S3::Bucket"
+Properties = {{ BucketName = "full" }}
+[target.aws.overrides.Resources.Handle]
+Type = "AWS::CloudFormation::WaitConditionHandle"
+[target.aws.overrides.Resources.Wait]
+Type = "AWS::CloudFormation::WaitCondition"
+DependsOn = "Full"
+Properties = {{ Handle = {{ Ref = "Handle" }}, Timeout = "4", Count = 1 }}
+"#
+    )
+}
+
+/// Deploys what fails late, and fills its bucket meanwhile.
+fn deploy_and_fill(aws: &Aws, project: &Project) -> Output {
+    let mut deploying: Command = aws.command(
+        project,
+        &["deploy", "--yes", "--target", "aws", "--binary", project.binary()],
+    );
+    let deploying = deploying
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !aws.request("PUT /full/a.txt", "s3", "x").starts_with("HTTP/1.1 200") {
+        assert!(Instant::now() < deadline, "there is no bucket to fill");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    deploying.wait_with_output().unwrap()
+}
+
+fn empty(aws: &Aws) {
+    let gone = aws.request("DELETE /full/a.txt", "s3", "");
+    assert!(gone.starts_with("HTTP/1.1 204"), "{gone}");
+}
+
+fn client(aws: &Aws) -> Client {
+    Client::new(&aws.emulator.config())
+}
+
+fn tags() -> [Tag; 2] {
+    [("nephos:app", "hello-http"), ("nephos:target", "aws")]
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+}
+
+fn state(aws: &Aws, project: &Project) -> String {
+    let status = done(&aws.run(project, &["--json", "status"]));
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    status["state"].as_str().unwrap_or("none").to_owned()
+}
+
+#[test]
+fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on_once_it_is_gone() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    aws.deployed(&project);
+    project.write(&failing_late());
+    refused(
+        &deploy_and_fill(&aws, &project),
+        1,
+        &[
+            "not all of it could be undone",
+            "nephos rollback --target aws",
+            "resource=Wait",
+            "not_undone=Full",
+        ],
+    );
+    assert_eq!(state(&aws, &project), "UPDATE_ROLLBACK_FAILED");
+    assert!(aws.get(&project, "/hello/still").ends_with("Hello, still!\n"));
+    project.write(HELLO);
+    refused(
+        &aws.deploy(&project, &["--yes"]),
+        1,
+        &[
+            "an update failed and is not undone",
+            "nephos rollback --target aws",
+            "resource=Full",
+        ],
+    );
+    refused(
+        &aws.run(&project, &["rollback", "--yes"]),
+        1,
+        &["cannot be undone", "--resources-to-skip", "resource=Full"],
+    );
+    empty(&aws);
+    done(&aws.run(&project, &["rollback", "--yes"]));
+    assert_eq!(state(&aws, &project), "UPDATE_ROLLBACK_COMPLETE");
+    assert!(aws.get(&project, "/hello/still").ends_with("Hello, still!\n"));
+    assert!(aws.deployed(&project).contains("no changes"));
+}
+
+#[test]
+fn a_first_deployment_that_cannot_be_undone_is_removed_once_nothing_is_in_the_way() {
+    let (aws, project) = (Aws::start(), Project::new(&failing_late()));
+    refused(
+        &deploy_and_fill(&aws, &project),
+        1,
+        &[
+            "not all of it could be removed",
+            "nephos destroy",
+            "resource=Wait",
+            "not_undone=Full",
+        ],
+    );
+    assert_eq!(state(&aws, &project), "ROLLBACK_FAILED");
+    project.write(HELLO);
+    refused(
+        &aws.deploy(&project, &["--yes"]),
+        1,
+        &["what is left of a first deployment", "resource=Full", "nephos destroy"],
+    );
+    assert_eq!(state(&aws, &project), "DELETE_FAILED");
+    refused(
+        &aws.deploy(&project, &["--yes"]),
+        1,
+        &["its removal did not end", "nephos destroy", "resource=Full"],
+    );
+    refused(
+        &aws.run(&project, &["destroy", "--yes"]),
+        1,
+        &["could not be removed", "mend what AWS names", "resource=Full"],
+    );
+    empty(&aws);
+    done(&aws.run(&project, &["destroy", "--yes"]));
+    aws.deployed(&project);
+    assert!(aws.get(&project, "/hello/now").ends_with("Hello, now!\n"));
+}
+
+#[test]
+fn a_stack_that_only_waits_for_a_review_is_gone_on_with_if_it_is_ours_and_left_alone_if_not() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    let review = |name: &str| {
+        let body = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic"}}}"#;
+        let made = client(&aws)
+            .create_change_set()
+            .stack_name(STACK)
+            .change_set_name(name)
+            .change_set_type(ChangeSetType::Create)
+            .template_body(body)
+            .send();
+        aws.runtime.block_on(made).unwrap();
+    };
+    review("theirs");
+    refused(
+        &aws.deploy(&project, &["--yes"]),
+        1,
+        &["not yet created", "not of nephos", "change_set=theirs"],
+    );
+    let removed = client(&aws).delete_change_set().stack_name(STACK).change_set_name("theirs").send();
+    aws.runtime.block_on(removed).unwrap();
+    // As a command leaves it that is killed between the plan and its execution.
+    review("nephos-0123");
+    aws.deployed(&project);
+    assert!(aws.get(&project, "/hello/now").ends_with("Hello, now!\n"));
+}
+
+#[test]
+fn a_change_that_someone_else_makes_by_other_means_is_told_and_not_waited_for() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    let body = r#"{"Resources":{"Handle":{"Type":"AWS::CloudFormation::WaitConditionHandle"},
+        "Wait":{"Type":"AWS::CloudFormation::WaitCondition","Properties":{"Handle":{"Ref":"Handle"},"Timeout":"60","Count":1}}}}"#;
+    let begun = client(&aws)
+        .create_stack()
+        .stack_name(STACK)
+        .template_body(body)
+        .set_tags(Some(tags().to_vec()))
+        .send();
+    aws.runtime.block_on(begun).unwrap();
+    for output in [
+        aws.deploy(&project, &["--yes"]),
+        aws.run(&project, &["destroy", "--yes"]),
+    ] {
+        refused(
+            &output,
+            1,
+            &[
+                "someone else is changing the stack",
+                "wait until that is done",
+                "state=CREATE_IN_PROGRESS",
+            ],
+        );
+    }
+    assert_eq!(state(&aws, &project), "CREATE_IN_PROGRESS");
+}
+
+#[test]
+fn what_is_there_already_and_is_not_of_the_app_is_left_alone_and_named() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    let body = r#"{"Resources":{"Logs":{"Type":"AWS::Logs::LogGroup","Properties":{"LogGroupName":"/aws/lambda/hello-http-aws-hello"}}}}"#;
+    let made = client(&aws).create_stack().stack_name("theirs").template_body(body).send();
+    aws.runtime.block_on(made).unwrap();
+    refused(
+        &aws.deploy(&project, &["--yes"]),
+        1,
+        &["already exists", "not of this app", "resource=LogsHello"],
+    );
+    let theirs = client(&aws).describe_stack_resources().stack_name("theirs").send();
+    assert_eq!(aws.runtime.block_on(theirs).unwrap().stack_resources().len(), 1);
+}
+
+const KEEPER: &str = "app = \"keeper\"\n[table.things]\nkey = \"id\"\n[function.hello]\non = [{ http = \"GET /hello/{name}\" }]\nuses = { things = [\"read\"] }\n";
+
+#[test]
+fn a_table_that_an_earlier_stack_left_is_taken_in_again_and_one_of_someone_else_is_not() {
+    let (aws, project) = (Aws::start(), Project::new(KEEPER));
+    // Theirs: made by a stack that is gone, and without the app's tag.
+    let body = r#"{"Resources":{"Table":{"Type":"AWS::DynamoDB::Table","DeletionPolicy":"Retain","Properties":{
+        "TableName":"keeper-aws-things","BillingMode":"PAY_PER_REQUEST",
+        "AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}}}}"#;
+    let cloudformation = client(&aws);
+    aws.runtime
+        .block_on(cloudformation.create_stack().stack_name("theirs").template_body(body).send())
+        .unwrap();
+    aws.runtime
+        .block_on(cloudformation.delete_stack().stack_name("theirs").send())
+        .unwrap();
+    refused(
+        &aws.deploy(&project, &["--yes"]),
+        1,
+        &["not of this app", "left alone", "id=keeper-aws-things", "of=nobody"],
+    );
+    assert!(done(&aws.run(&project, &["status"])).contains("is not deployed"));
+
+    let (aws, project) = (Aws::start(), Project::new(KEEPER));
+    aws.deployed(&project);
+    let kept = done(&aws.run(&project, &["destroy", "--yes"]));
+    assert!(kept.contains("kept table things"), "{kept}");
+    let again = aws.deployed(&project);
+    assert!(again.contains("taken in"), "{again}");
+    let all = done(&aws.run(&project, &["destroy", "--yes", "--delete-data"]));
+    assert!(!all.contains("kept"), "{all}");
+}
+
+#[test]
+fn a_stack_update_that_fails_leaves_the_version_live_that_was_brought_without_the_stack() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    aws.deployed(&project);
+    project.change_code();
+    assert!(aws.deployed(&project).contains("version 2"));
+    let broken = format!(
+        "{}memory = \"512 MiB\"\n[target.aws.overrides.Resources.Broken]\nType = \"AWS::Lambda::Url\"\nDependsOn = \"LiveHello\"\nProperties = {{ AuthType = \"NONE\", TargetFunctionArn = \"nobody\" }}\n",
+        HELLO
+    );
+    project.write(&broken);
+    refused(
+        &aws.deploy(&project, &["--yes"]),
+        1,
+        &["what was deployed before works on", "resource=Broken"],
+    );
+    let status = done(&aws.run(&project, &["status"]));
+    assert!(status.contains("version 2"), "{status}");
+    assert!(aws.get(&project, "/hello/ann").ends_with("Howdy, ann!\n"));
+    project.write(HELLO);
+    aws.deployed(&project);
+    assert!(aws.get(&project, "/hello/ann").ends_with("Howdy, ann!\n"));
+    assert!(aws.deployed(&project).contains("no changes"));
+}
