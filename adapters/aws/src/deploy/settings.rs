@@ -304,7 +304,9 @@ fn is_stack(text: &str) -> bool {
 fn is_bucket(text: &str) -> bool {
     let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     (3..=63).contains(&text.len())
-        && text.bytes().all(|letter| inner(letter) || letter == b'-' || letter == b'.')
+        && text
+            .bytes()
+            .all(|letter| inner(letter) || letter == b'-' || letter == b'.')
         && [text.bytes().next(), text.bytes().next_back()]
             .into_iter()
             .flatten()

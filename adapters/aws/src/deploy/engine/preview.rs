@@ -14,7 +14,7 @@ use super::buckets::Buckets;
 use super::clients::{Account, Clients};
 use super::code::{self, FUNCTION, Functions};
 use super::failure::{failed, said};
-use super::stack::{Looks, Stack, is_own_token, new_token};
+use super::stack::{Looks, Stack, is_own_token, new_token, with_advice};
 use super::state::{Standing, own, standing};
 use super::{AwsDeployer, changes, native};
 use crate::deploy::template::{Code, TAG_APP, TAG_TARGET, Template};
@@ -24,6 +24,8 @@ const OPERATION: &str = "deploy.preview";
 impl AwsDeployer {
     pub(super) async fn plan(&self, progress: &Progress) -> Result<Plan> {
         let artifact = self.artifact()?;
+        // What AWS would refuse is refused before it is asked anything.
+        self.placeholder()?;
         let clients = self.clients().await?;
         let stack = self.stack(clients, OPERATION);
         let bucket = self
@@ -279,7 +281,7 @@ impl AwsDeployer {
                         "CloudFormation refuses the template",
                     )
                     .with("stack", &stack.name)
-                    .caused_by(said(&reason)));
+                    .caused_by(said(&with_advice(reason))));
                 }
                 _ => looks.wait().await,
             }

@@ -266,15 +266,18 @@ impl Stack<'_> {
 
 /// Adds what caused an error.
 fn because(error: Error, cause: Cause) -> Error {
-    // CloudFormation has no code for it, and each service another sentence.
-    let mut reason = cause.reason;
-    if reason.contains("already exists") {
+    error
+        .with("resource", cause.id)
+        .with("type", cause.kind)
+        .caused_by(said(&with_advice(cause.reason)))
+}
+
+/// A reason that CloudFormation gives, with what to do where that is known. It has no code for it, and each service another sentence.
+pub(super) fn with_advice(mut reason: String) -> String {
+    if reason.contains("already exist") {
         reason.push_str(
             " (it is not of this app, so it is left alone: remove it or give it another name, or choose another `stack` for the target)",
         );
     }
-    error
-        .with("resource", cause.id)
-        .with("type", cause.kind)
-        .caused_by(said(&reason))
+    reason
 }

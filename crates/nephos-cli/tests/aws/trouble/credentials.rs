@@ -12,9 +12,8 @@ const SENTENCE: &str = "The security token included in the request is expired";
 fn expired_credentials_are_told_with_the_way_to_new_ones_and_nothing_is_deployed() {
     let (aws, project) = (Aws::start(), Project::new(HELLO));
     let proxy = Proxy::before(&aws);
-    proxy.rule(
-        json!({"service": "*", "error": {"code": "ExpiredToken", "status": 403, "message": SENTENCE}}),
-    );
+    proxy
+        .rule(json!({"service": "*", "error": {"code": "ExpiredToken", "status": 403, "message": SENTENCE}}));
     for args in [
         &["deploy", "--yes", "--binary", project.binary()][..],
         &["status"],

@@ -19,9 +19,16 @@ fn a_template_that_no_request_holds_goes_through_the_bucket_and_is_deployed_and_
     let (aws, project) = (Aws::start(), Project::new(&with_topics(180)));
     let rendered = done(&aws.run(&project, &["render"]));
     let body: serde_json::Value = serde_json::from_str(&rendered).unwrap();
-    assert!(body.to_string().len() > 51_200, "{} bytes", body.to_string().len());
+    assert!(
+        body.to_string().len() > 51_200,
+        "{} bytes",
+        body.to_string().len()
+    );
     let deployed = aws.deployed(&project);
-    assert!(deployed.contains("topic news-of-the-day-number-179"), "{deployed}");
+    assert!(
+        deployed.contains("topic news-of-the-day-number-179"),
+        "{deployed}"
+    );
     assert!(aws.get(&project, "/hello/large").ends_with("Hello, large!\n"));
     assert!(aws.deployed(&project).contains("no changes"));
     project.write(&with_topics(181));
@@ -53,11 +60,17 @@ fn what_one_stack_cannot_hold_is_refused_before_anything_is_sent() {
 #[test]
 fn a_name_that_s3_refuses_is_told_with_where_to_choose_another() {
     let aws = Aws::start();
-    let project = Project::new("app = \"sthree-shop\"\n[bucket.photos]\n[function.hello]\non = [{ http = \"GET /hello/{name}\" }]\nuses = { photos = [\"read\"] }\n");
+    let project = Project::new(
+        "app = \"sthree-shop\"\n[bucket.photos]\n[function.hello]\non = [{ http = \"GET /hello/{name}\" }]\nuses = { photos = [\"read\"] }\n",
+    );
     refused(
         &aws.deploy(&project, &["--yes"]),
         1,
-        &["S3 refuses bucket names that begin so", "prefix=sthree-", "target.aws.stack"],
+        &[
+            "S3 refuses bucket names that begin so",
+            "prefix=sthree-",
+            "target.aws.stack",
+        ],
     );
     project.write(&format!("{HELLO}[target.aws]\nartifact_bucket = \"My_Code\"\n"));
     refused(
@@ -81,7 +94,11 @@ fn check_refuses_for_a_target_what_its_deployment_would() {
         let mut command = aws.command(&project, &["check", "--no-build"]);
         command.args(more).output().unwrap()
     };
-    let too_long = ["more time than Lambda gives", "function=hello", "max_timeout_s=900"];
+    let too_long = [
+        "more time than Lambda gives",
+        "function=hello",
+        "max_timeout_s=900",
+    ];
     refused(&aws.run(&project, &["render"]), 1, &too_long);
     refused(&check(&["--target", "aws"]), 1, &too_long);
     // It is in the manifest, so it is meant to be deployed there.
@@ -89,7 +106,9 @@ fn check_refuses_for_a_target_what_its_deployment_would() {
     project.write(&format!("{HELLO}timeout = \"20 min\"\n"));
     done(&check(&[]));
     refused(&check(&["--target", "aws"]), 1, &too_long);
-    project.write(&format!("{HELLO}timeout = \"20 min\"\n[target.aws.function.hello]\ntimeout = \"1 min\"\n"));
+    project.write(&format!(
+        "{HELLO}timeout = \"20 min\"\n[target.aws.function.hello]\ntimeout = \"1 min\"\n"
+    ));
     let fine = done(&check(&[]));
     assert!(fine.contains("aws"), "{fine}");
 }

@@ -81,7 +81,12 @@ fn a_cut_while_the_app_is_removed_is_gone_on_with() {
         ],
     );
     proxy.heal();
-    done(&proxy.command(&aws, &project, &["destroy", "--yes"]).output().unwrap());
+    done(
+        &proxy
+            .command(&aws, &project, &["destroy", "--yes"])
+            .output()
+            .unwrap(),
+    );
     assert!(done(&aws.run(&project, &["status"])).contains("is not deployed"));
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{Aws, Project};
 
 /// How long it may take to answer.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(120);
 /// Runs the proxy, and kills it when the standard input ends: when the test does, in whatever way.
 const WATCH: &str = r#"{ "$0" "$@" </dev/null; kill -KILL 0; } & read -r _; kill -KILL 0"#;
 
@@ -101,7 +101,7 @@ impl Proxy {
 
     /// Nothing goes wrong any more; what did so far is forgotten.
     pub(super) fn heal(&self) {
-        self.ask("DELETE", "rules", "");
+        self.ask("POST", "rules", "[]");
         self.ask("DELETE", "fired", "");
     }
 
@@ -118,7 +118,8 @@ impl Proxy {
     fn faults(&self, what: &str) -> usize {
         let fired = self.ask("GET", what, "");
         let list = fired.as_array().or_else(|| fired["fired"].as_array());
-        list.unwrap_or_else(|| panic!("no list of faults: {fired:#}")).len()
+        list.unwrap_or_else(|| panic!("no list of faults: {fired:#}"))
+            .len()
     }
 
     /// Waits until something went wrong with an operation.

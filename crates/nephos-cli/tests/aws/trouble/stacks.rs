@@ -10,25 +10,26 @@ use crate::support::{Aws, HELLO, Project, done, refused};
 
 const STACK: &str = "hello-http-aws";
 
-/// A manifest whose deployment makes a bucket, waits, and fails: time enough to put something into the bucket that keeps it from being undone.
+/// A manifest whose deployment makes a network, waits, and fails: time enough for someone else to put something into the network, which keeps it from
+/// being undone. (The emulator removes buckets with all that is in them, which AWS does not.)
 fn failing_late() -> String {
     format!(
         r#"{HELLO}
-[target.aws.overrides.Resources.Full]
-Type = "AWS::S3::Bucket"
-Properties = {{ BucketName = "full" }}
+[target.aws.overrides.Resources.Network]
+Type = "AWS::EC2::VPC"
+Properties = {{ CidrBlock = "10.9.0.0/16" }}
 [target.aws.overrides.Resources.Handle]
 Type = "AWS::CloudFormation::WaitConditionHandle"
 [target.aws.overrides.Resources.Wait]
 Type = "AWS::CloudFormation::WaitCondition"
-DependsOn = "Full"
-Properties = {{ Handle = {{ Ref = "Handle" }}, Timeout = "4", Count = 1 }}
+DependsOn = "Network"
+Properties = {{ Handle = {{ Ref = "Handle" }}, Timeout = "8", Count = 1 }}
 "#
     )
 }
 
-/// Deploys what fails late, and fills its bucket meanwhile.
-fn deploy_and_fill(aws: &Aws, project: &Project) -> Output {
+/// Deploys what fails late, and uses its network meanwhile.
+fn deploy_and_use(aws: &Aws, project: &Project) -> Output {
     let mut deploying: Command = aws.command(
         project,
         &["deploy", "--yes", "--target", "aws", "--binary", project.binary()],
@@ -38,17 +39,64 @@ fn deploy_and_fill(aws: &Aws, project: &Project) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !aws.request("PUT /full/a.txt", "s3", "x").starts_with("HTTP/1.1 200") {
-        assert!(Instant::now() < deadline, "there is no bucket to fill");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let network = until("there is no network to use", || {
+        let found = client(aws)
+            .describe_stack_resource()
+            .stack_name(STACK)
+            .logical_resource_id("Network")
+            .send();
+        let found = aws.runtime.block_on(found).ok()?;
+        let id = found.stack_resource_detail()?.physical_resource_id()?;
+        (!id.is_empty()).then(|| id.to_owned())
+    });
+    let body = format!(
+        r#"{{"Resources":{{"Part":{{"Type":"AWS::EC2::Subnet","Properties":{{"VpcId":"{network}","CidrBlock":"10.9.0.0/24"}}}}}}}}"#
+    );
+    make(aws, "theirs", &body);
     deploying.wait_with_output().unwrap()
 }
 
-fn empty(aws: &Aws) {
-    let gone = aws.request("DELETE /full/a.txt", "s3", "");
-    assert!(gone.starts_with("HTTP/1.1 204"), "{gone}");
+/// Nobody uses the network any more.
+fn leave(aws: &Aws) {
+    remove(aws, "theirs");
+}
+
+/// A stack of someone else.
+fn make(aws: &Aws, name: &str, body: &str) {
+    let made = client(aws)
+        .create_stack()
+        .stack_name(name)
+        .template_body(body)
+        .send();
+    aws.runtime.block_on(made).unwrap();
+    until("the other stack is not made", || {
+        let found = client(aws).describe_stacks().stack_name(name).send();
+        let found = aws.runtime.block_on(found).unwrap();
+        let status = found.stacks()[0].stack_status()?.as_str().to_owned();
+        assert!(!status.contains("ROLLBACK"), "{found:?}");
+        (status == "CREATE_COMPLETE").then_some(())
+    });
+}
+
+fn remove(aws: &Aws, name: &str) {
+    let removed = client(aws).delete_stack().stack_name(name).send();
+    aws.runtime.block_on(removed).unwrap();
+    until("the other stack does not go", || {
+        let found = client(aws).describe_stacks().stack_name(name).send();
+        aws.runtime.block_on(found).is_err().then_some(())
+    });
+}
+
+/// Looks until there is something.
+fn until<T>(otherwise: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{otherwise}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn client(aws: &Aws) -> Client {
@@ -72,13 +120,13 @@ fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on
     aws.deployed(&project);
     project.write(&failing_late());
     refused(
-        &deploy_and_fill(&aws, &project),
+        &deploy_and_use(&aws, &project),
         1,
         &[
             "not all of it could be undone",
             "nephos rollback --target aws",
             "resource=Wait",
-            "not_undone=Full",
+            "not_undone=Network",
         ],
     );
     assert_eq!(state(&aws, &project), "UPDATE_ROLLBACK_FAILED");
@@ -90,15 +138,15 @@ fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on
         &[
             "an update failed and is not undone",
             "nephos rollback --target aws",
-            "resource=Full",
+            "resource=Network",
         ],
     );
     refused(
         &aws.run(&project, &["rollback", "--yes"]),
         1,
-        &["cannot be undone", "--resources-to-skip", "resource=Full"],
+        &["cannot be undone", "--resources-to-skip", "resource=Network"],
     );
-    empty(&aws);
+    leave(&aws);
     done(&aws.run(&project, &["rollback", "--yes"]));
     assert_eq!(state(&aws, &project), "UPDATE_ROLLBACK_COMPLETE");
     assert!(aws.get(&project, "/hello/still").ends_with("Hello, still!\n"));
@@ -109,13 +157,13 @@ fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on
 fn a_first_deployment_that_cannot_be_undone_is_removed_once_nothing_is_in_the_way() {
     let (aws, project) = (Aws::start(), Project::new(&failing_late()));
     refused(
-        &deploy_and_fill(&aws, &project),
+        &deploy_and_use(&aws, &project),
         1,
         &[
             "not all of it could be removed",
             "nephos destroy",
             "resource=Wait",
-            "not_undone=Full",
+            "not_undone=Network",
         ],
     );
     assert_eq!(state(&aws, &project), "ROLLBACK_FAILED");
@@ -123,20 +171,24 @@ fn a_first_deployment_that_cannot_be_undone_is_removed_once_nothing_is_in_the_wa
     refused(
         &aws.deploy(&project, &["--yes"]),
         1,
-        &["what is left of a first deployment", "resource=Full", "nephos destroy"],
+        &[
+            "what is left of a first deployment",
+            "resource=Network",
+            "nephos destroy",
+        ],
     );
     assert_eq!(state(&aws, &project), "DELETE_FAILED");
     refused(
         &aws.deploy(&project, &["--yes"]),
         1,
-        &["its removal did not end", "nephos destroy", "resource=Full"],
+        &["its removal did not end", "nephos destroy", "resource=Network"],
     );
     refused(
         &aws.run(&project, &["destroy", "--yes"]),
         1,
-        &["could not be removed", "mend what AWS names", "resource=Full"],
+        &["could not be removed", "mend what AWS names", "resource=Network"],
     );
-    empty(&aws);
+    leave(&aws);
     done(&aws.run(&project, &["destroy", "--yes"]));
     aws.deployed(&project);
     assert!(aws.get(&project, "/hello/now").ends_with("Hello, now!\n"));
@@ -162,7 +214,11 @@ fn a_stack_that_only_waits_for_a_review_is_gone_on_with_if_it_is_ours_and_left_a
         1,
         &["not yet created", "not of nephos", "change_set=theirs"],
     );
-    let removed = client(&aws).delete_change_set().stack_name(STACK).change_set_name("theirs").send();
+    let removed = client(&aws)
+        .delete_change_set()
+        .stack_name(STACK)
+        .change_set_name("theirs")
+        .send();
     aws.runtime.block_on(removed).unwrap();
     // As a command leaves it that is killed between the plan and its execution.
     review("nephos-0123");
@@ -203,14 +259,21 @@ fn a_change_that_someone_else_makes_by_other_means_is_told_and_not_waited_for() 
 fn what_is_there_already_and_is_not_of_the_app_is_left_alone_and_named() {
     let (aws, project) = (Aws::start(), Project::new(HELLO));
     let body = r#"{"Resources":{"Logs":{"Type":"AWS::Logs::LogGroup","Properties":{"LogGroupName":"/aws/lambda/hello-http-aws-hello"}}}}"#;
-    let made = client(&aws).create_stack().stack_name("theirs").template_body(body).send();
-    aws.runtime.block_on(made).unwrap();
+    make(&aws, "theirs", body);
     refused(
         &aws.deploy(&project, &["--yes"]),
         1,
-        &["already exists", "not of this app", "resource=LogsHello"],
+        &[
+            "already exist",
+            "LogsHello",
+            "not of this app",
+            "choose another `stack`",
+        ],
     );
-    let theirs = client(&aws).describe_stack_resources().stack_name("theirs").send();
+    let theirs = client(&aws)
+        .describe_stack_resources()
+        .stack_name("theirs")
+        .send();
     assert_eq!(aws.runtime.block_on(theirs).unwrap().stack_resources().len(), 1);
 }
 
@@ -223,17 +286,17 @@ fn a_table_that_an_earlier_stack_left_is_taken_in_again_and_one_of_someone_else_
     let body = r#"{"Resources":{"Table":{"Type":"AWS::DynamoDB::Table","DeletionPolicy":"Retain","Properties":{
         "TableName":"keeper-aws-things","BillingMode":"PAY_PER_REQUEST",
         "AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}}}}"#;
-    let cloudformation = client(&aws);
-    aws.runtime
-        .block_on(cloudformation.create_stack().stack_name("theirs").template_body(body).send())
-        .unwrap();
-    aws.runtime
-        .block_on(cloudformation.delete_stack().stack_name("theirs").send())
-        .unwrap();
+    make(&aws, "theirs", body);
+    remove(&aws, "theirs");
     refused(
         &aws.deploy(&project, &["--yes"]),
         1,
-        &["not of this app", "left alone", "id=keeper-aws-things", "of=nobody"],
+        &[
+            "not of this app",
+            "left alone",
+            "id=keeper-aws-things",
+            "of=nobody",
+        ],
     );
     assert!(done(&aws.run(&project, &["status"])).contains("is not deployed"));
 

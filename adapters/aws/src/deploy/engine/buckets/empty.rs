@@ -15,7 +15,11 @@ use crate::deploy::engine::failure::said;
 const OPERATION: &str = "deploy.destroy";
 
 /// What stays as it is in a query that S3 checks the signature of: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 /// The same in a key.
 const KEY: &AsciiSet = &VALUE.remove(b'/');
 
@@ -177,7 +181,10 @@ impl Buckets {
 fn after(id: &str, key: Option<&str>, marker: Option<&str>) -> String {
     let mut query = String::new();
     if let Some(key) = key {
-        query.push_str(&format!("&key-marker={}", utf8_percent_encode(&decoded(key), VALUE)));
+        query.push_str(&format!(
+            "&key-marker={}",
+            utf8_percent_encode(&decoded(key), VALUE)
+        ));
     }
     if let Some(marker) = marker {
         query.push_str(&format!("&{id}={}", utf8_percent_encode(marker, VALUE)));
@@ -187,7 +194,9 @@ fn after(id: &str, key: Option<&str>, marker: Option<&str>) -> String {
 
 /// A key as it is, from the form in which S3 lists it.
 fn decoded(key: &str) -> String {
-    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+    percent_decode_str(&key.replace('+', " "))
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 fn read<T: DeserializeOwned>(bucket: &str, body: &[u8]) -> Result<T> {
@@ -225,15 +234,34 @@ mod tests {
             <Version><Key>c</Key><VersionId>1</VersionId></Version><NextKeyMarker>c%2Fd</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker></ListVersionsResult>"#,
         )
         .unwrap();
-        assert_eq!((page.version.len(), page.delete_marker.len(), page.is_truncated), (2, 1, true));
+        assert_eq!(
+            (page.version.len(), page.delete_marker.len(), page.is_truncated),
+            (2, 1, true)
+        );
         assert_eq!(decoded(&page.version[0].key), "a b&.jpg");
         assert_eq!(
-            after("version-id-marker", page.next_key_marker.as_deref(), page.next_version_id_marker.as_deref()),
+            after(
+                "version-id-marker",
+                page.next_key_marker.as_deref(),
+                page.next_version_id_marker.as_deref()
+            ),
             "&key-marker=c%2Fd&version-id-marker=1"
         );
-        let none: Versions = read("b", b"<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>").unwrap();
+        let none: Versions = read(
+            "b",
+            b"<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>",
+        )
+        .unwrap();
         assert!(none.version.is_empty() && !none.is_truncated);
-        let refused = refused("b", http::StatusCode::FORBIDDEN, b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
-        assert!(refused.chain().ends_with("AccessDenied: no"), "{}", refused.chain());
+        let refused = refused(
+            "b",
+            http::StatusCode::FORBIDDEN,
+            b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>",
+        );
+        assert!(
+            refused.chain().ends_with("AccessDenied: no"),
+            "{}",
+            refused.chain()
+        );
     }
 }
