@@ -10,26 +10,45 @@ use crate::support::{Aws, HELLO, Project, done, refused};
 
 const STACK: &str = "hello-http-aws";
 
-/// A manifest whose deployment makes a network, waits, and fails: time enough for someone else to put something into the network, which keeps it from
-/// being undone. (The emulator removes buckets with all that is in them, which AWS does not.)
-fn failing_late() -> String {
-    format!(
-        r#"{HELLO}
+/// A network beside the app, which someone else can use: then it cannot be removed. (The emulator removes buckets with all that is in them, which AWS
+/// does not.)
+const NETWORK: &str = r#"
 [target.aws.overrides.Resources.Network]
 Type = "AWS::EC2::VPC"
-Properties = {{ CidrBlock = "10.9.0.0/16" }}
+Properties = { CidrBlock = "10.9.0.0/16" }
+"#;
+
+/// A function of someone else.
+const OTHER: &str = r#"{"Resources":{"Other":{"Type":"AWS::Lambda::Function","Properties":{"FunctionName":"other","Runtime":"nodejs22.x",
+    "Handler":"index.handler","Role":"arn:aws:iam::000000000000:role/other","Code":{"ZipFile":"exports.handler = async () => 1"}}}}}"#;
+
+/// An alias of that function in the app's stack, with this description.
+fn alias(description: &str) -> String {
+    format!(
+        r#"
+[target.aws.overrides.Resources.Second]
+Type = "AWS::Lambda::Alias"
+Properties = {{ FunctionName = "other", FunctionVersion = "$LATEST", Name = "second", Description = "{description}" }}
+"#
+    )
+}
+
+/// What lets a deployment wait after `before` is done, and then fail.
+fn failing_after(before: &str) -> String {
+    format!(
+        r#"
 [target.aws.overrides.Resources.Handle]
 Type = "AWS::CloudFormation::WaitConditionHandle"
 [target.aws.overrides.Resources.Wait]
 Type = "AWS::CloudFormation::WaitCondition"
-DependsOn = "Network"
+DependsOn = "{before}"
 Properties = {{ Handle = {{ Ref = "Handle" }}, Timeout = "8", Count = 1 }}
 "#
     )
 }
 
-/// Deploys what fails late, and uses its network meanwhile.
-fn deploy_and_use(aws: &Aws, project: &Project) -> Output {
+/// Deploys, and does something once it waits.
+fn deploy_meanwhile(aws: &Aws, project: &Project, act: impl FnOnce()) -> Output {
     let mut deploying: Command = aws.command(
         project,
         &["deploy", "--yes", "--target", "aws", "--binary", project.binary()],
@@ -39,21 +58,31 @@ fn deploy_and_use(aws: &Aws, project: &Project) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    until("the deployment does not wait", || physical(aws, "Wait"));
+    act();
+    deploying.wait_with_output().unwrap()
+}
+
+/// A resource's name at AWS, once it has one.
+fn physical(aws: &Aws, id: &str) -> Option<String> {
+    let events = client(aws).describe_stack_events().stack_name(STACK).send();
+    let events = aws.runtime.block_on(events).ok()?;
+    let found = events
+        .stack_events()
+        .iter()
+        .find(|event| event.logical_resource_id() == Some(id))?;
+    Some(found.physical_resource_id().unwrap_or_default().to_owned())
+}
+
+/// Someone else uses the app's network.
+fn use_network(aws: &Aws) {
     let network = until("there is no network to use", || {
-        let found = client(aws)
-            .describe_stack_resource()
-            .stack_name(STACK)
-            .logical_resource_id("Network")
-            .send();
-        let found = aws.runtime.block_on(found).ok()?;
-        let id = found.stack_resource_detail()?.physical_resource_id()?;
-        (!id.is_empty()).then(|| id.to_owned())
+        physical(aws, "Network").filter(|id| !id.is_empty())
     });
     let body = format!(
         r#"{{"Resources":{{"Part":{{"Type":"AWS::EC2::Subnet","Properties":{{"VpcId":"{network}","CidrBlock":"10.9.0.0/24"}}}}}}}}"#
     );
     make(aws, "theirs", &body);
-    deploying.wait_with_output().unwrap()
 }
 
 /// Nobody uses the network any more.
@@ -115,38 +144,41 @@ fn state(aws: &Aws, project: &Project) -> String {
 }
 
 #[test]
-fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on_once_it_is_gone() {
-    let (aws, project) = (Aws::start(), Project::new(HELLO));
+fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on_once_it_is_mended() {
+    let (aws, project) = (Aws::start(), Project::new(&format!("{HELLO}{}", alias("one"))));
+    make(&aws, "theirs", OTHER);
     aws.deployed(&project);
-    project.write(&failing_late());
+    project.write(&format!("{HELLO}{}{}", alias("two"), failing_after("Second")));
+    // What the alias is of goes while it has its new description, and so it cannot get the old one back.
+    let failed = deploy_meanwhile(&aws, &project, || remove(&aws, "theirs"));
     refused(
-        &deploy_and_use(&aws, &project),
+        &failed,
         1,
         &[
             "not all of it could be undone",
             "nephos rollback --target aws",
             "resource=Wait",
-            "not_undone=Network",
+            "not_undone=Second",
         ],
     );
     assert_eq!(state(&aws, &project), "UPDATE_ROLLBACK_FAILED");
     assert!(aws.get(&project, "/hello/still").ends_with("Hello, still!\n"));
-    project.write(HELLO);
+    project.write(&format!("{HELLO}{}", alias("one")));
     refused(
         &aws.deploy(&project, &["--yes"]),
         1,
         &[
             "an update failed and is not undone",
             "nephos rollback --target aws",
-            "resource=Network",
+            "resource=Second",
         ],
     );
     refused(
         &aws.run(&project, &["rollback", "--yes"]),
         1,
-        &["cannot be undone", "--resources-to-skip", "resource=Network"],
+        &["cannot be undone", "--resources-to-skip", "resource=Second"],
     );
-    leave(&aws);
+    make(&aws, "theirs", OTHER);
     done(&aws.run(&project, &["rollback", "--yes"]));
     assert_eq!(state(&aws, &project), "UPDATE_ROLLBACK_COMPLETE");
     assert!(aws.get(&project, "/hello/still").ends_with("Hello, still!\n"));
@@ -154,10 +186,11 @@ fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on
 }
 
 #[test]
-fn a_first_deployment_that_cannot_be_undone_is_removed_once_nothing_is_in_the_way() {
-    let (aws, project) = (Aws::start(), Project::new(&failing_late()));
+fn a_first_deployment_that_cannot_be_undone_says_what_is_in_the_way() {
+    let manifest = format!("{HELLO}{NETWORK}{}", failing_after("Network"));
+    let (aws, project) = (Aws::start(), Project::new(&manifest));
     refused(
-        &deploy_and_use(&aws, &project),
+        &deploy_meanwhile(&aws, &project, || use_network(&aws)),
         1,
         &[
             "not all of it could be removed",
@@ -167,15 +200,21 @@ fn a_first_deployment_that_cannot_be_undone_is_removed_once_nothing_is_in_the_wa
         ],
     );
     assert_eq!(state(&aws, &project), "ROLLBACK_FAILED");
+    leave(&aws);
     project.write(HELLO);
+    aws.deployed(&project);
+    assert!(aws.get(&project, "/hello/now").ends_with("Hello, now!\n"));
+}
+
+#[test]
+fn a_removal_that_does_not_end_says_what_is_in_the_way_and_goes_on_once_it_is_gone() {
+    let (aws, project) = (Aws::start(), Project::new(&format!("{HELLO}{NETWORK}")));
+    aws.deployed(&project);
+    use_network(&aws);
     refused(
-        &aws.deploy(&project, &["--yes"]),
+        &aws.run(&project, &["destroy", "--yes"]),
         1,
-        &[
-            "what is left of a first deployment",
-            "resource=Network",
-            "nephos destroy",
-        ],
+        &["could not be removed", "mend what AWS names", "resource=Network"],
     );
     assert_eq!(state(&aws, &project), "DELETE_FAILED");
     refused(
@@ -183,13 +222,9 @@ fn a_first_deployment_that_cannot_be_undone_is_removed_once_nothing_is_in_the_wa
         1,
         &["its removal did not end", "nephos destroy", "resource=Network"],
     );
-    refused(
-        &aws.run(&project, &["destroy", "--yes"]),
-        1,
-        &["could not be removed", "mend what AWS names", "resource=Network"],
-    );
     leave(&aws);
     done(&aws.run(&project, &["destroy", "--yes"]));
+    project.write(HELLO);
     aws.deployed(&project);
     assert!(aws.get(&project, "/hello/now").ends_with("Hello, now!\n"));
 }

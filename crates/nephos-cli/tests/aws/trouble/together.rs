@@ -11,8 +11,10 @@ use crate::support::{Aws, HELLO, Project, done, refused};
 #[test]
 fn a_plan_that_someone_else_overtook_is_not_carried_out() {
     let (aws, project) = (Aws::start(), Project::new(HELLO));
+    aws.deployed(&project);
+    project.write(&HELLO.replace("POST /hello", "POST /late"));
     let proxy = Proxy::before(&aws);
-    proxy.rule(json!({"service": "cloudformation", "operation": "ExecuteChangeSet", "latency": 8000}));
+    proxy.rule(json!({"service": "cloudformation", "operation": "ExecuteChangeSet", "latency": 25000}));
     let late = proxy
         .deploying(&aws, &project)
         .stdout(Stdio::piped())
