@@ -210,6 +210,7 @@ pub fn app() -> App {
 pub fn function(on: impl IntoIterator<Item = Trigger>) -> FunctionSpec {
     FunctionSpec {
         memory: 128 << 20,
+        ephemeral_storage: None,
         timeout: Duration::from_secs(10),
         on: on.into_iter().collect(),
         uses: BTreeMap::from([(OBSERVED.to_owned(), BTreeSet::from([Access::Send]))]),

@@ -64,6 +64,13 @@ pub const TOOLS: &[Tool] = &[
     ),
     tool(
         Registry::Python,
+        "microburst",
+        "0.10.0",
+        Purpose::Test,
+        "the tests of the adapter for AWS: what lies between the command and the emulator where AWS is to fail",
+    ),
+    tool(
+        Registry::Python,
         "cfn-lint",
         "1.58.0",
         Purpose::Test,

@@ -14,6 +14,12 @@ use nephos_core::{Error, ErrorKind};
 /// The fact of an error that holds AWS's own code for it (`ThrottlingException`).
 pub const CODE: &str = "aws_error";
 
+/// What is said where there are no credentials.
+pub(crate) const NO_CREDENTIALS: &str = "there are no credentials for AWS; sign in (`aws sso login`), set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`";
+
+/// What the SDK says when it has looked everywhere: a list of all those places, of which none was meant.
+const NOWHERE: &str = "no credentials found in chain";
+
 /// The error of one call. `operation` is `resource.verb`.
 ///
 /// The kind follows AWS's code for the error (<https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html> and each service's own list); of a code
@@ -64,6 +70,12 @@ pub fn code(error: &Error) -> Option<&str> {
         .find_map(|(name, value)| (name == CODE).then_some(value))
 }
 
+/// Whether AWS's code says that it is asked more often than it allows.
+#[cfg(feature = "deploy")]
+pub(crate) fn is_throttling(code: &str) -> bool {
+    codes::THROTTLING.contains(&code)
+}
+
 fn coded(operation: &'static str, meta: &ErrorMetadata, status: Option<u16>) -> Error {
     // `com.amazonaws.sqs#QueueDoesNotExist`, `AWS.SimpleQueueService.NonExistentQueue`
     let whole = meta.code().unwrap_or_default();
@@ -100,14 +112,16 @@ fn not_sent(operation: &'static str, error: &(dyn StdError + 'static)) -> Error 
             ErrorKind::Unauthenticated,
             "the credentials have expired; sign in again (`aws sso login`), or renew them",
         ),
+        Some(_) if text.contains("cached SSO token") => new(
+            ErrorKind::Unauthenticated,
+            "the profile is one of single sign-on, and nobody is signed in; sign in (`aws sso login`), and repeat the command",
+        ),
         Some(CredentialsError::InvalidConfiguration(_)) => new(
             ErrorKind::Unauthenticated,
             "the credentials' configuration cannot be used; check ~/.aws/config and the variables that begin with AWS_",
         ),
-        Some(_) => new(
-            ErrorKind::Unauthenticated,
-            "there are no credentials for AWS; sign in (`aws sso login`), or set AWS_PROFILE",
-        ),
+        Some(_) => new(ErrorKind::Unauthenticated, NO_CREDENTIALS),
+        None if is_about_credentials(&text) => new(ErrorKind::Unauthenticated, NO_CREDENTIALS),
         None if text.to_ascii_lowercase().contains("missing region")
             || text.contains("region must be set") =>
         {
@@ -129,7 +143,18 @@ fn not_sent(operation: &'static str, error: &(dyn StdError + 'static)) -> Error 
             "AWS cannot be reached; check the network, the region, and AWS_ENDPOINT_URL if it is set",
         ),
     };
+    if text.contains(NOWHERE) {
+        return translated;
+    }
     translated.caused_by(text)
+}
+
+/// What went wrong before anything was sent, by the SDK's own words: it does not always have a type for it.
+fn is_about_credentials(chain: &str) -> bool {
+    let chain = chain.to_ascii_lowercase();
+    ["credential", "no providers in chain", "identity"]
+        .iter()
+        .any(|word| chain.contains(word))
 }
 
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

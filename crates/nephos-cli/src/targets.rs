@@ -47,6 +47,13 @@ pub(crate) const NAMES: [&str; TARGETS.len()] = {
     names
 };
 
+/// Whether apps are deployed to it by this command.
+pub(crate) fn is_deployed_to(name: &str) -> bool {
+    TARGETS
+        .iter()
+        .any(|target| target.name == name && matches!(target.way, Way::Deployed(_)))
+}
+
 /// Opens the deployer of the deployment's target.
 pub(crate) fn open(deployment: Deployment) -> Result<Box<dyn Deployer>, Fail> {
     let name = deployment.target.clone();

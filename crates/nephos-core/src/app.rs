@@ -143,6 +143,9 @@ pub struct SecretSpec {
 pub struct FunctionSpec {
     /// Memory in bytes.
     pub memory: u64,
+    /// Space for temporary files in bytes; what the target gives where nothing is said. One's own machine has what it has.
+    #[serde(default)]
+    pub ephemeral_storage: Option<u64>,
     /// How long one invocation may take.
     pub timeout: Duration,
     /// What calls it.

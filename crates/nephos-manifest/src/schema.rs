@@ -159,6 +159,8 @@ pub struct Secret {
 pub struct Function {
     /// Memory. Default: 256 MiB.
     pub memory: Option<Size>,
+    /// Space for temporary files. Default: what the target gives.
+    pub ephemeral_storage: Option<Size>,
     /// How long one invocation may take. Default: 30 s.
     pub timeout: Option<Duration>,
     /// What calls it.

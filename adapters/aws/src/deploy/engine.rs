@@ -6,6 +6,8 @@
 
 mod apply;
 mod artifacts;
+mod back;
+mod buckets;
 mod changes;
 mod clients;
 mod code;
@@ -16,6 +18,7 @@ mod native;
 mod preview;
 mod stack;
 mod state;
+mod taken;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -125,14 +128,12 @@ impl AwsDeployer {
     }
 
     fn rendered(&self, code: &Code) -> Result<Template> {
-        let mut template = render(
+        render(
             &self.deployment.app,
             &self.deployment.target,
             &self.settings,
             code,
-        )?;
-        native::keep_versions(&mut template.body);
-        Ok(template)
+        )
     }
 
     /// The template for an account: with all names written out by which what outlived an earlier stack is found.

@@ -217,6 +217,13 @@ impl Settings {
                 "a stack's name is lower-case letters, digits and hyphens, at most 128, and begins with a letter",
             );
         }
+        if let Some(bucket) = self.artifact_bucket.as_deref().filter(|name| !is_bucket(name)) {
+            return wrong(
+                "artifact_bucket",
+                bucket,
+                "S3 refuses this name of a bucket; it is 3 to 63 lower-case letters, digits, hyphens and dots",
+            );
+        }
         if let Some(arn) = self
             .permissions_boundary
             .as_deref()
@@ -291,6 +298,20 @@ fn is_stack(text: &str) -> bool {
         && text
             .bytes()
             .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-')
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn is_bucket(text: &str) -> bool {
+    let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    (3..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|letter| inner(letter) || letter == b'-' || letter == b'.')
+        && [text.bytes().next(), text.bytes().next_back()]
+            .into_iter()
+            .flatten()
+            .all(inner)
+        && !text.contains("..")
 }
 
 fn is_user_pool(text: &str) -> bool {

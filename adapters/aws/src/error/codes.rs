@@ -41,10 +41,39 @@ const DENIED: Meaning = Meaning::new(
     ErrorKind::PermissionDenied,
     "AWS does not permit this; check the function's `uses` in nephos.toml and deploy again, or the permissions of who asks",
 );
+const GOING_ON: Meaning = Meaning {
+    kind: ErrorKind::Conflict,
+    message: "another change of it is going on; try again when it is over",
+    retryable: Some(true),
+};
 const BUSY: Meaning = Meaning::new(
     ErrorKind::Unavailable,
     "the service failed or is overloaded; try again later",
 );
+
+/// The codes of requests that came too often.
+pub(super) const THROTTLING: [&str; 20] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "ThrottlingError",
+    "Throttled",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "RequestThrottling",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+    "SlowDown",
+    "EC2ThrottledException",
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "KMSThrottling",
+    "KMSThrottlingException",
+    "KmsThrottled",
+    "OverLimit",
+];
 
 /// What AWS's code means; `None` for one that is not known here.
 pub(super) fn of_code(code: &str, sentence: &str) -> Option<Meaning> {
@@ -78,7 +107,8 @@ pub(super) fn of_code(code: &str, sentence: &str) -> Option<Meaning> {
         | "NotAuthorized"
         | "AuthorizationError"
         | "AuthorizationErrorException"
-        | "InvalidSecurityException" => DENIED,
+        | "InvalidSecurityException"
+        | "InsufficientCapabilitiesException" => DENIED,
         "KMSAccessDeniedException"
         | "KmsAccessDenied"
         | "KMSAccessDenied"
@@ -108,7 +138,10 @@ pub(super) fn of_code(code: &str, sentence: &str) -> Option<Meaning> {
         | "NoSuchEntity"
         | "NoSuchEntityException"
         | "TableNotFoundException"
-        | "LogGroupNotFound" => MISSING,
+        | "LogGroupNotFound"
+        | "ChangeSetNotFound" => MISSING,
+        // Lambda says both of it by one code.
+        "ResourceConflictException" if is_going_on(sentence) => GOING_ON,
         "ResourceExistsException"
         | "ResourceAlreadyExistsException"
         | "AlreadyExistsException"
@@ -121,13 +154,10 @@ pub(super) fn of_code(code: &str, sentence: &str) -> Option<Meaning> {
             ErrorKind::AlreadyExists,
             "there is one of this name already; choose another name, or remove that one",
         ),
-        "ResourceInUseException" | "OperationAborted" | "OperationAbortedException" => Meaning {
-            retryable: Some(true),
-            ..Meaning::new(
-                ErrorKind::Conflict,
-                "another change of it is going on; try again when it is over",
-            )
-        },
+        "ResourceInUseException"
+        | "OperationAborted"
+        | "OperationAbortedException"
+        | "OperationInProgressException" => GOING_ON,
         "ConditionalCheckFailed"
         | "ConditionalCheckFailedException"
         | "PreconditionFailed"
@@ -140,26 +170,7 @@ pub(super) fn of_code(code: &str, sentence: &str) -> Option<Meaning> {
             ErrorKind::Unavailable,
             "another write of the same item is going on; try again",
         ),
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "ThrottlingError"
-        | "Throttled"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "TooManyRequestsException"
-        | "RequestLimitExceeded"
-        | "RequestThrottling"
-        | "BandwidthLimitExceeded"
-        | "PriorRequestNotComplete"
-        | "SlowDown"
-        | "EC2ThrottledException"
-        | "ProvisionedThroughputExceeded"
-        | "ProvisionedThroughputExceededException"
-        | "KMSThrottling"
-        | "KMSThrottlingException"
-        | "KmsThrottled"
-        | "OverLimit" => THROTTLED,
+        code if THROTTLING.contains(&code) => THROTTLED,
         "LimitExceededException"
         | "LimitExceeded"
         | "ServiceQuotaExceededException"
@@ -229,6 +240,12 @@ pub(super) fn of_code(code: &str, sentence: &str) -> Option<Meaning> {
         | "RequestTimeoutException" => BUSY,
         _ => return None,
     })
+}
+
+fn is_going_on(sentence: &str) -> bool {
+    ["in progress", "cannot be performed at this time"]
+        .iter()
+        .any(|part| sentence.contains(part))
 }
 
 /// DynamoDB, SQS, SNS and Kinesis have no code of its own for what is too large.

@@ -31,6 +31,10 @@ fn limits_of_one_function_name_what_was_asked_and_what_there_is() {
             ["timeout_s=901", "max_timeout_s=900"],
         ),
         (
+            json!({"ephemeral_storage": 10_241_u64 << 20}),
+            ["ephemeral_storage_mib=10241", "max_ephemeral_storage_mib=10240"],
+        ),
+        (
             json!({"env": {"BIG": long}}),
             ["bytes_at_least=", "max_bytes=4096"],
         ),
@@ -218,7 +222,7 @@ fn a_template_of_more_than_a_mebibyte_is_refused() {
         .into_iter()
         .collect();
     let error = refused(json!({"targets": {"aws": {"overrides": {"Metadata": change}}}}));
-    assert!(error.contains("max_bytes=1048576"), "{error}");
+    assert!(error.contains("max_bytes=1000000"), "{error}");
 }
 
 #[test]

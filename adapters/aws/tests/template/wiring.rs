@@ -221,7 +221,7 @@ fn a_queue_that_becomes_another_gives_those_who_name_it_a_new_version() {
 }
 
 #[test]
-fn buckets_and_tables_outlive_the_stack_and_nothing_else_does() {
+fn buckets_and_tables_outlive_the_stack_and_versions_their_place_in_it_and_nothing_else_does() {
     let mut kept = 0;
     for name in CASES {
         let template = rendered(&case(name));
@@ -236,6 +236,9 @@ fn buckets_and_tables_outlive_the_stack_and_nothing_else_does() {
                     "{name}: {id}"
                 );
                 kept += 1;
+            } else if ty == "AWS::Lambda::Version" {
+                // The way back; they go with their function.
+                assert_eq!(policies, (&json!("Retain"), &Value::Null), "{name}: {id}");
             } else {
                 assert_eq!(policies, (&Value::Null, &Value::Null), "{name}: {id}");
             }
@@ -336,5 +339,25 @@ fn overrides_have_the_last_word() {
     assert!(
         !template.outputs.contains_key("UrlWork"),
         "what is not in the template is not told"
+    );
+}
+
+#[test]
+fn space_for_temporary_files_is_written_where_it_is_more_than_lambda_gives_anyway() {
+    let with = |mib: u64| {
+        let function = json!({"ephemeral_storage": mib << 20});
+        rendered(&app(json!({"functions": {"work": function}})))
+    };
+    let size = |template: &Template| properties(template, "FunctionWork")["EphemeralStorage"]["Size"].clone();
+    assert_eq!(size(&with(513)), 513);
+    assert_eq!(size(&with(10_240)), 10_240);
+    let usual = with(512);
+    assert_eq!((size(&usual), usual.notes.len()), (Value::Null, 0));
+    let little = with(100);
+    assert_eq!(size(&little), Value::Null);
+    assert!(
+        little.notes[0].contains("512 MiB for temporary files, not 100"),
+        "{:?}",
+        little.notes
     );
 }

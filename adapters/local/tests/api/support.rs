@@ -142,6 +142,7 @@ fn app() -> App {
     let uses = |access: &[Access]| access.iter().copied().collect::<BTreeSet<_>>();
     let worker = FunctionSpec {
         memory: 128 << 20,
+        ephemeral_storage: None,
         timeout: Duration::from_secs(30),
         on: Vec::new(),
         uses: BTreeMap::from([

@@ -70,6 +70,7 @@ impl Fixture {
         let out = self.out().to_str().unwrap().to_owned();
         let mut spec = FunctionSpec {
             memory: 128 << 20,
+            ephemeral_storage: None,
             timeout: Duration::from_secs(10),
             on: vec![on],
             uses: BTreeMap::new(),

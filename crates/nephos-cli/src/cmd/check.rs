@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use nephos_core::deploy::Deployment;
+
 use crate::build::{self, BuildArgs};
+use crate::fail::Fail;
 use crate::output::{Output, Paint};
 use crate::project::{Place, Project};
+use crate::targets;
 
 /// Arguments of `nephos check`.
 #[derive(Debug, clap::Args)]
@@ -13,7 +17,7 @@ pub(crate) struct Args {
     /// The project; the same as `--dir`.
     folder: Option<PathBuf>,
 
-    /// Checks what the manifest says for this target.
+    /// Checks what the manifest says for this target, and against its limits; else for all targets that it has settings for.
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
 
@@ -33,6 +37,7 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     let place = &place.in_folder(args.folder.as_deref());
     let target = args.target.as_deref();
     let project = Project::load(place, target, *output)?;
+    let targets = held(&project, place, target, *output)?;
     let app = project.app();
     if !args.no_build {
         let binary = build::build(&project.dir, &args.build, *output).await?;
@@ -44,7 +49,7 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     }
     if output.json {
         output.line(&serde_json::json!({
-            "ok": true, "app": app.name, "functions": app.functions.len(), "resources": app.resources.len(),
+            "ok": true, "app": app.name, "targets": targets, "functions": app.functions.len(), "resources": app.resources.len(),
             "warnings": project.manifest.warnings.problems(),
         }));
     } else {
@@ -54,12 +59,49 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
             "manifest and functions fit"
         };
         output.print(&format!(
-            "{} {}: {} function(s), {} resource(s); {what}",
+            "{} {}: {} function(s), {} resource(s); {what}{}",
             output.paint(Paint::Green, "ok"),
             app.name,
             app.functions.len(),
             app.resources.len(),
+            match targets.as_slice() {
+                [] => String::new(),
+                targets => format!("; it can be deployed to {}", targets.join(", ")),
+            },
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Holds the app against the limits of the target, or, where none is named, of all targets that the manifest has settings for: what its deployment would
+/// refuse is refused here. The targets that were asked; those that nothing is deployed to have no limits.
+fn held(
+    project: &Project,
+    place: &Place,
+    target: Option<&str>,
+    output: Output,
+) -> miette::Result<Vec<String>> {
+    let named: Vec<String> = match target {
+        Some(target) => vec![target.to_owned()],
+        None => project.app().targets.keys().cloned().collect(),
+    };
+    let mut held = Vec::new();
+    // What there is to say of the manifest was said.
+    let mut quiet = output;
+    quiet.json = true;
+    for name in named.into_iter().filter(|name| targets::is_deployed_to(name)) {
+        let app = match target {
+            Some(_) => project.app().clone(),
+            // The overlay of a target is in what is loaded for it only.
+            None => Project::load(place, Some(&name), quiet)?.app().clone(),
+        };
+        let deployment = Deployment {
+            app,
+            target: name.clone(),
+            binary: None,
+        };
+        targets::open(deployment)?.render().map_err(Fail::from)?;
+        held.push(name);
+    }
+    Ok(held)
 }

@@ -52,6 +52,8 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     let moved = moved.map_err(Fail::from)?;
     if output.json {
         output.line(&serde_json::json!({ "event": "rolled_back", "moved": moved }));
+    } else if moved.is_empty() {
+        output.print(&output.paint(Paint::Green, "rolled back"));
     } else {
         output.print(&format!(
             "{} {} function(s); the next deploy brings the newest code again",

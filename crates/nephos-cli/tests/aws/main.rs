@@ -4,3 +4,4 @@
 mod life;
 mod refusals;
 mod support;
+mod trouble;

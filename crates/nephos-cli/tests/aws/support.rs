@@ -89,12 +89,18 @@ impl Project {
 
     /// Other code: it greets otherwise, in as many letters.
     pub(crate) fn change_code(&self) {
-        let mut bytes = std::fs::read(&self.binary).unwrap();
+        self.greet("Howdy, ");
+    }
+
+    /// Code that greets with these seven bytes.
+    pub(crate) fn greet(&self, greeting: &str) {
+        assert_eq!(greeting.len(), 7, "{greeting}");
+        let mut bytes = std::fs::read(self::binary()).unwrap();
         let mut changed = 0;
         let mut at = 0;
         while let Some(found) = bytes[at..].windows(7).position(|window| window == b"Hello, ") {
             at += found;
-            bytes[at..at + 7].copy_from_slice(b"Howdy, ");
+            bytes[at..at + 7].copy_from_slice(greeting.as_bytes());
             changed += 1;
         }
         assert!(changed > 0, "the greeting is not in the binary");

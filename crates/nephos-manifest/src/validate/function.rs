@@ -13,8 +13,9 @@ use crate::diagnostic::{Problem, ProblemKind};
 use crate::spans::Path;
 use crate::suggest;
 
-const FUNCTION: [&str; 10] = [
+const FUNCTION: [&str; 11] = [
     "memory",
+    "ephemeral_storage",
     "timeout",
     "on",
     "uses",
@@ -28,6 +29,7 @@ const FUNCTION: [&str; 10] = [
 const RETRY: [&str; 3] = ["attempts", "backoff", "max_backoff"];
 
 const MEMORY: RangeInclusive<u64> = 16 << 20..=64 << 30;
+const EPHEMERAL_STORAGE: RangeInclusive<u64> = 1 << 20..=64 << 30;
 const DEFAULT_MEMORY: u64 = 256 << 20;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=DAY;
@@ -55,6 +57,9 @@ pub(super) fn read(
     let memory = section
         .field("memory")
         .and_then(|field| checker.size(field, &MEMORY));
+    let ephemeral_storage = section
+        .field("ephemeral_storage")
+        .and_then(|field| checker.size(field, &EPHEMERAL_STORAGE));
     let timeout = section
         .field("timeout")
         .and_then(|field| checker.duration(field, &TIMEOUT));
@@ -74,6 +79,7 @@ pub(super) fn read(
         .and_then(|field| dead_letter(checker, field, &on, resources));
     Some(FunctionSpec {
         memory: memory.unwrap_or(DEFAULT_MEMORY),
+        ephemeral_storage,
         timeout: timeout.unwrap_or(Duration::from_secs(30)),
         uses: section
             .field("uses")

@@ -64,10 +64,7 @@ impl Clients {
                 "there is no region; write `region = \"eu-west-1\"` below the target in nephos.toml, or set AWS_REGION",
             ));
         };
-        let retry = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
-            .with_max_backoff(MAX_BACKOFF);
-        let sdk = sdk.into_builder().retry_config(retry).build();
+        let sdk = sdk.clone().into_builder().retry_config(retry(&sdk)).build();
         let identity = aws_sdk_sts::Client::new(&sdk)
             .get_caller_identity()
             .send()
@@ -89,5 +86,15 @@ impl Clients {
             account: Account { id, region },
             sdk,
         })
+    }
+}
+
+/// How requests are tried again: as whoever deploys has it (`AWS_MAX_ATTEMPTS`, `max_attempts` in `~/.aws/config`), else longer than the SDK would.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>
+fn retry(sdk: &SdkConfig) -> RetryConfig {
+    let usual = RetryConfig::standard();
+    match sdk.retry_config() {
+        Some(chosen) if chosen.max_attempts() != usual.max_attempts() => chosen.clone(),
+        _ => usual.with_max_attempts(ATTEMPTS).with_max_backoff(MAX_BACKOFF),
     }
 }

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use aws_sdk_cloudformation::types::{Stack as Description, StackEvent, StackStatus};
-use futures::{StreamExt as _, TryStreamExt as _};
 use nephos_core::deploy::{Destroyed, Keep, Kept, Progress};
 use nephos_core::plan::Part;
 use nephos_core::{Error, ErrorKind, Result};
-use object_store::ObjectStore as _;
 
-use super::artifacts::Buckets;
+use super::buckets::Buckets;
 use super::clients::Clients;
-use super::failure::failed;
+use super::failure::{cut_off, failed};
 use super::stack::{Stack, new_token};
 use super::state::{Standing, own, standing};
 use super::{AwsDeployer, native};
@@ -34,7 +32,7 @@ impl AwsDeployer {
                 return Err(Error::new(
                     ErrorKind::Conflict,
                     OPERATION,
-                    "someone else is changing the stack; wait until that is done",
+                    "someone else is changing the stack, by other means than nephos; wait until that is done, and destroy again",
                 )
                 .with("stack", &stack.name)
                 .with("state", status));
@@ -51,10 +49,16 @@ impl AwsDeployer {
         let parts = native::parts(&template);
         let removed = stack.resources().await?.len();
         let (named, seen) = self.delete_stack(&stack, &found).await?;
-        let end = named.wait(seen, &parts, progress).await?;
+        let end = named.wait(seen, &parts, progress).await.map_err(|error| {
+            cut_off(
+                error,
+                "AWS is lost while CloudFormation removes the app; it goes on alone; run the same command again: it waits for the end",
+            )
+            .with("stack", &stack.name)
+        })?;
         if end.status != "DELETE_COMPLETE" {
             return Err(stack.failure(
-                "the app could not be removed; mend the cause, and destroy it again",
+                "the app could not be removed; mend what AWS names below, and destroy it again",
                 end,
             ));
         }
@@ -167,7 +171,7 @@ impl AwsDeployer {
                 ("AWS::S3::Bucket", Keep::Nothing) => {
                     progress.phase(format!("emptying the bucket {}", thing.id));
                     if buckets.exists(&thing.id).await? {
-                        empty(&buckets, &thing.id).await?;
+                        buckets.empty(&thing.id, progress).await?;
                     }
                     buckets.delete_if_empty(&thing.id).await?
                 }
@@ -199,26 +203,6 @@ fn kept(skipped: &[StackEvent], parts: &BTreeMap<String, Part>) -> Vec<Kept> {
     things
         .filter(|thing| !native::goes_with_another(&thing.kind))
         .collect()
-}
-
-/// Deletes all objects of a bucket.
-async fn empty(buckets: &Buckets, bucket: &str) -> Result<()> {
-    let store = buckets.store(bucket)?;
-    let failed = |error: object_store::Error| {
-        let core = Error::from(error);
-        Error::new(core.kind(), OPERATION, "the bucket cannot be emptied")
-            .with("bucket", bucket)
-            .caused_by(core)
-    };
-    let locations = store.list(None).map_ok(|object| object.location).boxed();
-    let mut deleted = store.delete_stream(locations);
-    while let Some(result) = deleted.next().await {
-        match result {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Ok(())
 }
 
 /// Deletes a thing with all that is in it; `false` for a type that this does not know. What is gone already is no error.

@@ -51,25 +51,39 @@ pub(super) struct Cause {
 
 /// The first cause among an operation's events, oldest first.
 pub(super) fn first_cause(events: &[&StackEvent]) -> Option<Cause> {
-    let cause = |event: &&StackEvent| Cause {
-        id: event.logical_resource_id.clone().unwrap_or_default(),
-        kind: event.resource_type.clone().unwrap_or_default(),
-        reason: event.resource_status_reason.clone().unwrap_or_default(),
-    };
-    let failed = |event: &&&StackEvent| {
-        let reason = event.resource_status_reason.as_deref().unwrap_or_default();
-        status(event).ends_with("_FAILED") && !reason.to_ascii_lowercase().contains("cancelled")
-    };
-    let things = events.iter().filter(|event| !of_stack(event));
     let of_all = || {
         let told = |event: &&&StackEvent| {
             let rolls_back =
                 status(event).contains("ROLLBACK_IN_PROGRESS") || status(event).ends_with("_FAILED");
             rolls_back && event.resource_status_reason.is_some()
         };
-        events.iter().find(told).map(cause)
+        events.iter().find(told).map(|event| cause(event))
     };
-    things.clone().find(failed).map(cause).or_else(of_all)
+    failures(events).next().map(cause).or_else(of_all)
+}
+
+/// What keeps an operation from being undone, among its events, oldest first: what failed last.
+pub(super) fn last_cause(events: &[&StackEvent]) -> Option<Cause> {
+    failures(events).last().map(cause)
+}
+
+/// The things that failed, but for those that were cancelled because another did.
+fn failures<'e>(events: &'e [&'e StackEvent]) -> impl Iterator<Item = &'e StackEvent> {
+    let failed = |event: &&StackEvent| {
+        let reason = event.resource_status_reason.as_deref().unwrap_or_default();
+        !of_stack(event)
+            && status(event).ends_with("_FAILED")
+            && !reason.to_ascii_lowercase().contains("cancelled")
+    };
+    events.iter().copied().filter(failed)
+}
+
+fn cause(event: &StackEvent) -> Cause {
+    Cause {
+        id: event.logical_resource_id.clone().unwrap_or_default(),
+        kind: event.resource_type.clone().unwrap_or_default(),
+        reason: event.resource_status_reason.clone().unwrap_or_default(),
+    }
 }
 
 /// What to tell of an event; nothing of the stack itself, whose end is told otherwise.
@@ -165,6 +179,7 @@ mod tests {
             ("Jobs", "the queue's name is taken")
         );
         assert_eq!(cause.kind, "AWS::SQS::Queue");
+        assert_eq!(last_cause(&last).unwrap().id, "Third");
     }
 
     #[test]

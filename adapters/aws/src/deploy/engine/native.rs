@@ -1,7 +1,8 @@
 //! What the engine reads out of templates, new ones and deployed ones. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_cloudformation::types::StackResourceSummary;
 use nephos_core::plan::Part;
 use nephos_core::resource::ResourceKind;
 use serde_json::Value;
@@ -58,23 +59,23 @@ pub(super) fn functions(template: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Keeps versions whose place in the template another has taken: `rollback` goes back to them. They go with their function.
-pub(super) fn keep_versions(template: &mut Value) {
-    let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
-    for resource in resources.into_iter().flat_map(serde_json::Map::values_mut) {
-        if resource.get("Type").and_then(Value::as_str) == Some(VERSION)
-            && let Value::Object(resource) = resource
-        {
-            resource
-                .entry("DeletionPolicy")
-                .or_insert_with(|| "Retain".into());
-        }
-    }
-}
-
 /// Whether what stays when a stack goes is nothing of its own.
 pub(super) fn goes_with_another(kind: &str) -> bool {
     kind == VERSION
+}
+
+/// The versions of functions that a stack has: the functions' names at Lambda with the versions' numbers.
+pub(super) fn versions(resources: &[StackResourceSummary]) -> BTreeSet<(String, u64)> {
+    resources
+        .iter()
+        .filter(|resource| resource.resource_type() == Some(VERSION))
+        .filter_map(|resource| {
+            // `arn:aws:lambda:eu-west-1:123456789012:function:shop-aws-sell:3`
+            let mut parts = resource.physical_resource_id()?.rsplit(':');
+            let version = parts.next()?.parse().ok()?;
+            Some((parts.next()?.to_owned(), version))
+        })
+        .collect()
 }
 
 /// Where the deployed functions have their code from; `None` if they do not have one and the same.
@@ -134,24 +135,6 @@ mod tests {
         assert_eq!(
             functions(&template),
             BTreeMap::from([("sell".to_owned(), "FunctionSell".to_owned())])
-        );
-    }
-
-    #[test]
-    fn versions_are_kept_for_the_way_back_and_nothing_else_is_touched() {
-        let mut template = json!({ "Resources": {
-            "V": { "Type": "AWS::Lambda::Version" },
-            "Own": { "Type": "AWS::Lambda::Version", "DeletionPolicy": "Delete" },
-            "Q": { "Type": "AWS::SQS::Queue" },
-        } });
-        keep_versions(&mut template);
-        assert_eq!(
-            template,
-            json!({ "Resources": {
-                "V": { "Type": "AWS::Lambda::Version", "DeletionPolicy": "Retain" },
-                "Own": { "Type": "AWS::Lambda::Version", "DeletionPolicy": "Delete" },
-                "Q": { "Type": "AWS::SQS::Queue" },
-            } })
         );
     }
 

@@ -10,11 +10,11 @@ use nephos_core::plan::{Action, Data, Part, Plan, Step};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-use super::artifacts::Buckets;
+use super::buckets::Buckets;
 use super::clients::{Account, Clients};
 use super::code::{self, FUNCTION, Functions};
 use super::failure::{failed, said};
-use super::stack::{Looks, Stack, is_own_token, new_token};
+use super::stack::{Looks, Stack, is_own_token, new_token, with_advice};
 use super::state::{Standing, own, standing};
 use super::{AwsDeployer, changes, native};
 use crate::deploy::template::{Code, TAG_APP, TAG_TARGET, Template};
@@ -24,6 +24,8 @@ const OPERATION: &str = "deploy.preview";
 impl AwsDeployer {
     pub(super) async fn plan(&self, progress: &Progress) -> Result<Plan> {
         let artifact = self.artifact()?;
+        // What AWS would refuse is refused before it is asked anything.
+        self.placeholder()?;
         let clients = self.clients().await?;
         let stack = self.stack(clients, OPERATION);
         let bucket = self
@@ -103,7 +105,7 @@ impl AwsDeployer {
                         return Err(Error::new(
                             ErrorKind::Conflict,
                             OPERATION,
-                            "someone else is changing the stack; wait until that is done, and deploy again",
+                            "someone else is changing the stack, by other means than nephos; wait until that is done, and deploy again",
                         )
                         .with("stack", &stack.name)
                         .with("state", status));
@@ -123,16 +125,19 @@ impl AwsDeployer {
                         .await?;
                     if end.status != "DELETE_COMPLETE" {
                         return Err(named.failure(
-                            "what is left of a first deployment that failed cannot be removed",
+                            "what is left of a first deployment that failed cannot be removed; mend what AWS names below, run `nephos destroy`, then deploy again",
                             end,
                         ));
                     }
                 }
-                Standing::Stuck(message) => {
-                    return Err(Error::new(ErrorKind::Conflict, OPERATION, message)
-                        .with("stack", &stack.name)
-                        .with("state", status));
+                Standing::HalfWay(_) => {
+                    let message = format!(
+                        "an update failed and is not undone; mend what AWS names below, then `nephos rollback --target {}` undoes it",
+                        self.deployment.target
+                    );
+                    return Err(stack.stuck(message, status).await);
                 }
+                Standing::Stuck(message) => return Err(stack.stuck(message, status).await),
             }
         }
     }
@@ -232,6 +237,11 @@ impl AwsDeployer {
             self.delete_change_set(stack, &id).await?;
             return Ok(());
         };
+        if let Err(foreign) = self.take_only_ours(clients, &found).await {
+            plan.prepared = Some(id);
+            self.give_up(plan.clone()).await?;
+            return Err(foreign);
+        }
         let mut parts = deployed.map(native::parts).unwrap_or_default();
         parts.extend(native::parts(&template.body));
         plan.steps = changes::steps(&found, &parts);
@@ -271,7 +281,7 @@ impl AwsDeployer {
                         "CloudFormation refuses the template",
                     )
                     .with("stack", &stack.name)
-                    .caused_by(said(&reason)));
+                    .caused_by(said(&with_advice(reason))));
                 }
                 _ => looks.wait().await,
             }
@@ -293,8 +303,9 @@ impl AwsDeployer {
         let key = format!("nephos/{}/{name}.template.json", self.deployment.app.name);
         buckets.upload(&bucket, &key, text.into(), progress).await?;
         let account = &clients.account;
+        // By path: AWS takes both forms, and emulators this one.
         Ok(format!(
-            "https://{bucket}.s3.{}.{}/{key}",
+            "https://s3.{}.{}/{bucket}/{key}",
             account.region,
             account.domain()
         ))

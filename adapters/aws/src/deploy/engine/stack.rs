@@ -61,6 +61,8 @@ pub(super) struct End {
     /// What was not deleted, because its policy says so: name at the provider by logical name and type.
     pub(super) skipped: Vec<StackEvent>,
     pub(super) cause: Option<Cause>,
+    /// What failed last: where the operation could not be undone, that is what keeps it from being so.
+    pub(super) last: Option<Cause>,
 }
 
 impl Stack<'_> {
@@ -159,9 +161,35 @@ impl Stack<'_> {
 
     /// Whether what is going on was begun by us, on this machine or another.
     pub(super) async fn change_is_ours(&self) -> Result<bool> {
+        Ok(self.last_token().await?.is_some_and(|token| is_own_token(&token)))
+    }
+
+    /// The token of whoever began what happened last.
+    pub(super) async fn last_token(&self) -> Result<Option<String>> {
         let recent = self.recent(&HashSet::new()).await?;
-        let token = events::last_operation(&recent).and_then(|events| events::token(&events));
-        Ok(token.is_some_and(|token| is_own_token(&token)))
+        Ok(events::last_operation(&recent).and_then(|events| events::token(&events)))
+    }
+
+    /// What failed last in the operation that happened last.
+    pub(super) async fn last_cause(&self) -> Result<Option<Cause>> {
+        let recent = self.recent(&HashSet::new()).await?;
+        Ok(events::last_operation(&recent).and_then(|events| events::last_cause(&events)))
+    }
+
+    /// A state in which only a person can go on, with what keeps it there.
+    pub(super) async fn stuck(
+        &self,
+        message: impl Into<std::borrow::Cow<'static, str>>,
+        status: &str,
+    ) -> Error {
+        let error = Error::new(ErrorKind::Conflict, self.operation, message)
+            .with("stack", &self.name)
+            .with("state", status);
+        // The state is the error; that its cause cannot be had too is none of its own.
+        match self.last_cause().await {
+            Ok(Some(cause)) => because(error, cause),
+            _ => error,
+        }
     }
 
     /// The newest event, to wait for what comes after it.
@@ -206,6 +234,7 @@ impl Stack<'_> {
                 });
                 return Ok(End {
                     cause: events::first_cause(&last),
+                    last: events::last_cause(&last),
                     skipped: skipped.map(|event| (*event).clone()).collect(),
                     status,
                 });
@@ -214,17 +243,41 @@ impl Stack<'_> {
         }
     }
 
-    /// The error of an operation that failed, with its first cause.
-    pub(super) fn failure(&self, message: &'static str, end: End) -> Error {
+    /// The error of an operation that failed, with its first cause; and where it could not be undone, with what keeps it from being so.
+    pub(super) fn failure(&self, message: impl Into<std::borrow::Cow<'static, str>>, end: End) -> Error {
         let mut error = Error::new(ErrorKind::Internal, self.operation, message)
             .with("stack", &self.name)
             .with("state", &end.status);
-        if let Some(cause) = end.cause {
-            error = error
-                .with("resource", cause.id)
-                .with("type", cause.kind)
-                .caused_by(said(&cause.reason));
+        let Some(mut cause) = end.cause else {
+            return error;
+        };
+        if end.status.ends_with("ROLLBACK_FAILED")
+            && let Some(last) = end.last.filter(|last| *last != cause)
+        {
+            error = error.with("not_undone", &last.id);
+            cause.reason = format!(
+                "{}; and {} cannot be undone: {}",
+                cause.reason, last.id, last.reason
+            );
         }
-        error
+        because(error, cause)
     }
+}
+
+/// Adds what caused an error.
+fn because(error: Error, cause: Cause) -> Error {
+    error
+        .with("resource", cause.id)
+        .with("type", cause.kind)
+        .caused_by(said(&with_advice(cause.reason)))
+}
+
+/// A reason that CloudFormation gives, with what to do where that is known. It has no code for it, and each service another sentence.
+pub(super) fn with_advice(mut reason: String) -> String {
+    if reason.contains("already exist") {
+        reason.push_str(
+            " (it is not of this app, so it is left alone: remove it or give it another name, or choose another `stack` for the target)",
+        );
+    }
+    reason
 }

@@ -19,8 +19,19 @@ pub(super) enum Standing {
     Remains,
     /// It is being changed.
     Busy,
+    /// An update failed and is not undone: it can be, if what kept it from being so is mended.
+    HalfWay(Undo),
     /// Only a person can go on.
     Stuck(&'static str),
+}
+
+/// How an update that failed is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// It was begun, and failed too: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html>
+    GoOn,
+    /// It was not begun, because someone wanted it so: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>
+    Begin,
 }
 
 /// What this state means.
@@ -33,15 +44,11 @@ pub(super) fn standing(status: &str) -> Standing {
         | "IMPORT_COMPLETE"
         | "IMPORT_ROLLBACK_COMPLETE" => Standing::Works,
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => Standing::Remains,
-        "DELETE_FAILED" => {
-            Standing::Stuck("its removal did not end; run `nephos destroy` once more, then deploy")
-        }
-        "UPDATE_ROLLBACK_FAILED" => Standing::Stuck(
-            "an update failed and could not be undone; see the stack's events, mend the cause, and run `aws cloudformation continue-update-rollback`",
+        "DELETE_FAILED" => Standing::Stuck(
+            "its removal did not end; mend what AWS names below, run `nephos destroy` once more, then deploy",
         ),
-        "UPDATE_FAILED" => Standing::Stuck(
-            "an update failed and was not undone; run `aws cloudformation rollback-stack`, then deploy again",
-        ),
+        "UPDATE_ROLLBACK_FAILED" => Standing::HalfWay(Undo::GoOn),
+        "UPDATE_FAILED" => Standing::HalfWay(Undo::Begin),
         status if status.ends_with("_IN_PROGRESS") => Standing::Busy,
         _ => Standing::Stuck("its state is one that this version does not know; see it in AWS's console"),
     }
@@ -99,12 +106,9 @@ mod tests {
             ],
             Standing::Busy,
         );
-        for status in [
-            "DELETE_FAILED",
-            "UPDATE_ROLLBACK_FAILED",
-            "UPDATE_FAILED",
-            "SOMETHING_NEW",
-        ] {
+        of(&["UPDATE_ROLLBACK_FAILED"], Standing::HalfWay(Undo::GoOn));
+        of(&["UPDATE_FAILED"], Standing::HalfWay(Undo::Begin));
+        for status in ["DELETE_FAILED", "SOMETHING_NEW"] {
             assert!(matches!(standing(status), Standing::Stuck(_)), "{status}");
         }
     }

@@ -1,4 +1,4 @@
-//! What is deployed, what it prints, what it answers, and the way back to the version before.
+//! What is deployed, what it prints, and what it answers.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -9,16 +9,13 @@ use aws_sdk_lambda::types::LogType;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use nephos_core::deploy::{
-    Follow, Happening, Invoked, InvokedResult, LogLine, LogQuery, Moved, Progress, Status, StepState,
-};
+use nephos_core::deploy::{Follow, Invoked, InvokedResult, LogLine, LogQuery, Status};
 use nephos_core::event::Payload;
-use nephos_core::plan::{Action, Part};
 use nephos_core::{Error, ErrorKind, Result};
 
 use super::AwsDeployer;
 use super::clients::Clients;
-use super::code::{self, FUNCTION, Functions};
+use super::code::{self, Functions};
 use super::failure::failed;
 use crate::deploy::template::{ALIAS, Output};
 
@@ -99,7 +96,7 @@ impl AwsDeployer {
     }
 
     /// Those of the deployed functions that are named; all if none is.
-    async fn chosen(
+    pub(super) async fn chosen(
         &self,
         clients: &Clients,
         names: &[String],
@@ -180,67 +177,6 @@ impl AwsDeployer {
             version: answer.executed_version,
         })
     }
-
-    pub(super) async fn roll_back(&self, names: &[String], progress: &Progress) -> Result<Vec<Moved>> {
-        const OPERATION: &str = "deploy.rollback";
-        let clients = self.clients().await?;
-        let functions = self.chosen(clients, names, OPERATION).await?;
-        // All are looked at before any is moved.
-        let mut moves = Vec::new();
-        for (name, id) in &functions {
-            let current = code::current(&clients.functions, id, OPERATION).await?;
-            let versions = code::versions(&clients.functions, id, OPERATION).await?;
-            let versions: Vec<u64> = versions.into_iter().map(|(version, _)| version).collect();
-            match before(&versions, &current) {
-                Some(to) => moves.push((
-                    id,
-                    Moved {
-                        function: name.clone(),
-                        from: current,
-                        to: to.to_string(),
-                    },
-                )),
-                None if names.is_empty() && functions.len() > 1 => {
-                    progress.note(format!("{name} has no version before {current}; it stays"));
-                }
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        OPERATION,
-                        "there is no version before the one that takes events now",
-                    )
-                    .with("function", name)
-                    .with("version", current));
-                }
-            }
-        }
-        let mut moved = Vec::new();
-        for (id, change) in moves {
-            code::point(&clients.functions, id, &change.to, OPERATION).await?;
-            progress.tell(Happening::Step {
-                action: Action::Update,
-                part: Part::Function {
-                    name: change.function.clone(),
-                },
-                kind: FUNCTION.to_owned(),
-                id: id.clone(),
-                state: StepState::Done,
-                reason: Some(format!("version {} instead of {}", change.to, change.from)),
-            });
-            moved.push(change);
-        }
-        Ok(moved)
-    }
-}
-
-/// The newest version before the current one.
-fn before(versions: &[u64], current: &str) -> Option<u64> {
-    let current: u64 = current.parse().ok()?;
-    versions
-        .iter()
-        .copied()
-        .filter(|version| *version < current)
-        .max()
 }
 
 /// Lambda takes JSON only: anything else becomes a JSON string.
@@ -340,14 +276,6 @@ async fn lines_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_way_back_is_the_version_before_even_where_some_are_gone() {
-        assert_eq!(before(&[1, 2, 7, 9], "9"), Some(7));
-        assert_eq!(before(&[1, 2, 7, 9], "2"), Some(1));
-        assert_eq!(before(&[1], "1"), None);
-        assert_eq!(before(&[1, 2], "$LATEST"), None);
-    }
 
     #[test]
     fn what_is_no_json_is_called_with_as_a_string() {

@@ -45,7 +45,18 @@ pub(super) struct Resource {
     name: String,
     properties: Value,
     depends_on: Vec<String>,
-    retain: bool,
+    stays: Stays,
+}
+
+/// What becomes of a resource that the stack does not want any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stays {
+    /// It goes.
+    No,
+    /// It stays.
+    Yes,
+    /// It stays, and so does the one that another replaces; not if its very creation is rolled back.
+    WithItsData,
 }
 
 impl Resource {
@@ -57,7 +68,7 @@ impl Resource {
             name: name.to_owned(),
             properties,
             depends_on: Vec::new(),
-            retain: false,
+            stays: Stays::No,
         }
     }
 
@@ -71,7 +82,13 @@ impl Resource {
 
     /// Outlives the stack and its own removal from the template, unless its very creation was rolled back.
     pub(super) fn retained(mut self) -> Self {
-        self.retain = true;
+        self.stays = Stays::WithItsData;
+        self
+    }
+
+    /// Outlives its own removal from the template, and the stack.
+    pub(super) fn kept(mut self) -> Self {
+        self.stays = Stays::Yes;
         self
     }
 }
@@ -140,9 +157,15 @@ impl Body {
         if !resource.depends_on.is_empty() {
             entry.insert("DependsOn".to_owned(), resource.depends_on.into());
         }
-        if resource.retain {
-            entry.insert("DeletionPolicy".to_owned(), "RetainExceptOnCreate".into());
-            entry.insert("UpdateReplacePolicy".to_owned(), "Retain".into());
+        match resource.stays {
+            Stays::No => {}
+            Stays::Yes => {
+                entry.insert("DeletionPolicy".to_owned(), "Retain".into());
+            }
+            Stays::WithItsData => {
+                entry.insert("DeletionPolicy".to_owned(), "RetainExceptOnCreate".into());
+                entry.insert("UpdateReplacePolicy".to_owned(), "Retain".into());
+            }
         }
         if self.resources.insert(id.to_owned(), entry.into()).is_some() {
             return Err(Error::new(

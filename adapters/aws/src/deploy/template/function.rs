@@ -20,6 +20,9 @@ const MIB: u64 = 1 << 20;
 const MIN_MEMORY: u64 = 128;
 const MAX_MEMORY: u64 = 10_240;
 const MAX_TIMEOUT: u64 = 900;
+/// `/tmp` in MiB, the smallest and the largest: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-ephemeral-storage.html>.
+const MIN_EPHEMERAL_STORAGE: u64 = 512;
+const MAX_EPHEMERAL_STORAGE: u64 = 10_240;
 /// Retries of an asynchronous event: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html>.
 const MAX_RETRIES: u32 = 2;
 /// The manifest's default of `max_instances`.
@@ -77,6 +80,9 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
         "LoggingConfig": {"LogGroup": reference(&logs)},
     });
     if let Value::Object(table) = &mut properties {
+        if let Some(storage) = ephemeral_storage(body, function, spec)? {
+            table.insert("EphemeralStorage".to_owned(), json!({ "Size": storage }));
+        }
         if plan.settings.tracing {
             table.insert("TracingConfig".to_owned(), json!({"Mode": "Active"}));
         }
@@ -96,7 +102,9 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
             "version",
             function,
             json!({"FunctionName": reference(&id)}),
-        ),
+        )
+        // `rollback` goes back to versions whose place in the template another has taken. They go with their function.
+        .kept(),
     )?;
     body.add(
         &alias_id(function),
@@ -198,6 +206,29 @@ fn memory(body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<u64> {
         ));
     }
     Ok(mib.max(MIN_MEMORY))
+}
+
+/// In MiB. What Lambda gives anyway is not written, so that a version is no other for it.
+fn ephemeral_storage(body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<Option<u64>> {
+    let Some(mib) = spec.ephemeral_storage.map(|bytes| bytes.div_ceil(MIB)) else {
+        return Ok(None);
+    };
+    if mib > MAX_EPHEMERAL_STORAGE {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "deploy.render",
+            "the function asks for more space for temporary files than Lambda gives",
+        )
+        .with("function", function)
+        .with("ephemeral_storage_mib", mib)
+        .with("max_ephemeral_storage_mib", MAX_EPHEMERAL_STORAGE));
+    }
+    if mib < MIN_EPHEMERAL_STORAGE {
+        body.note(format!(
+            "function `{function}` gets {MIN_EPHEMERAL_STORAGE} MiB for temporary files, not {mib}: Lambda gives no less"
+        ));
+    }
+    Ok((mib > MIN_EPHEMERAL_STORAGE).then_some(mib))
 }
 
 fn timeout(function: &str, spec: &FunctionSpec) -> Result<u64> {

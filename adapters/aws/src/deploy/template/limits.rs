@@ -8,8 +8,8 @@ use super::Template;
 pub const MAX_RESOURCES: usize = 500;
 /// The most outputs of one template.
 pub const MAX_OUTPUTS: usize = 200;
-/// The largest template that is read from S3, in bytes.
-pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The largest template that is read from S3, in bytes: what AWS calls 1 MB.
+pub const MAX_BODY_BYTES: usize = 1_000_000;
 
 /// Refuses a template that CloudFormation would.
 pub(super) fn check(template: &Template) -> Result<()> {

@@ -115,6 +115,7 @@ impl Stage {
 fn spec(on: Vec<Trigger>) -> FunctionSpec {
     FunctionSpec {
         memory: 128 << 20,
+        ephemeral_storage: None,
         timeout: Duration::from_secs(5),
         on,
         uses: BTreeMap::new(),

@@ -1,0 +1,119 @@
+//! Credentials that expire, before a deployment and in its middle.
+
+use serde_json::json;
+
+use super::proxy::Proxy;
+use crate::support::{Aws, HELLO, Project, done, refused};
+
+/// The sentence that AWS says: <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
+const SENTENCE: &str = "The security token included in the request is expired";
+
+#[test]
+fn expired_credentials_are_told_with_the_way_to_new_ones_and_nothing_is_deployed() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    let proxy = Proxy::before(&aws);
+    proxy
+        .rule(json!({"service": "*", "error": {"code": "ExpiredToken", "status": 403, "message": SENTENCE}}));
+    for args in [
+        &["deploy", "--yes", "--binary", project.binary()][..],
+        &["status"],
+        &["destroy", "--yes"],
+        &["logs"],
+    ] {
+        refused(
+            &proxy.command(&aws, &project, args).output().unwrap(),
+            1,
+            &["credentials have expired", "sign in again", "aws sso login"],
+        );
+    }
+    assert!(done(&aws.run(&project, &["status"])).contains("is not deployed"));
+}
+
+#[test]
+fn credentials_that_expire_while_functions_get_new_code_leave_the_old_and_a_second_run_goes_on() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    aws.deployed(&project);
+    project.change_code();
+    let proxy = Proxy::before(&aws);
+    proxy.rule(json!({
+        "service": "lambda", "operation": "UpdateFunctionCode",
+        "error": {"code": "ExpiredTokenException", "status": 403, "message": SENTENCE},
+    }));
+    refused(
+        &proxy.deploy(&aws, &project),
+        1,
+        &[
+            "each has its old code or the new",
+            "run the same command again",
+            "credentials have expired",
+            "function=hello",
+        ],
+    );
+    assert!(aws.get(&project, "/hello/ann").ends_with("Hello, ann!\n"));
+    proxy.heal();
+    let output = done(&proxy.deploy(&aws, &project));
+    assert!(output.contains("version 2"), "{output}");
+    assert!(aws.get(&project, "/hello/ann").ends_with("Howdy, ann!\n"));
+}
+
+#[test]
+fn credentials_that_expire_while_the_stack_changes_do_not_stop_it_and_a_second_run_goes_on() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    let proxy = Proxy::before(&aws);
+    // Held for so long that the next rule is there when it goes on its way.
+    proxy.rule(json!({"service": "cloudformation", "operation": "ExecuteChangeSet", "latency": 2000}));
+    let deploying = proxy
+        .deploying(&aws, &project)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    proxy.wait_for("ExecuteChangeSet");
+    proxy.rule(json!({
+        "service": "cloudformation", "operation": "DescribeStacks",
+        "error": {"code": "ExpiredToken", "status": 403, "message": SENTENCE},
+    }));
+    refused(
+        &deploying.wait_with_output().unwrap(),
+        1,
+        &[
+            "it goes on alone",
+            "run the same command again",
+            "stack=hello-http-aws",
+            "credentials have expired",
+        ],
+    );
+    proxy.heal();
+    done(&proxy.deploy(&aws, &project));
+    assert!(aws.get(&project, "/hello/ann").ends_with("Hello, ann!\n"));
+}
+
+#[test]
+fn a_profile_of_single_sign_on_without_a_login_leads_to_one() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    let home = tempfile::tempdir().unwrap();
+    let cache = home.path().join(".aws/sso/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(
+        home.path().join(".aws/config"),
+        "[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Dev\nregion = us-east-1\n\
+         [sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\nsso_registration_scopes = sso:account:access\n",
+    )
+    .unwrap();
+    let status = || {
+        let mut command = aws.command(&project, &["status", "--target", "aws"]);
+        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            command.env_remove(variable);
+        }
+        let command = command.env("HOME", home.path()).env("AWS_PROFILE", "work");
+        command.output().unwrap()
+    };
+    refused(&status(), 1, &["single sign-on", "aws sso login"]);
+    // sha1 of the session's name: https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
+    std::fs::write(
+        cache.join("ee0bfd2552fbd840c02cc48b6e823320543c450f.json"),
+        r#"{"accessToken":"old","expiresAt":"2020-01-01T00:00:00Z","region":"us-east-1","startUrl":"https://corp.awsapps.com/start"}"#,
+    )
+    .unwrap();
+    refused(&status(), 1, &["have expired", "aws sso login"]);
+}
