@@ -235,6 +235,7 @@ impl AwsDeployer {
         let mut parts = deployed.map(native::parts).unwrap_or_default();
         parts.extend(native::parts(&template.body));
         plan.steps = changes::steps(&found, &parts);
+        changes::keep(&mut plan.steps, &template.body);
         plan.prepared = Some(id);
         Ok(())
     }
@@ -293,8 +294,9 @@ impl AwsDeployer {
         let key = format!("nephos/{}/{name}.template.json", self.deployment.app.name);
         buckets.upload(&bucket, &key, text.into(), progress).await?;
         let account = &clients.account;
+        // By path: AWS takes both forms, and emulators this one.
         Ok(format!(
-            "https://{bucket}.s3.{}.{}/{key}",
+            "https://s3.{}.{}/{bucket}/{key}",
             account.region,
             account.domain()
         ))
