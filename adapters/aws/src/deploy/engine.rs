@@ -14,6 +14,7 @@ mod code;
 mod destroy;
 mod events;
 mod failure;
+mod features;
 mod native;
 mod preview;
 mod stack;
@@ -185,26 +186,10 @@ impl Deployer for AwsDeployer {
         };
         // Static first: that runs on any system.
         let triples = ["musl", "gnu"].map(|libc| format!("{processor}-unknown-linux-{libc}"));
-        let kinds = self
-            .deployment
-            .app
-            .functions
-            .keys()
-            .flat_map(|name| self.deployment.app.bindings(name));
-        let mut features: Vec<String> = kinds
-            .map(|binding| match binding.url {
-                // A bucket elsewhere is opened by URL.
-                Some(_) => "s3".to_owned(),
-                None => format!("aws-{}", binding.kind),
-            })
-            .collect();
-        features.push("aws".to_owned());
-        features.sort_unstable();
-        features.dedup();
         Ok(Requirements {
             triples: triples.to_vec(),
             glibc: Some(GLIBC),
-            features,
+            features: features::of(&self.deployment.app),
         })
     }
 

@@ -6,7 +6,7 @@
 use image::GrayImage;
 
 use super::detect::FaceBox;
-use super::plane::{Plane, Square, cut_out};
+use super::plane::{Plane, Square, cut_out, length_of};
 
 /// Side of the drawing, in pixels.
 const SIDE: usize = 40;
@@ -97,7 +97,7 @@ fn square_in_view([dx, dy, scale, angle]: Pose) -> Square {
 
 /// A small penalty for poses far from where the detector saw the face.
 fn unlikeliness([dx, dy, scale, angle]: Pose) -> f32 {
-    0.3 * (scale - USUAL_SCALE).abs() + 0.1 * angle.abs() + 0.002 * dx.hypot(dy)
+    0.3 * (scale - USUAL_SCALE).abs() + 0.1 * angle.abs() + 0.002 * length_of(dx, dy)
 }
 
 /// Subtracts the local mean and divides by the local contrast, so that shadows weigh no more than the eyes.

@@ -1,7 +1,7 @@
 //! Gabor energies: how strongly the face is striped in each of eight directions, at three widths, over a grid of points.
 use std::f32::consts::{PI, TAU};
 
-use super::plane::Plane;
+use super::plane::{Plane, length_of};
 
 /// Points along a side of the face.
 pub(super) const CELLS: usize = 12;
@@ -104,7 +104,7 @@ impl Filter {
                     odd += value * tap.1;
                 }
             }
-            f32::hypot(even, odd)
+            length_of(even, odd)
         })
     }
 }

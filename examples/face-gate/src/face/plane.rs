@@ -19,6 +19,12 @@ pub(super) struct Square {
     pub(super) angle: f32,
 }
 
+/// How long a vector is. `f32::hypot` is a call into the C library that is newer than what some clouds run (GNU 2.35), and nothing here is large or small
+/// enough to need it.
+pub(super) fn length_of(x: f32, y: f32) -> f32 {
+    (x * x + y * y).sqrt()
+}
+
 impl Plane {
     /// A plane whose value at each column and row is what `value` gives.
     pub(super) fn from_fn(width: usize, height: usize, mut value: impl FnMut(usize, usize) -> f32) -> Self {

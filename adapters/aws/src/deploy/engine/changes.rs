@@ -68,6 +68,21 @@ fn stays(policy: Option<&PolicyAction>) -> bool {
     )
 }
 
+/// Looks into the template for what is kept when it is replaced: of a replacement that is not sure, a change set does not tell the policy.
+pub(super) fn keep(steps: &mut [Step], template: &serde_json::Value) {
+    for step in steps {
+        let policy = template
+            .pointer(&format!("/Resources/{}/UpdateReplacePolicy", step.id))
+            .and_then(serde_json::Value::as_str);
+        if step.action == Action::Replace
+            && step.data == Data::Lost
+            && matches!(policy, Some("Retain" | "Snapshot"))
+        {
+            step.data = Data::Kept;
+        }
+    }
+}
+
 /// The properties that differ; those that make another of it first.
 fn why(change: &ResourceChange, action: Action) -> Option<String> {
     let mut names: Vec<(bool, String)> = Vec::new();
@@ -163,6 +178,30 @@ mod tests {
                 Some("perhaps, for FifoQueue, VisibilityTimeout"),
                 Data::Kept
             )
+        );
+    }
+
+    #[test]
+    fn a_replacement_that_is_not_sure_keeps_its_data_where_the_template_says_so() {
+        let mut perhaps = change("Photos", "AWS::S3::Bucket", ChangeAction::Modify);
+        perhaps.replacement = Some(Replacement::Conditional);
+        perhaps.details = Some(vec![detail(
+            "NotificationConfiguration",
+            RequiresRecreation::Conditionally,
+        )]);
+        let told = |policy: serde_json::Value| {
+            let mut steps = [step_of(perhaps.clone())];
+            keep(&mut steps, &serde_json::json!({"Resources": {"Photos": policy}}));
+            steps[0].data
+        };
+        assert_eq!(told(serde_json::json!({})), Data::Lost);
+        assert_eq!(
+            told(serde_json::json!({"UpdateReplacePolicy": "Delete"})),
+            Data::Lost
+        );
+        assert_eq!(
+            told(serde_json::json!({"UpdateReplacePolicy": "Retain"})),
+            Data::Kept
         );
     }
 

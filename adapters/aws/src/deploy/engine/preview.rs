@@ -245,6 +245,7 @@ impl AwsDeployer {
         let mut parts = deployed.map(native::parts).unwrap_or_default();
         parts.extend(native::parts(&template.body));
         plan.steps = changes::steps(&found, &parts);
+        changes::keep(&mut plan.steps, &template.body);
         plan.prepared = Some(id);
         Ok(())
     }

@@ -28,7 +28,7 @@ pub(super) struct QueuePlan<'a> {
 }
 
 /// Whether anything of the function can end in its dead-letter queue.
-pub(super) fn has_dead_letters(function: &FunctionSpec) -> bool {
+pub(in crate::deploy) fn has_dead_letters(function: &FunctionSpec) -> bool {
     function.on.iter().any(|trigger| {
         !matches!(
             trigger,
