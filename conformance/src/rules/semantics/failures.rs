@@ -4,16 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nephos_core::ErrorKind;
 use nephos_core::app::Isolation;
 
-use super::jobs;
 use super::scene::play;
-use crate::harness::Harness;
+use super::{facts, jobs};
+use crate::harness::{Capabilities, Harness};
 use crate::probe::{Act, Command};
-use crate::rule::{Rule, Verdict, rule};
+use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq};
 
 type Subject = Arc<dyn Harness>;
+
+fn isolation(capabilities: &Capabilities) -> bool {
+    capabilities.host.isolation
+}
 
 pub(in crate::rules) const RULES: &[Rule] = &[
     rule!(
@@ -37,13 +42,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         OneAttempt,
         timeout
     ),
-    rule!(
-        "semantics.timeout.is-told-as-one",
-        "an operator must tell a slow handler from a wrong one",
-        "DESIGN, semantics",
-        ErrorFactsLost,
-        timeout_told
-    ),
+    rule!("semantics.timeout.is-told-as-one", "an operator must tell a slow handler from a wrong one; where the provider moves it by itself, only the log tells", "DESIGN, semantics; SQS documentation, redrive policy", ErrorFactsLost, timeout_told, needs facts, timeout_as_sent, kills OneAttempt),
     rule!(
         "semantics.crash.is-a-retry",
         "a process that dies loses no event",
@@ -51,13 +50,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         OneAttempt,
         crash
     ),
-    rule!(
-        "semantics.crash.dead-letters-when-it-repeats",
-        "an event that kills its handler must not do so for ever",
-        "Dapr certification",
-        DeadLettersElsewhere,
-        crash_repeats
-    ),
+    rule!("semantics.crash.dead-letters-when-it-repeats", "an event that kills its handler must not do so for ever", "Dapr certification", DeadLettersElsewhere, crash_repeats, needs facts, crash_repeats_as_sent, kills OneAttempt),
     rule!(
         "semantics.failure.loses-nothing",
         "every event is handled or dead-lettered, whatever its neighbours do",
@@ -86,13 +79,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         StopKills,
         stopped
     ),
-    rule!(
-        "semantics.isolation.fresh-process-each-time",
-        "what one invocation leaves behind, another must not find",
-        "DESIGN, the manifest",
-        IsolationIgnored,
-        isolated
-    ),
+    rule!("semantics.isolation.fresh-process-each-time", "what one invocation leaves behind, another must not find; where that cannot be had, the app must not be deployed as if it were", "DESIGN, the manifest", IsolationIgnored, isolated, needs isolation, isolation_refused, kills IsolationIgnored),
     rule!(
         "semantics.host.runs-side-by-side",
         "four slow events do not take four times as long",
@@ -189,6 +176,44 @@ async fn timeout_told(harness: Subject) -> Verdict {
             ensure_eq!(dead.fact("nephos-kind"), "deadline_exceeded", "the kind of error");
             ensure_eq!(dead.fact("nephos-attempts"), "2", "the attempts");
             Ok(())
+        })
+    })
+    .await
+}
+
+/// The negative: as often tried, and as it was sent.
+async fn timeout_as_sent(harness: Subject) -> Verdict {
+    let app = jobs("worker", 1, |function| {
+        function.timeout = Duration::from_secs(1);
+        function.retry.attempts = 2;
+    });
+    play(&harness, app, |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::sleep("a", 20_000, 0)]).await?;
+            scene
+                .until("the dead letter", |scene| !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(scene.attempts("a"), [1, 2], "attempts of what is never in time");
+            scene.dead_letter()?.claims_nothing()
+        })
+    })
+    .await
+}
+
+/// The negative: as often tried, and as it was sent.
+async fn crash_repeats_as_sent(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::new("a", Act::Exit, 0)]).await?;
+            scene
+                .finally("the dead letter", |scene| !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(
+                scene.attempts("a"),
+                [1, 2, 3],
+                "attempts of what ends the process"
+            );
+            scene.dead_letter()?.claims_nothing()
         })
     })
     .await
@@ -343,6 +368,21 @@ async fn isolated(harness: Subject) -> Verdict {
         })
     })
     .await
+}
+
+/// The negative: refused before anything is there.
+async fn isolation_refused(harness: Subject) -> Verdict {
+    let app = jobs("worker", 1, |function| function.isolation = Isolation::Invocation);
+    match harness.deploy(app).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(deployment) => {
+            deployment.remove().await?;
+            Err(Violation::new(
+                "an app that asks for a fresh process for each invocation is deployed where there is none",
+            ))
+        }
+    }
 }
 
 async fn side_by_side(harness: Subject) -> Verdict {

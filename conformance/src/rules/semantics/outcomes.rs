@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::jobs;
 use super::scene::play;
+use super::{facts, jobs};
 use crate::harness::Harness;
 use crate::probe::{Act, Command};
 use crate::rule::{Rule, Verdict, rule};
@@ -55,13 +55,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         RejectRetried,
         reject
     ),
-    rule!(
-        "semantics.exhausted.dead-letters-with-its-facts",
-        "an operator must know what failed, why and how often",
-        "Dapr certification",
-        ErrorFactsLost,
-        exhausted
-    ),
+    rule!("semantics.exhausted.dead-letters-with-its-facts", "an operator must know what failed, why and how often; where the provider moves it by itself, it must come as it was sent, and claim nothing", "Dapr certification; SQS documentation, redrive policy", ErrorFactsLost, exhausted, needs facts, exhausted_as_sent, kills OneAttempt),
     rule!(
         "semantics.batch.one-of-n-each-record",
         "one bad message must not hold up the others, nor repeat them",
@@ -274,6 +268,28 @@ async fn exhausted(harness: Subject) -> Verdict {
             ensure_eq!(dead.fact("nephos-function"), "worker", "the function");
             ensure_eq!(dead.fact("nephos-event-id"), sent[0], "the id of the event");
             Ok(())
+        })
+    })
+    .await
+}
+
+/// The negative: after as many tries, and as it was sent.
+async fn exhausted_as_sent(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            let command = Command::new("a", Act::Retry, 0);
+            scene.send(std::slice::from_ref(&command)).await?;
+            scene
+                .finally("the dead letter", |scene| !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(scene.attempts("a"), [1, 2, 3], "attempts of what always fails");
+            let dead = scene.dead_letter()?;
+            ensure_eq!(
+                serde_json::from_str::<Command>(&dead.body).ok(),
+                Some(command),
+                "the body"
+            );
+            dead.claims_nothing()
         })
     })
     .await
