@@ -31,7 +31,7 @@ pub(crate) async fn of(event: Event) -> Result<Value, Violation> {
             let params = parts.extensions.get::<PathParams>().cloned().unwrap_or_default();
             json!({
                 "method": parts.method.as_str(),
-                "target": parts.uri.path_and_query().map(|target| target.as_str()),
+                "target": parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str),
                 "params": params.0,
                 "headers": headers(&parts.headers),
                 "body": bytes(&request.body),

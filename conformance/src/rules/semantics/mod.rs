@@ -1,9 +1,11 @@
 //! Rules of what becomes of an event: delivered, retried, dead-lettered, never lost. They deploy the [probe](crate::probe).
 
+pub(super) mod batches;
 pub(super) mod failures;
 pub(super) mod http;
 pub(super) mod ordered;
 pub(super) mod outcomes;
+pub(super) mod processes;
 pub(super) mod scene;
 pub(super) mod triggers;
 
