@@ -1,5 +1,6 @@
 //! What an adapter gives to the suite: fresh resources, a deployed probe, and its clock.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,10 @@ use nephos_core::resource::secret::{Secret, SecretCapabilities};
 use nephos_core::resource::stream::{Stream, StreamCapabilities};
 use nephos_core::resource::table::{Table, TableCapabilities, TableSchema};
 use nephos_core::resource::topic::{Topic, TopicCapabilities};
-use nephos_core::{ErrorKind, Result};
+use nephos_core::{ErrorKind, Result, TriggerKind};
 use serde::{Deserialize, Serialize};
+
+use crate::happening::{Delivered, Happening, Native};
 
 /// What the adapter ran against. Only `Live` is the real service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +47,28 @@ impl Mode {
     }
 }
 
-/// What the adapter's resources declare.
+/// What the adapter's events and its host declare. What is not declared is the provider's own nature, and its negative is held in its place; what an emulator does
+/// wrong is none of it, and is an [`Exception`](crate::Exception).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostCapabilities {
+    /// The kinds of event with which a function can be called. Of any other, [`Harness::native`] is [`ErrorKind::Unsupported`].
+    pub kinds: BTreeSet<TriggerKind>,
+    /// Whether a function is told which try of an event it is, also of other events than the messages of a queue. Where it is not, each try is the first.
+    pub counts_tries: bool,
+    /// Whether what failed too often is dead-lettered with its facts beside it (reason, kind, attempts), as what a handler rejects is everywhere. Where it is not, it comes as
+    /// it was sent.
+    pub dead_letter_facts: bool,
+    /// Whether the dead letter of a stream's record that failed too often holds the record. Where it does not, it tells of it only.
+    pub stream_letters: bool,
+    /// Whether each invocation can have a fresh process. Where it cannot, an app that asks for it is refused before anything is deployed.
+    pub isolation: bool,
+    /// Whether one process can handle several events at once. Where it cannot, each has a process of its own meanwhile.
+    pub shared_process: bool,
+    /// Whether an answer over HTTP reaches the client while the handler still writes it. Where it does not, it arrives whole at the end.
+    pub streams_answers: bool,
+}
+
+/// What the adapter declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "each field is its kind's own capabilities")]
 pub struct Capabilities {
@@ -57,6 +81,7 @@ pub struct Capabilities {
     pub binary_secrets: bool,
     /// Whether ordering groups are kept by a queue that is declared as ordered.
     pub ordered_queues: bool,
+    pub host: HostCapabilities,
 }
 
 impl Capabilities {
@@ -91,6 +116,7 @@ impl Capabilities {
                 Err(error) if error.kind() == ErrorKind::Unsupported => false,
                 Err(error) => return Err(error),
             },
+            host: harness.host(),
         })
     }
 }
@@ -102,6 +128,12 @@ pub trait Harness: Debug + Send + Sync + 'static {
     fn adapter(&self) -> &'static str;
     /// What it runs against.
     fn mode(&self) -> Mode;
+    /// What its events and its host declare.
+    fn host(&self) -> HostCapabilities;
+    /// The payloads by which the provider tells of what happened, each as the host of a function receives it: one of each form that the provider has.
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>>;
+    /// What the host makes of a payload before it calls the handler: by the decoder that the host has, and nothing beside it. Fails as the host fails.
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>>;
     /// An empty bucket.
     async fn bucket(&self) -> Result<Bucket>;
     /// An empty queue.

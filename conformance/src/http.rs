@@ -1,6 +1,8 @@
 //! The least HTTP client that the rules need.
 
-use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -32,16 +34,27 @@ impl Answer {
 
 /// Sends one request.
 pub(crate) async fn call(method: &str, url: &str, body: &str) -> Result<Answer, Violation> {
-    call_with(method, url, body, &[]).await
+    call_with(method, url, body.as_bytes(), &[]).await
 }
 
 /// Sends one request with headers.
 pub(crate) async fn call_with(
     method: &str,
     url: &str,
-    body: &str,
+    body: &[u8],
     headers: &[(&str, &str)],
 ) -> Result<Answer, Violation> {
+    let (answer, _) = timed(method, url, body, headers).await?;
+    Ok(answer)
+}
+
+/// The same; says how long before its end the first byte of the body came.
+pub(crate) async fn timed(
+    method: &str,
+    url: &str,
+    body: &[u8],
+    headers: &[(&str, &str)],
+) -> Result<(Answer, Duration), Violation> {
     let failed =
         |error: &dyn std::fmt::Display| Violation::new(format!("{method} {url} has no answer: {error}"));
     let mut request = http::Request::builder().method(method).uri(url);
@@ -49,18 +62,26 @@ pub(crate) async fn call_with(
         request = request.header(*name, *value);
     }
     let request = request
-        .body(Full::new(Bytes::from(body.to_owned())))
+        .body(Full::new(Bytes::copy_from_slice(body)))
         .map_err(|error| failed(&error))?;
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let (parts, body) = client
+    let (parts, mut body) = client
         .request(request)
         .await
         .map_err(|error| failed(&error))?
         .into_parts();
-    let body = body.collect().await.map_err(|error| failed(&error))?.to_bytes();
-    Ok(Answer {
+    let mut read = BytesMut::new();
+    let mut first = None;
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(|error| failed(&error))?.into_data() {
+            first.get_or_insert_with(Instant::now);
+            read.extend_from_slice(&data);
+        }
+    }
+    let answer = Answer {
         status: parts.status.as_u16(),
         headers: parts.headers,
-        body,
-    })
+        body: read.freeze(),
+    };
+    Ok((answer, first.map_or(Duration::ZERO, |first| first.elapsed())))
 }

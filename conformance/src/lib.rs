@@ -4,13 +4,16 @@
 //! `<adapter>::<rule id>`, and so is each rule's mutant, `mutant::<rule id>`: the same rule on the same adapter made wrong on purpose, which must not hold.
 //! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
 
+pub mod happening;
 pub mod harness;
 mod http;
 pub mod mutants;
+mod neutral;
 pub mod probe;
 pub mod rule;
 pub mod rules;
 mod run;
 
-pub use self::harness::{Capabilities, Deployment, Harness, Mode};
+pub use self::happening::{Delivered, Happening, Native};
+pub use self::harness::{Capabilities, Deployment, Harness, HostCapabilities, Mode};
 pub use self::run::{Exception, Suite, main};

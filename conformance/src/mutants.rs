@@ -3,6 +3,7 @@
 mod app;
 mod bucket;
 mod deployment;
+mod event;
 pub(crate) mod portable;
 mod queue;
 mod secret;
@@ -26,7 +27,8 @@ use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
 
-use crate::harness::{Deployment, Harness, Mode};
+use crate::happening::{Delivered, Happening, Native};
+use crate::harness::{Deployment, Harness, HostCapabilities, Mode};
 
 /// What is made wrong. One fault serves every kind of resource in which it makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,6 +217,20 @@ pub enum Fault {
     QueryHidden,
     /// The function: the status of its answer is always 200.
     StatusFlattened,
+    /// The function: an error ends its process.
+    ErrorEndsProcess,
+    /// The function: what should end its process does not.
+    ExitIgnored,
+    /// The function: nothing of its answer comes before all of it.
+    ChunkHeld,
+    /// The function: its answer ends after the first chunk.
+    ChunkLost,
+    /// The function: the cookies of its answer are one.
+    CookiesJoined,
+    /// The function: its process ends before it is ready.
+    InitFails,
+    /// The app: functions have a minute more than they should.
+    TimeoutIgnored,
     /// The stop: it is a crash.
     StopKills,
     /// The crash: what waits in a queue is lost.
@@ -227,6 +243,26 @@ pub enum Fault {
     InvocationIdsSame,
     /// What the probe saw: another function.
     FunctionHidden,
+    /// What was created is said to be deleted, and the other way round.
+    KindConfused,
+    /// What was encoded once is decoded twice.
+    DecodedTwice,
+    /// A body is wrapped once more.
+    DoubleWrapped,
+    /// The item before a change is said to be the one after it.
+    ImagesSwapped,
+    /// The time of an event is another.
+    TimeLost,
+    /// What an event has several of is lost: attachments, slots, what a client sent along.
+    PartLost,
+    /// Of several values of a header, or several cookies, one is left.
+    ValuesLost,
+    /// The provider's own bytes are not kept.
+    RawLost,
+    /// What cannot be decoded is an event all the same.
+    HalfTaken,
+    /// What cannot be decoded is a panic.
+    DecoderPanics,
 }
 
 /// An adapter with a fault.
@@ -252,6 +288,18 @@ impl Harness for Mutant {
 
     fn mode(&self) -> Mode {
         self.inner.mode()
+    }
+
+    fn host(&self) -> HostCapabilities {
+        self.inner.host()
+    }
+
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
+        event::natives(self.inner.native(happening).await, happening, self.fault)
+    }
+
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
+        event::decoded(native, self.inner.decode(native).await, self.fault).await
     }
 
     async fn bucket(&self) -> Result<Bucket> {

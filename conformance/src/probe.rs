@@ -22,6 +22,19 @@ pub const TOGETHER: &str = "together";
 /// The variable that makes the probe itself wrong, by the name of a [`Slip`].
 pub const SLIP: &str = "PROBE_SLIP";
 
+/// What is behind the tag of what is told again after [`Act::Tell`].
+pub const AFTER: &str = ", after";
+/// How long `/slow` of the function `teller` takes.
+pub const SLOW: Duration = Duration::from_secs(4);
+/// What `/chunks` answers, one after the other.
+pub const CHUNKS: [&str; 2] = ["the first\n", "the last\n"];
+/// How long it waits before the second.
+pub const PAUSE: Duration = Duration::from_millis(1500);
+/// The variable with how many milliseconds the process takes until it is ready.
+pub const INIT_MS: &str = "PROBE_INIT_MS";
+/// The variable that makes the process end before it is ready.
+pub const INIT_FAILS: &str = "PROBE_INIT_FAILS";
+
 /// How the probe is made wrong, for mutants of what happens inside a function's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slip {
@@ -39,6 +52,18 @@ pub enum Slip {
     StatusFlattened,
     /// A failure of a record that is not in the batch counts as one of the record that reported it.
     UnknownIsOwn,
+    /// An error ends the process.
+    ErrorEndsProcess,
+    /// What should end the process does not.
+    ExitIgnored,
+    /// Nothing of an answer comes before all of it.
+    ChunkHeld,
+    /// An answer ends after its first chunk.
+    ChunkLost,
+    /// The cookies of an answer are one.
+    CookiesJoined,
+    /// The process ends before it is ready.
+    InitFails,
 }
 
 impl Slip {
@@ -53,6 +78,12 @@ impl Slip {
             Self::QueryHidden => "query-hidden",
             Self::StatusFlattened => "status-flattened",
             Self::UnknownIsOwn => "unknown-is-own",
+            Self::ErrorEndsProcess => "error-ends-process",
+            Self::ExitIgnored => "exit-ignored",
+            Self::ChunkHeld => "chunk-held",
+            Self::ChunkLost => "chunk-lost",
+            Self::CookiesJoined => "cookies-joined",
+            Self::InitFails => "init-fails",
         }
     }
 
@@ -82,6 +113,8 @@ pub enum Act {
     Sleep,
     /// Report the failure of a record that is not in the batch.
     Unknown,
+    /// Sleep for [`Command::ms`], and report once more, under the tag with [`AFTER`] behind it. Of the function `worker` only.
+    Tell,
 }
 
 /// The body of a message, record or notification; an item's attribute `command`.

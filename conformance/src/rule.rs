@@ -41,8 +41,11 @@ pub struct Rule {
 pub struct Need {
     /// Whether it is declared.
     pub declared: fn(&Capabilities) -> bool,
-    /// The negative: the adapter must refuse with [`ErrorKind::Unsupported`](nephos_core::ErrorKind::Unsupported).
+    /// The negative: the adapter must refuse with [`ErrorKind::Unsupported`](nephos_core::ErrorKind::Unsupported); or, where the capability is of the provider's nature and
+    /// nothing is there to refuse, behave as the rule's text says that it does without.
     pub refused: Check,
+    /// What is made wrong to see that the negative notices.
+    pub mutant: Fault,
 }
 
 impl Rule {
@@ -70,10 +73,9 @@ impl Rule {
     /// What is made wrong on an adapter with these capabilities.
     #[must_use]
     pub fn fault_for(&self, capabilities: &Capabilities) -> Fault {
-        if self.is_declared(capabilities) {
-            self.mutant
-        } else {
-            Fault::PretendsCapability
+        match self.needs {
+            Some(need) if !(need.declared)(capabilities) => need.mutant,
+            _ => self.mutant,
         }
     }
 }
@@ -192,15 +194,16 @@ macro_rules! ensure_fails {
     };
 }
 
-/// A [`Rule`] from its id, why, source, what is made wrong, and what must hold; `needs` names a capability and its negative.
+/// A [`Rule`] from its id, why, source, what is made wrong, and what must hold; `needs` names a capability and its negative, `kills` what is made wrong for the negative, if
+/// that is not [`Fault::PretendsCapability`].
 macro_rules! rule {
-    ($id:literal, $why:literal, $source:literal, $mutant:ident, $check:path $(, needs $declared:expr, $refused:path)?) => {
+    ($id:literal, $why:literal, $source:literal, $mutant:ident, $check:path $(, needs $declared:expr, $refused:path $(, kills $negative:ident)?)?) => {
         $crate::rule::Rule {
             id: $id,
             why: $why,
             source: $source,
             check: |harness| Box::pin($check(harness)),
-            needs: $crate::rule::need!($($declared, $refused)?),
+            needs: $crate::rule::need!($($declared, $refused $(, $negative)?)?),
             mutant: $crate::mutants::Fault::$mutant,
         }
     };
@@ -212,9 +215,13 @@ macro_rules! need {
         None
     };
     ($declared:expr, $refused:path) => {
+        $crate::rule::need!($declared, $refused, PretendsCapability)
+    };
+    ($declared:expr, $refused:path, $negative:ident) => {
         Some($crate::rule::Need {
             declared: $declared,
             refused: |harness| Box::pin($refused(harness)),
+            mutant: $crate::mutants::Fault::$negative,
         })
     };
 }

@@ -3,6 +3,7 @@
 
 mod deploy;
 pub mod emulator;
+mod events;
 mod gateway;
 mod probe;
 mod resources;
@@ -13,8 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use nephos_conformance::{Deployment, Harness, Mode};
-use nephos_core::Result;
+use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
@@ -22,10 +22,12 @@ use nephos_core::resource::secret::Secret;
 use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
+use nephos_core::{Result, TriggerKind};
 use tokio::sync::{Mutex, OnceCell};
 
 use self::deploy::AwsDeployment;
 use self::emulator::Emulator;
+use self::events::Events;
 
 /// AWS under test. An emulator for resources starts when the first is asked for, another for apps when the first is deployed; both end with
 /// [`finish`](Harness::finish).
@@ -37,6 +39,7 @@ pub struct AwsHarness {
     /// role allows what its function needs is held by the tests of the template.
     apps: Mutex<Option<Arc<Emulator>>>,
     probe: OnceCell<PathBuf>,
+    events: Events,
 }
 
 impl AwsHarness {
@@ -77,6 +80,35 @@ impl Harness for AwsHarness {
 
     fn mode(&self) -> Mode {
         Mode::Emulator
+    }
+
+    fn host(&self) -> HostCapabilities {
+        HostCapabilities {
+            kinds: TriggerKind::ALL.into(),
+            // The Runtime API has no header for it: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+            counts_tries: false,
+            // SQS moves what was received too often by itself, as it is:
+            // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
+            dead_letter_facts: false,
+            // A mapping's destination is told where in the stream the record is:
+            // <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>.
+            stream_letters: false,
+            // Lambda keeps a process for the next event, and gives it one at a time:
+            // <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
+            isolation: false,
+            shared_process: false,
+            // A function URL buffers unless the target's `response_streaming` says otherwise, which the suite's apps do not:
+            // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>.
+            streams_answers: false,
+        }
+    }
+
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
+        self.events.native(&*self.emulator().await?, happening).await
+    }
+
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
+        self.events.decode(native).await
     }
 
     async fn bucket(&self) -> Result<Bucket> {

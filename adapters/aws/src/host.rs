@@ -9,7 +9,7 @@ mod drain;
 mod fake;
 mod invocation;
 mod letter;
-mod mail;
+pub(crate) mod mail;
 mod resources;
 #[cfg(test)]
 mod tests;

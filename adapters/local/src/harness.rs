@@ -1,6 +1,7 @@
 //! The conformance suite's harness over the embedded host: every resource is reached as a function reaches it, through the resource API.
 
 mod engine;
+mod events;
 mod probe;
 mod resources;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use nephos_conformance::{Deployment, Harness, Mode};
+use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
@@ -21,7 +22,7 @@ use nephos_core::resource::secret::Secret;
 use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, TriggerKind};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +79,26 @@ impl Harness for LocalHarness {
 
     fn mode(&self) -> Mode {
         Mode::Embedded
+    }
+
+    fn host(&self) -> HostCapabilities {
+        HostCapabilities {
+            kinds: TriggerKind::ALL.into(),
+            counts_tries: true,
+            dead_letter_facts: true,
+            stream_letters: true,
+            isolation: true,
+            shared_process: true,
+            streams_answers: true,
+        }
+    }
+
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
+        Ok(vec![events::native(happening)?])
+    }
+
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
+        Ok(vec![events::decode(native)?])
     }
 
     async fn bucket(&self) -> Result<Bucket> {

@@ -35,7 +35,7 @@ pub(crate) async fn act(command: &Command, attempt: u32) -> Result<()> {
         Act::Panic if Slip::PanicEndsProcess.is_made() => std::process::exit(7),
         Act::Panic => panic!("told to panic"),
         Act::Exit => std::process::exit(7),
-        Act::Sleep => {
+        Act::Sleep | Act::Tell => {
             tokio::time::sleep(Duration::from_millis(command.ms)).await;
             Ok(())
         }

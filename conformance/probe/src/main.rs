@@ -2,10 +2,11 @@
 
 mod access;
 mod act;
+mod teller;
 mod web;
 
 use nephos::prelude::*;
-use nephos_conformance::probe::{Act, Command, Slip};
+use nephos_conformance::probe::{AFTER, Act, Command, Slip};
 use serde_json::{Value, json};
 
 use self::act::{act, observe};
@@ -14,7 +15,12 @@ use self::act::{act, observe};
 #[nephos::function]
 async fn worker(message: Message<Command>, cx: Context) -> Result<()> {
     observe(&cx, &message.body.tag, message.attempt, &message.id, Value::Null).await?;
-    act(&message.body, message.attempt).await
+    act(&message.body, message.attempt).await?;
+    if message.body.act == Act::Tell {
+        let tag = format!("{}{AFTER}", message.body.tag);
+        observe(&cx, &tag, message.attempt, &message.id, Value::Null).await?;
+    }
+    Ok(())
 }
 
 /// Messages together: each has its own outcome.
@@ -139,16 +145,24 @@ async fn stored(event: Event, cx: Context) -> Result<()> {
     Ok(())
 }
 
-nephos::main!(
-    worker,
-    batcher,
-    together,
-    reader,
-    notified,
-    notified_too,
-    hearer,
-    changed,
-    stored,
-    access::prober,
-    web::web
-);
+fn main() -> std::process::ExitCode {
+    nephos::main!(
+        worker,
+        batcher,
+        together,
+        reader,
+        notified,
+        notified_too,
+        hearer,
+        changed,
+        stored,
+        access::prober,
+        teller::teller,
+        web::web
+    );
+    if teller::init() {
+        main()
+    } else {
+        std::process::ExitCode::FAILURE
+    }
+}

@@ -82,6 +82,16 @@ pub(super) fn wrong(mut app: App, fault: Fault) -> App {
         Fault::PanicTold => slip(&mut app, Slip::PanicTold),
         Fault::QueryHidden => slip(&mut app, Slip::QueryHidden),
         Fault::StatusFlattened => slip(&mut app, Slip::StatusFlattened),
+        Fault::ErrorEndsProcess => slip(&mut app, Slip::ErrorEndsProcess),
+        Fault::ExitIgnored => slip(&mut app, Slip::ExitIgnored),
+        Fault::ChunkHeld => slip(&mut app, Slip::ChunkHeld),
+        Fault::ChunkLost => slip(&mut app, Slip::ChunkLost),
+        Fault::CookiesJoined => slip(&mut app, Slip::CookiesJoined),
+        Fault::InitFails => slip(&mut app, Slip::InitFails),
+        Fault::TimeoutIgnored => app
+            .functions
+            .values_mut()
+            .for_each(|function| function.timeout += Duration::from_secs(60)),
         _ => {}
     }
     app

@@ -309,7 +309,7 @@ impl TableDriver for Wrong {
     }
 }
 
-fn as_float(value: &mut Value) {
+pub(super) fn as_float(value: &mut Value) {
     match value {
         Value::Number(number) => {
             if let Some(float) = number.as_f64().and_then(serde_json::Number::from_f64) {

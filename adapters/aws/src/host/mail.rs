@@ -15,7 +15,7 @@ use crate::events::email::{Location, location};
 ///
 /// # Errors
 /// What fetching it fails with, [`ErrorKind::Unsupported`] if this build cannot read it: half an e-mail would look like a whole one.
-pub(super) async fn complete(event: &mut Event, drivers: &Arc<dyn Drivers>) -> Result<()> {
+pub(crate) async fn complete(event: &mut Event, drivers: &Arc<dyn Drivers>) -> Result<()> {
     let Some(Location { bucket, key }) = location(event) else {
         return Ok(());
     };

@@ -1,13 +1,11 @@
-//! Rules of what a handler does not say: panic, time-out, crash; and of a host that dies.
+//! Rules of what a handler does not say: panic, time-out, crash.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nephos_core::app::Isolation;
-
-use super::jobs;
 use super::scene::play;
+use super::{facts, jobs};
 use crate::harness::Harness;
 use crate::probe::{Act, Command};
 use crate::rule::{Rule, Verdict, rule};
@@ -37,13 +35,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         OneAttempt,
         timeout
     ),
-    rule!(
-        "semantics.timeout.is-told-as-one",
-        "an operator must tell a slow handler from a wrong one",
-        "DESIGN, semantics",
-        ErrorFactsLost,
-        timeout_told
-    ),
+    rule!("semantics.timeout.is-told-as-one", "an operator must tell a slow handler from a wrong one; where the provider moves it by itself, only the log tells", "DESIGN, semantics; SQS documentation, redrive policy", ErrorFactsLost, timeout_told, needs facts, timeout_as_sent, kills OneAttempt),
     rule!(
         "semantics.crash.is-a-retry",
         "a process that dies loses no event",
@@ -51,54 +43,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         OneAttempt,
         crash
     ),
-    rule!(
-        "semantics.crash.dead-letters-when-it-repeats",
-        "an event that kills its handler must not do so for ever",
-        "Dapr certification",
-        DeadLettersElsewhere,
-        crash_repeats
-    ),
+    rule!("semantics.crash.dead-letters-when-it-repeats", "an event that kills its handler must not do so for ever", "Dapr certification", DeadLettersElsewhere, crash_repeats, needs facts, crash_repeats_as_sent, kills OneAttempt),
     rule!(
         "semantics.failure.loses-nothing",
         "every event is handled or dead-lettered, whatever its neighbours do",
         "Dapr certification",
         BatchLosesLast,
         nothing_lost
-    ),
-    rule!(
-        "semantics.host.redelivers-after-it-was-killed",
-        "a power cut loses no event",
-        "DESIGN, budgets",
-        CrashLosesQueue,
-        killed
-    ),
-    rule!(
-        "semantics.host.does-not-repeat-what-was-acknowledged",
-        "what was done before a power cut is not done again",
-        "DESIGN, budgets",
-        CrashForgetsAcks,
-        killed_once
-    ),
-    rule!(
-        "semantics.host.finishes-what-is-in-flight-when-stopped",
-        "an update of the app interrupts no handler",
-        "AWS Lambda and Cloud Run documentation",
-        StopKills,
-        stopped
-    ),
-    rule!(
-        "semantics.isolation.fresh-process-each-time",
-        "what one invocation leaves behind, another must not find",
-        "DESIGN, the manifest",
-        IsolationIgnored,
-        isolated
-    ),
-    rule!(
-        "semantics.host.runs-side-by-side",
-        "four slow events do not take four times as long",
-        "functions-framework-conformance",
-        OneInstance,
-        side_by_side
     ),
 ];
 
@@ -194,6 +145,44 @@ async fn timeout_told(harness: Subject) -> Verdict {
     .await
 }
 
+/// The negative: as often tried, and as it was sent.
+async fn timeout_as_sent(harness: Subject) -> Verdict {
+    let app = jobs("worker", 1, |function| {
+        function.timeout = Duration::from_secs(1);
+        function.retry.attempts = 2;
+    });
+    play(&harness, app, |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::sleep("a", 20_000, 0)]).await?;
+            scene
+                .until("the dead letter", |scene| !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(scene.attempts("a"), [1, 2], "attempts of what is never in time");
+            scene.dead_letter()?.claims_nothing()
+        })
+    })
+    .await
+}
+
+/// The negative: as often tried, and as it was sent.
+async fn crash_repeats_as_sent(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
+        Box::pin(async move {
+            scene.send(&[Command::new("a", Act::Exit, 0)]).await?;
+            scene
+                .finally("the dead letter", |scene| !scene.dead.is_empty())
+                .await?;
+            ensure_eq!(
+                scene.attempts("a"),
+                [1, 2, 3],
+                "attempts of what ends the process"
+            );
+            scene.dead_letter()?.claims_nothing()
+        })
+    })
+    .await
+}
+
 async fn crash_repeats(harness: Subject) -> Verdict {
     play(&harness, jobs("worker", 1, |_| {}), |scene| {
         Box::pin(async move {
@@ -250,123 +239,5 @@ async fn nothing_lost(harness: Subject) -> Verdict {
             Ok(())
         })
     })
-    .await
-}
-
-async fn killed(harness: Subject) -> Verdict {
-    play(&harness, jobs("worker", 1, |_| {}), |scene| {
-        Box::pin(async move {
-            let commands: Vec<_> = (0..12).map(|n| Command::sleep(format!("{n}"), 150, 0)).collect();
-            scene.send(&commands).await?;
-            scene
-                .until("the first invocations", |scene| scene.seen.len() >= 3)
-                .await?;
-            scene.deployment.crash_and_restart().await?;
-            let all = |scene: &super::scene::Scene| {
-                commands.iter().all(|command| !scene.of(&command.tag).is_empty())
-            };
-            scene.settle(all).await?;
-            ensure!(
-                all(scene),
-                "of 12 messages some were lost with the host; {}",
-                scene.story()
-            );
-            ensure!(scene.dead.is_empty(), "nothing failed, but {}", scene.story());
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn killed_once(harness: Subject) -> Verdict {
-    play(&harness, jobs("worker", 1, |_| {}), |scene| {
-        Box::pin(async move {
-            scene.send(&[Command::ok("a"), Command::ok("b")]).await?;
-            scene
-                .finally("two invocations", |scene| scene.seen.len() >= 2)
-                .await?;
-            scene.deployment.crash_and_restart().await?;
-            scene.send(&[Command::ok("c")]).await?;
-            scene
-                .finally("the message after the restart", |scene| !scene.of("c").is_empty())
-                .await?;
-            ensure_eq!(
-                scene.times(["a", "b", "c"]),
-                [1, 1, 1],
-                "how often each message was handled"
-            );
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn stopped(harness: Subject) -> Verdict {
-    play(&harness, jobs("worker", 1, |_| {}), |scene| {
-        Box::pin(async move {
-            scene.send(&[Command::sleep("a", 1500, 0)]).await?;
-            scene
-                .until("the invocation", |scene| !scene.seen.is_empty())
-                .await?;
-            scene.deployment.stop_and_restart().await?;
-            scene.send(&[Command::ok("b")]).await?;
-            scene
-                .until("the message after the restart", |scene| !scene.of("b").is_empty())
-                .await?;
-            // How soon a message comes again whose handler was interrupted is the target's.
-            scene.settle(|scene| scene.of("a").len() >= 2).await?;
-            ensure_eq!(
-                scene.times(["a", "b"]),
-                [1, 1],
-                "how often a message was handled whose handler ran at the stop, and one after it"
-            );
-            ensure!(scene.dead.is_empty(), "nothing failed, but {}", scene.story());
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn isolated(harness: Subject) -> Verdict {
-    let app = jobs("worker", 1, |function| function.isolation = Isolation::Invocation);
-    play(&harness, app, |scene| {
-        Box::pin(async move {
-            let commands: Vec<_> = (0..5).map(|n| Command::ok(n.to_string())).collect();
-            scene.send(&commands).await?;
-            scene
-                .finally("five invocations", |scene| scene.seen.len() >= 5)
-                .await?;
-            ensure_eq!(scene.seen.len(), 5, "invocations");
-            let pids: BTreeSet<_> = scene.seen.iter().map(|seen| seen.pid).collect();
-            ensure_eq!(pids.len(), 5, "processes of five invocations");
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn side_by_side(harness: Subject) -> Verdict {
-    play(
-        &harness,
-        jobs("worker", 1, |function| function.max_instances = 4),
-        |scene| {
-            Box::pin(async move {
-                let commands: Vec<_> = (0..4).map(|n| Command::sleep(format!("{n}"), 1500, 0)).collect();
-                scene.send(&commands).await?;
-                scene
-                    .until("four invocations", |scene| scene.seen.len() >= 4)
-                    .await?;
-                let (first, last) = (scene.seen[0].at_us, scene.seen[3].at_us);
-                // One after the other, the fourth begins 4.5 s after the first.
-                ensure!(
-                    last - first < 3_500_000,
-                    "the fourth began {} µs after the first; {}",
-                    last - first,
-                    scene.story()
-                );
-                Ok(())
-            })
-        },
-    )
     .await
 }

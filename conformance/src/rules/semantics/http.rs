@@ -45,7 +45,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
     ),
     rule!(
         "semantics.http.panic-is-500-and-tells-nothing",
-        "the reason is for the log, not for strangers",
+        "the reason is for the log, not for strangers; which of the statuses of a server's error it is, is the front's",
         "functions-framework-conformance",
         PanicTold,
         panic
@@ -123,7 +123,7 @@ async fn trace(harness: Subject) -> Verdict {
         Box::pin(async move {
             let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
             let url = url(scene, "/status/200")?;
-            let answer = http::call_with("GET", &url, "", &[("traceparent", &parent)]).await?;
+            let answer = http::call_with("GET", &url, b"", &[("traceparent", &parent)]).await?;
             ensure_eq!(answer.status, 200, "the status; {}", answer.text());
             let seen = answer
                 .headers
@@ -170,7 +170,12 @@ async fn panic(harness: Subject) -> Verdict {
     play(&harness, app(), |scene| {
         Box::pin(async move {
             let answer = call(scene, "GET", "/panic", "").await?;
-            ensure_eq!(answer.status, 500, "the status of a panic");
+            // A host of ours answers 500, a provider's front of its own another: a function URL 502.
+            ensure!(
+                (500..600).contains(&answer.status),
+                "the status of a panic is {}",
+                answer.status
+            );
             ensure!(
                 !answer.text().contains("told to panic"),
                 "the reason is shown to the client: {}",

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::jobs;
 use super::scene::play;
+use super::{facts, jobs};
 use crate::harness::Harness;
 use crate::probe::{Act, Command};
 use crate::rule::{Rule, Verdict, rule};
@@ -55,41 +55,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         RejectRetried,
         reject
     ),
-    rule!(
-        "semantics.exhausted.dead-letters-with-its-facts",
-        "an operator must know what failed, why and how often",
-        "Dapr certification",
-        ErrorFactsLost,
-        exhausted
-    ),
-    rule!(
-        "semantics.batch.one-of-n-each-record",
-        "one bad message must not hold up the others, nor repeat them",
-        "DESIGN, semantics",
-        BatchAsOne,
-        one_of_n
-    ),
-    rule!(
-        "semantics.batch.one-of-n-outcome",
-        "a batch handler says which of its messages failed",
-        "DESIGN, semantics",
-        BatchAsOne,
-        one_of_n_outcome
-    ),
-    rule!(
-        "semantics.batch.unknown-id-retries-all",
-        "a report that makes no sense must not acknowledge what it meant",
-        "AWS Lambda partial batch response",
-        UnknownIsOwn,
-        unknown_id
-    ),
-    rule!(
-        "semantics.batch.undecodable-dead-letters-alone",
-        "bytes that never decode must not block their neighbours",
-        "DESIGN, semantics",
-        BatchAsOne,
-        undecodable
-    ),
+    rule!("semantics.exhausted.dead-letters-with-its-facts", "an operator must know what failed, why and how often; where the provider moves it by itself, it must come as it was sent, and claim nothing", "Dapr certification; SQS documentation, redrive policy", ErrorFactsLost, exhausted, needs facts, exhausted_as_sent, kills OneAttempt),
     rule!(
         "semantics.context.deadline",
         "a handler stops in time",
@@ -279,103 +245,23 @@ async fn exhausted(harness: Subject) -> Verdict {
     .await
 }
 
-fn three(bad: Act) -> [Command; 3] {
-    [Command::ok("a"), Command::new("b", bad, 1), Command::ok("c")]
-}
-
-async fn one_of_n(harness: Subject) -> Verdict {
-    play(&harness, jobs("worker", 10, |_| {}), |scene| {
+/// The negative: after as many tries, and as it was sent.
+async fn exhausted_as_sent(harness: Subject) -> Verdict {
+    play(&harness, jobs("worker", 1, |_| {}), |scene| {
         Box::pin(async move {
-            scene.send(&three(Act::Retry)).await?;
+            let command = Command::new("a", Act::Retry, 0);
+            scene.send(std::slice::from_ref(&command)).await?;
             scene
-                .finally("all three, one twice", |scene| scene.seen.len() >= 4)
+                .finally("the dead letter", |scene| !scene.dead.is_empty())
                 .await?;
+            ensure_eq!(scene.attempts("a"), [1, 2, 3], "attempts of what always fails");
+            let dead = scene.dead_letter()?;
             ensure_eq!(
-                scene.times(["a", "b", "c"]),
-                [1, 2, 1],
-                "how often each of three was handled"
+                serde_json::from_str::<Command>(&dead.body).ok(),
+                Some(command),
+                "the body"
             );
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn one_of_n_outcome(harness: Subject) -> Verdict {
-    play(&harness, jobs("batcher", 10, |_| {}), |scene| {
-        Box::pin(async move {
-            scene.send(&three(Act::Retry)).await?;
-            scene
-                .finally("all three, one twice", |scene| scene.seen.len() >= 4)
-                .await?;
-            ensure_eq!(
-                scene.times(["a", "b", "c"]),
-                [1, 2, 1],
-                "how often each of three was handled"
-            );
-            ensure_eq!(scene.attempts("b"), [1, 2], "attempts of the one that failed");
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn unknown_id(harness: Subject) -> Verdict {
-    play(&harness, jobs("batcher", 10, |_| {}), |scene| {
-        Box::pin(async move {
-            scene.send(&three(Act::Unknown)).await?;
-            let again = |scene: &super::scene::Scene| scene.of("b").len() >= 2 || !scene.dead.is_empty();
-            scene.finally("a second attempt", again).await?;
-            let first: Vec<_> = scene
-                .of("b")
-                .iter()
-                .map(|seen| seen.invocation.clone())
-                .take(1)
-                .collect();
-            let together = scene.seen.iter().filter(|seen| first.contains(&seen.invocation));
-            for tag in together.map(|seen| seen.tag.as_str()).collect::<Vec<_>>() {
-                ensure_eq!(
-                    scene.of(tag).len(),
-                    2,
-                    "how often `{tag}` was handled, in a batch with an unknown id"
-                );
-            }
-            ensure!(
-                scene.dead.is_empty(),
-                "the second attempt is fine, but {}",
-                scene.story()
-            );
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn undecodable(harness: Subject) -> Verdict {
-    play(&harness, jobs("worker", 10, |_| {}), |scene| {
-        Box::pin(async move {
-            let queue = scene.resources().queue("jobs")?;
-            let good = super::outgoing(&Command::ok("a"))?;
-            queue
-                .send_batch(vec!["{not a command".into(), good.clone(), "[1]".into()])
-                .await?;
-            scene
-                .finally("two dead letters", |scene| {
-                    scene.dead.len() >= 2 && !scene.seen.is_empty()
-                })
-                .await?;
-            let mut bodies: Vec<_> = scene.dead.iter().map(|dead| dead.body.as_str()).collect();
-            bodies.sort_unstable();
-            ensure_eq!(bodies, ["[1]", "{not a command"], "dead letters");
-            ensure_eq!(scene.times(["a"]), [1], "how often their neighbour was handled");
-            for dead in &scene.dead {
-                ensure_eq!(
-                    (dead.fact("nephos-kind"), dead.fact("nephos-attempts")),
-                    ("decode", "1"),
-                    "kind and attempts"
-                );
-            }
-            Ok(())
+            dead.claims_nothing()
         })
     })
     .await

@@ -43,6 +43,24 @@ impl DeadLetter {
     }
 }
 
+impl DeadLetter {
+    /// Whether it has no fact beside it: half of them would be taken for all.
+    pub(crate) fn claims_nothing(&self) -> Verdict {
+        let facts: Vec<_> = self
+            .received
+            .message
+            .attributes
+            .keys()
+            .filter(|name| name.starts_with("nephos-"))
+            .collect();
+        ensure!(
+            facts.is_empty(),
+            "dead letters of what failed too often have facts that are not declared: {facts:?}"
+        );
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) deployment: Arc<dyn Deployment>,

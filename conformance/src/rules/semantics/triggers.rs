@@ -7,6 +7,7 @@ use nephos_core::resource::topic::Publication;
 use serde_json::json;
 
 use super::scene::play;
+use super::tries;
 use crate::harness::{Capabilities, Harness};
 use crate::probe::{self, Act, Command};
 use crate::rule::{Rule, Verdict, rule};
@@ -48,13 +49,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         FilterDropped,
         deleted
     ),
-    rule!(
-        "semantics.bucket.failure-is-retried",
-        "an object whose handling fails is not forgotten",
-        "DESIGN, semantics",
-        OneAttempt,
-        retried
-    ),
+    rule!("semantics.bucket.failure-is-retried", "an object whose handling fails is not forgotten; where a handler is not told which try it is, each is the first", "DESIGN, semantics", OneAttempt, retried, needs tries, retried_untold, kills OneAttempt),
 ];
 
 fn topic(filter: &[(&str, &str)]) -> App {
@@ -263,19 +258,17 @@ async fn deleted(harness: Subject) -> Verdict {
     .await
 }
 
-async fn retried(harness: Subject) -> Verdict {
-    play(&harness, bucket(ObjectEventKind::Created, "", ""), |scene| {
+async fn stored_again(harness: Subject, attempts: &'static [u32]) -> Verdict {
+    play(&harness, bucket(ObjectEventKind::Created, "", ""), move |scene| {
         Box::pin(async move {
             scene.resources().bucket("photos")?.put("fail-once", "1").await?;
             scene
-                .finally("a second attempt", |scene| {
-                    scene.seen.len() >= 2 || !scene.dead.is_empty()
-                })
+                .settle(|scene| scene.seen.len() >= attempts.len() || !scene.dead.is_empty())
                 .await?;
             ensure_eq!(
                 scene.attempts("fail-once"),
-                [1, 2],
-                "attempts of an object whose handling fails once"
+                attempts,
+                "attempts of an object whose handling fails on the first"
             );
             let ids: Vec<_> = scene.seen.iter().map(|seen| seen.id.as_str()).collect();
             ensure!(
@@ -286,4 +279,13 @@ async fn retried(harness: Subject) -> Verdict {
         })
     })
     .await
+}
+
+async fn retried(harness: Subject) -> Verdict {
+    stored_again(harness, &[1, 2]).await
+}
+
+/// The negative: each try is the first, and fails as the first.
+async fn retried_untold(harness: Subject) -> Verdict {
+    stored_again(harness, &[1, 1, 1]).await
 }

@@ -1,0 +1,378 @@
+//! Rules of neutral equality, kind by kind.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nephos_core::TriggerKind;
+use nephos_core::event::{AuthStage, ChangeKind, Payload, VoiceRequestKind};
+use serde_json::json;
+
+use super::samples;
+use super::{equal, natives, one};
+use crate::ensure_eq;
+use crate::happening::{Happening, What};
+use crate::harness::{Capabilities, Harness};
+use crate::rule::{Rule, Verdict, Violation, rule};
+
+type Subject = Arc<dyn Harness>;
+
+/// Of a kind: whether it is declared, and the negative.
+macro_rules! kinds {
+    ($($module:ident, $kind:ident, $sample:expr;)*) => {$(
+        mod $module {
+            use super::{Capabilities, Subject, TriggerKind, Verdict, samples};
+
+            pub(super) fn declared(capabilities: &Capabilities) -> bool {
+                capabilities.host.kinds.contains(&TriggerKind::$kind)
+            }
+
+            pub(super) async fn refused(harness: Subject) -> Verdict {
+                super::super::refused(&*harness, &$sample).await
+            }
+        }
+    )*};
+}
+
+kinds! {
+    bucket, Bucket, samples::created("a");
+    queue, Queue, samples::queue(&[samples::message("1", samples::json_body())]);
+    topic, Topic, samples::topic(samples::notification(samples::json_body()));
+    stream, Stream, samples::stream(&[samples::record("1", samples::json_body())]);
+    table, Table, samples::table(&[samples::change(nephos_core::event::ChangeKind::Inserted, samples::item(1), samples::item(1))]);
+    schedule, Schedule, samples::tick();
+    email, Email, samples::email();
+    auth, Auth, samples::auth(nephos_core::event::AuthStage::BeforeSignUp);
+    voice, Voice, samples::voice(samples::intent());
+    request, Http, samples::request(b"");
+    raw, Raw, samples::raw();
+}
+
+pub(in crate::rules) const RULES: &[Rule] = &[
+    rule!("events.bucket.created.neutral-equal", "a function that handles a new object is the same function everywhere", "DESIGN, the four ports; functions-framework-conformance", KindConfused, created, needs bucket::declared, bucket::refused),
+    rule!("events.bucket.deleted.neutral-equal", "what is gone must not be taken for what is new", "DESIGN, the four ports; functions-framework-conformance", KindConfused, deleted, needs bucket::declared, bucket::refused),
+    rule!("events.bucket.key.unicode-and-percent", "an object is found only under its exact key, and providers write keys in forms of their own", "S3 notification documentation, form-encoded keys; Go CDK drivertest, weird keys", DecodedTwice, keys, needs bucket::declared, bucket::refused),
+    rule!("events.queue.message.neutral-equal", "a message is its body and what its sender said of it, whoever carried it", "DESIGN, the four ports; functions-framework-conformance", AttributesDropped, message, needs queue::declared, queue::refused),
+    rule!("events.queue.batch.in-order", "a report of failures names records by id, so each must have its own content", "AWS Lambda partial batch response", OrderReversed, batch, needs queue::declared, queue::refused),
+    rule!("events.queue.body.binary", "bytes that are no text must arrive as the bytes they were", "Go CDK drivertest, non-UTF-8 body", BodyUtf8Lossy, queue_binary, needs queue::declared, queue::refused),
+    rule!("events.queue.body.no-double-wrap", "a text stays this text, and JSON within a text is decoded once, not twice and not never", "Dapr components-contrib issue 381", DoubleWrapped, queue_wrap, needs queue::declared, queue::refused),
+    rule!("events.queue.body.largest", "what a queue takes, a function is given whole", "SQS and Pub/Sub message size limits", BodyTruncated, largest, needs queue::declared, queue::refused),
+    rule!("events.topic.notification.neutral-equal", "a subscriber is told what was published, whoever carried it", "DESIGN, the four ports; functions-framework-conformance", AttributesDropped, notification, needs topic::declared, topic::refused),
+    rule!("events.topic.body.binary-and-no-double-wrap", "an envelope of the provider's must be taken off, and only that", "Dapr issue 2308", DecodedTwice, topic_wrap, needs topic::declared, topic::refused),
+    rule!("events.stream.records.neutral-equal", "records of a stream keep their order, key and sequence", "DESIGN, the four ports; Kinesis documentation", OrderReversed, records, needs stream::declared, stream::refused),
+    rule!("events.stream.body.binary-and-no-double-wrap", "a reading is bytes: the provider's own encoding of them is not the function's affair", "Kinesis documentation, base64 data", BodyUtf8Lossy, stream_wrap, needs stream::declared, stream::refused),
+    rule!("events.table.change.neutral-equal", "a view is built from what was and what is, and must not confuse them", "DESIGN, the four ports; DynamoDB Streams documentation", ImagesSwapped, changes, needs table::declared, table::refused),
+    rule!("events.table.values.all-types", "an item in a change is the item that was written, type for type", "DynamoDB Streams documentation, AttributeValue", NumbersAsFloats, values, needs table::declared, table::refused),
+    rule!("events.schedule.tick.neutral-equal", "a tick is of its schedule, and of the time it was due, not of the time it came", "EventBridge Scheduler documentation, scheduled-time", TimeLost, tick, needs schedule::declared, schedule::refused),
+    rule!("events.email.message.neutral-equal", "a message is its envelope, its headers, its text and its attachments", "DESIGN, the four ports; RFC 5322", PartLost, email, needs email::declared, email::refused),
+    rule!("events.auth.stages.neutral-equal", "a refusal at the wrong step of a sign-up lets in whom it should not", "DESIGN, the four ports; Cognito Lambda trigger documentation", PartLost, stages, needs auth::declared, auth::refused),
+    rule!("events.voice.requests.neutral-equal", "what the user said is an intent with its slots, whoever understood it", "DESIGN, the four ports; Alexa Skills Kit request reference", PartLost, spoken, needs voice::declared, voice::refused),
+    rule!("events.http.request.neutral-equal", "a request is its method, path, query, headers and body, whatever front it came through", "functions-framework-conformance, HTTP", QueryHidden, request, needs request::declared, request::refused),
+    rule!("events.http.headers.several-values-and-cookies", "a header that is there twice counts twice, and each cookie is one", "RFC 9110, section 5.3; RFC 6265", ValuesLost, request, needs request::declared, request::refused),
+    rule!("events.http.body.binary", "an upload must arrive as the bytes it was", "AWS Lambda function URL payload, isBase64Encoded", BodyUtf8Lossy, request_binary, needs request::declared, request::refused),
+    rule!("events.raw.document.untouched", "what no kind fits is the author's own, to the byte", "DESIGN, the four ports", BodyTruncated, raw, needs raw::declared, raw::refused),
+];
+
+async fn each(harness: &Subject, happenings: impl IntoIterator<Item = Happening>) -> Verdict {
+    for happening in happenings {
+        equal(&**harness, &happening).await?;
+    }
+    Ok(())
+}
+
+async fn created(harness: Subject) -> Verdict {
+    each(&harness, [samples::created("in/a.jpg")]).await
+}
+
+async fn deleted(harness: Subject) -> Verdict {
+    each(&harness, [samples::deleted("in/a.jpg")]).await
+}
+
+async fn keys(harness: Subject) -> Verdict {
+    let keys = [
+        "a b+c/d e",
+        "100%",
+        "a%20b%2Fc",
+        "%ff",
+        "ä/日本/🦀",
+        "e\u{301}",
+        "a\\b\"c'd",
+        "a?b=c&d#e;f",
+        "<x>{y}|z~^`",
+    ];
+    let told: Vec<Happening> = keys
+        .iter()
+        .flat_map(|key| [samples::created(key), samples::deleted(key)])
+        .collect();
+    each(&harness, told).await
+}
+
+async fn message(harness: Subject) -> Verdict {
+    each(
+        &harness,
+        [samples::queue(&[samples::message("1", samples::json_body())])],
+    )
+    .await
+}
+
+async fn batch(harness: Subject) -> Verdict {
+    let messages: Vec<_> = (1..=9)
+        .map(|n: u32| samples::message(&n.to_string(), Payload::text(format!("message {n}"))))
+        .collect();
+    each(&harness, [samples::queue(&messages)]).await
+}
+
+/// Bodies that are no text, or hardly.
+fn odd() -> Vec<Payload> {
+    let every: Vec<u8> = (0..=255).collect();
+    vec![
+        Payload::bytes(every),
+        Payload::bytes(vec![0xff, 0xfe]),
+        Payload::bytes(Vec::new()),
+        Payload {
+            content_type: None,
+            bytes: Bytes::from_static(b"\x00\x01\x02"),
+        },
+        Payload::text("\u{0}\u{1f}\r\n\u{fffe}"),
+        Payload {
+            content_type: Some("image/png".to_owned()),
+            bytes: Bytes::from_static(b"\x89PNG\r\n\x1a\n"),
+        },
+    ]
+}
+
+/// Bodies that look as if they were wrapped, or ask to be unwrapped once more.
+fn wrapped() -> Vec<Payload> {
+    let json = |text: &'static str| Payload {
+        content_type: Some("application/json".to_owned()),
+        bytes: Bytes::from_static(text.as_bytes()),
+    };
+    vec![
+        Payload::text("plain"),
+        Payload::text("{\"looks\": \"like JSON\"}"),
+        Payload::text("\"quoted\""),
+        Payload::text("aGVsbG8="),
+        Payload::text("a%20b+c"),
+        json("\"a text\""),
+        json("\"{\\\"inner\\\": 1}\""),
+        json("\"\\\"twice\\\"\""),
+        json("{\"Message\": \"{}\", \"Records\": [], \"specversion\": \"1.0\", \"data\": \"x\"}"),
+        json("[1,  2]"),
+        json("null"),
+        json("7"),
+    ]
+}
+
+async fn queue_binary(harness: Subject) -> Verdict {
+    each(
+        &harness,
+        odd()
+            .into_iter()
+            .map(|body| samples::queue(&[samples::message("1", body)])),
+    )
+    .await
+}
+
+async fn queue_wrap(harness: Subject) -> Verdict {
+    each(
+        &harness,
+        wrapped()
+            .into_iter()
+            .map(|body| samples::queue(&[samples::message("1", body)])),
+    )
+    .await?;
+    // What the handler is given, which asks for the type.
+    let read = async |text: &'static str| {
+        let body = Payload {
+            content_type: Some("application/json".to_owned()),
+            bytes: Bytes::from_static(text.as_bytes()),
+        };
+        let happening = samples::queue(&[samples::message("1", body)]);
+        let mut read = Vec::new();
+        for native in natives(&*harness, &happening).await? {
+            match one(&*harness, &native).await?.event.data {
+                nephos_core::event::Data::Queue(messages) => {
+                    let [message] = messages.as_slice() else {
+                        return Err(Violation::new("one message is another number of them"));
+                    };
+                    read.push(message.body.decode::<serde_json::Value>()?);
+                }
+                other => return Err(Violation::new(format!("a message is {other:?}"))),
+            }
+        }
+        Ok(read)
+    };
+    for value in read("\"{\\\"inner\\\": 1}\"").await? {
+        ensure_eq!(
+            value,
+            json!("{\"inner\": 1}"),
+            "JSON within a text, as the handler is given it"
+        );
+    }
+    for value in read("{\"inner\": \"2\"}").await? {
+        ensure_eq!(
+            value,
+            json!({"inner": "2"}),
+            "an object, as the handler is given it"
+        );
+    }
+    Ok(())
+}
+
+async fn largest(harness: Subject) -> Verdict {
+    /// What an attribute or an envelope may need.
+    const REST: usize = 4096;
+    let limit = harness
+        .queue(nephos_core::app::QueueSpec::default())
+        .await?
+        .capabilities()
+        .max_message_bytes
+        .clamp(REST, 4 << 20);
+    let text = "ü".repeat((limit - REST) / 2);
+    each(
+        &harness,
+        [samples::queue(&[samples::message("1", Payload::text(text))])],
+    )
+    .await
+}
+
+async fn notification(harness: Subject) -> Verdict {
+    let with = |subject: Option<&str>| {
+        let mut notification = samples::notification(samples::json_body());
+        notification.subject = subject.map(str::to_owned);
+        samples::topic(notification)
+    };
+    each(
+        &harness,
+        [with(Some("An order")), with(None), with(Some("Grüße\nan alle"))],
+    )
+    .await
+}
+
+async fn topic_wrap(harness: Subject) -> Verdict {
+    let bodies = odd().into_iter().chain(wrapped());
+    each(
+        &harness,
+        bodies.map(|body| samples::topic(samples::notification(body))),
+    )
+    .await
+}
+
+async fn records(harness: Subject) -> Verdict {
+    let records: Vec<_> = (1..=9)
+        .map(|n: u32| samples::record(&n.to_string(), Payload::text(format!("record {n}"))))
+        .collect();
+    each(
+        &harness,
+        [
+            samples::stream(&records),
+            samples::stream(&[samples::record("1", samples::json_body())]),
+        ],
+    )
+    .await
+}
+
+async fn stream_wrap(harness: Subject) -> Verdict {
+    let bodies = odd().into_iter().chain(wrapped());
+    each(
+        &harness,
+        bodies.map(|body| samples::stream(&[samples::record("1", body)])),
+    )
+    .await
+}
+
+async fn changes(harness: Subject) -> Verdict {
+    let change = |kind| samples::change(kind, samples::item(1), samples::item(2));
+    let mut together = [
+        change(ChangeKind::Inserted),
+        change(ChangeKind::Modified),
+        change(ChangeKind::Removed),
+    ];
+    for (change, sequence) in together.iter_mut().zip(["1", "2", "3"]) {
+        sequence.clone_into(&mut change.sequence);
+    }
+    let alone = together.clone().map(|change| samples::table(&[change]));
+    each(&harness, alone).await?;
+    each(&harness, [samples::table(&together)]).await
+}
+
+async fn values(harness: Subject) -> Verdict {
+    let item = json!({
+        "id": "a", "at": "1",
+        "text": "grün \u{0} \"🦀\" \\", "empty": "", "true": true, "false": false, "null": null,
+        "zero": 0, "whole": 42, "negative": -1, "least": i64::MIN, "most": u64::MAX, "fraction": 12.5, "small": 1.5e-7,
+        "list": ["a", 1, null, [], {"x": [true]}], "texts": ["b", "a"], "numbers": [3, 1, 2], "map": {"a": {"b": {}}}, "none": [],
+        "name with spaces": 1, "ä": 2,
+    });
+    let inserted = samples::change(ChangeKind::Inserted, json!({}), item.clone());
+    let removed = samples::change(ChangeKind::Removed, item, json!({}));
+    each(
+        &harness,
+        [samples::table(&[inserted]), samples::table(&[removed])],
+    )
+    .await
+}
+
+async fn tick(harness: Subject) -> Verdict {
+    each(&harness, [samples::tick()]).await
+}
+
+async fn email(harness: Subject) -> Verdict {
+    each(&harness, [samples::email()]).await
+}
+
+async fn stages(harness: Subject) -> Verdict {
+    let stages = [
+        AuthStage::BeforeSignUp,
+        AuthStage::AfterSignUp,
+        AuthStage::BeforeSignIn,
+        AuthStage::AfterSignIn,
+        AuthStage::BeforeToken,
+    ];
+    each(&harness, stages.map(samples::auth)).await
+}
+
+async fn spoken(harness: Subject) -> Verdict {
+    let ended = VoiceRequestKind::SessionEnded {
+        reason: "USER_INITIATED".to_owned(),
+    };
+    each(
+        &harness,
+        [samples::intent(), VoiceRequestKind::Launch, ended].map(samples::voice),
+    )
+    .await
+}
+
+async fn request(harness: Subject) -> Verdict {
+    each(
+        &harness,
+        [samples::request("der Körper".as_bytes()), samples::request(b"")],
+    )
+    .await
+}
+
+async fn request_binary(harness: Subject) -> Verdict {
+    let every: Vec<u8> = (0..=255).collect();
+    each(
+        &harness,
+        [samples::request(&every), samples::request(&every.repeat(4096))],
+    )
+    .await
+}
+
+async fn raw(harness: Subject) -> Verdict {
+    let with = |text: &'static str| {
+        let raw = nephos_core::event::Raw::json(text);
+        samples::happening(What::Raw(raw))
+    };
+    each(
+        &harness,
+        [
+            samples::raw(),
+            with("\"a text\""),
+            with("7"),
+            with("[]"),
+            with("{}"),
+        ],
+    )
+    .await
+}
