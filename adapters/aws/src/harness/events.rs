@@ -11,12 +11,12 @@ use nephos_conformance::happening::{
 };
 use nephos_core::resource::Drivers;
 use nephos_core::resource::bucket::Bucket;
+use nephos_core::route::{RouteSpec, Routes};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::emulator::{ACCOUNT, Emulator, REGION};
-use crate::events::routes::{RouteSpec, Routes};
 use crate::events::{TableKeys, Wiring, decode};
 use crate::host::mail;
 use crate::resources::AwsDrivers;
@@ -159,7 +159,7 @@ fn wiring(mails: Option<&str>) -> Result<Wiring> {
             .map(|name| (physical(name), name.to_owned()))
             .collect(),
         keys: [("items".to_owned(), keys)].into(),
-        routes: Some(Routes::new([route])?),
+        routes: Some(Routes::of("probe", [route])?),
         mail: mails.map(|bucket| (bucket.to_owned(), MAILS.to_owned())),
     })
 }
