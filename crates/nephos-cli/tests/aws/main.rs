@@ -1,7 +1,14 @@
 //! Drives the built `nephos` command against an emulator of AWS: what it deploys there runs there.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod apps;
+mod change;
+mod kept;
 mod life;
+mod permissions;
 mod refusals;
+mod sdk;
+mod store;
 mod support;
+mod triggers;
 mod trouble;

@@ -1,29 +1,57 @@
 //! The emulator, the command told where it is, and projects to deploy.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nephos_aws::harness::emulator::Emulator;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The functions' binary for the target, built once for all tests by the command itself, as an author would.
-pub(crate) fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello-http");
+use crate::sdk::Sdk;
+
+/// The folder of an example.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(name)
+}
+
+/// An example's own manifest, and what a test adds.
+pub(crate) fn manifest(example: &str, more: &str) -> String {
+    let own = std::fs::read_to_string(self::example(example).join("nephos.toml")).unwrap();
+    format!("{own}\n{more}")
+}
+
+/// The functions of `every-trigger` that a manifest does not speak of: an app has all that are in its binary.
+pub(crate) fn uncalled(spoken_of: &[&str]) -> String {
+    let own: toml::Table = toml::from_str(&manifest("every-trigger", "")).unwrap();
+    let functions = own["function"].as_table().unwrap().keys();
+    functions
+        .filter(|name| !spoken_of.contains(&name.as_str()))
+        .map(|name| format!("[function.{name}]\nuses = {{ seen = [\"write\"] }}\n"))
+        .collect()
+}
+
+/// An example's binary for the target, built once for all tests by the command itself, as an author would: with the features that it chooses.
+pub(crate) fn binary(example: &str) -> PathBuf {
+    static BINARIES: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut binaries = BINARIES.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || {
         let output = command()
             // Nothing that a debugger wants: it is packed by a program that was not optimised.
             .env("CARGO_PROFILE_DEV_STRIP", "symbols")
             .args(["--json", "build", "--target", "aws", "--profile", "dev", "-C"])
-            .arg(example)
+            .arg(self::example(example))
             .output()
             .unwrap();
-        let line: serde_json::Value = serde_json::from_str(done(&output).lines().last().unwrap()).unwrap();
+        let line: Value = serde_json::from_str(done(&output).lines().last().unwrap()).unwrap();
         PathBuf::from(line["binary"].as_str().unwrap())
-    })
+    };
+    binaries.entry(example.to_owned()).or_insert_with(build).clone()
 }
 
 /// The command, without what this machine says of AWS.
@@ -76,10 +104,18 @@ pub(crate) const HELLO: &str = "app = \"hello-http\"\n[function.hello]\non = [{ 
 
 impl Project {
     pub(crate) fn new(manifest: &str) -> Self {
+        let mut project = Self::of("hello-http", manifest);
+        let own = project.dir.path().join("functions");
+        std::fs::copy(&project.binary, &own).unwrap();
+        project.binary = own;
+        project
+    }
+
+    /// With an example's functions.
+    pub(crate) fn of(example: &str, manifest: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("nephos.toml"), manifest).unwrap();
-        let binary = dir.path().join("functions");
-        std::fs::copy(self::binary(), &binary).unwrap();
+        let binary = self::binary(example);
         Self { dir, binary }
     }
 
@@ -116,6 +152,7 @@ impl Project {
 pub(crate) struct Aws {
     pub(crate) emulator: Emulator,
     pub(crate) runtime: tokio::runtime::Runtime,
+    sdk: OnceLock<Sdk>,
 }
 
 impl Aws {
@@ -125,7 +162,44 @@ impl Aws {
             .build()
             .unwrap();
         let emulator = runtime.block_on(Emulator::start()).unwrap();
-        Self { emulator, runtime }
+        Self {
+            emulator,
+            runtime,
+            sdk: OnceLock::new(),
+        }
+    }
+
+    /// AWS's SDK, for this account.
+    pub(crate) fn sdk(&self) -> &Sdk {
+        self.sdk.get_or_init(|| Sdk::start(self.emulator.environment()))
+    }
+
+    /// What a stack says of itself: physical names by logical ids.
+    pub(crate) fn outputs(&self, stack: &str) -> BTreeMap<String, String> {
+        let stacks = self
+            .sdk()
+            .call("cloudformation", "describe_stacks", json!({"StackName": stack}));
+        let outputs = stacks["Stacks"][0]["Outputs"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        outputs
+            .map(|output| (text(&output["OutputKey"]), text(&output["OutputValue"])))
+            .collect()
+    }
+
+    /// How the app stands, as the command tells it.
+    pub(crate) fn status(&self, project: &Project) -> Value {
+        serde_json::from_str(&done(&self.run(project, &["status", "--json"]))).unwrap()
+    }
+
+    /// The host of a function's URL, which the emulator knows it by.
+    pub(crate) fn host(&self, project: &Project, function: &str) -> String {
+        let status = self.status(project);
+        let url = status["functions"][function]["url"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no URL in {status:#}"));
+        url.trim_start_matches("https://")
+            .trim_end_matches('/')
+            .to_owned()
     }
 
     pub(crate) fn command(&self, project: &Project, args: &[&str]) -> Command {
@@ -136,6 +210,18 @@ impl Aws {
             .arg(project.dir.path())
             .args(args);
         command
+    }
+
+    /// Runs a subcommand that asks AWS nothing.
+    pub(crate) fn offline(project: &Project, args: &[&str]) -> Output {
+        command()
+            .env("AWS_REGION", "eu-west-1")
+            .arg("-C")
+            .arg(project.dir.path())
+            .args(args)
+            .args(["--target", "aws"])
+            .output()
+            .unwrap()
     }
 
     /// Runs a subcommand on the project, for the target.
@@ -163,13 +249,8 @@ impl Aws {
 
     /// What the function `hello` answers at its URL, which the emulator knows by its host.
     pub(crate) fn get(&self, project: &Project, path: &str) -> String {
-        let status: serde_json::Value =
-            serde_json::from_str(&done(&self.run(project, &["status", "--json"]))).unwrap();
-        let url = status["functions"]["hello"]["url"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no URL in {status:#}"));
-        let host = url.trim_start_matches("https://").trim_end_matches('/');
-        self.request(&format!("GET {path}"), host, "")
+        let host = self.host(project, "hello");
+        self.request(&format!("GET {path}"), &host, "")
     }
 
     /// What the emulator answers to a request for this host.

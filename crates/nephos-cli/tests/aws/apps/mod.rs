@@ -1,0 +1,4 @@
+//! The examples, deployed whole.
+
+mod face_gate;
+mod orders;
