@@ -243,6 +243,8 @@ pub enum Fault {
     InvocationIdsSame,
     /// What the probe saw: another function.
     FunctionHidden,
+    /// What the probe saw: one attempt more than it was told.
+    AttemptMadeUp,
     /// What was created is said to be deleted, and the other way round.
     KindConfused,
     /// What was encoded once is decoded twice.

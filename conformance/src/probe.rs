@@ -206,6 +206,7 @@ pub(crate) fn falsify(body: &mut Payload, fault: Fault) {
             | Fault::DeadlineHidden
             | Fault::InvocationIdsSame
             | Fault::FunctionHidden
+            | Fault::AttemptMadeUp
     );
     if !concerned {
         return;
@@ -215,6 +216,7 @@ pub(crate) fn falsify(body: &mut Payload, fault: Fault) {
     };
     match fault {
         Fault::AttemptAlwaysOne => observation.attempt = 1,
+        Fault::AttemptMadeUp => observation.attempt += 1,
         Fault::IdChanges => observation.id = format!("{}-{}", observation.id, observation.attempt),
         Fault::DeadlineHidden => observation.deadline_ms = None,
         Fault::InvocationIdsSame => observation.invocation = "same".to_owned(),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nephos_core::app::App;
+
 use crate::harness::{Capabilities, Harness};
 use crate::probe::{AFTER, Act, Command, Observation};
 use crate::rule::{Rule, Verdict, Violation, rule};
@@ -48,28 +50,36 @@ fn tell(tag: &str) -> Command {
 
 const TAGS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Handles four at once, and gives what each told at its beginning and at its end.
+/// Four at the same time, in as many instances and as many in each as this.
+fn side_by_side(instances: u32, concurrency: u32) -> App {
+    jobs("worker", 1, |function| {
+        function.max_instances = instances;
+        function.concurrency = concurrency;
+        function.timeout = Duration::from_secs(3);
+    })
+}
+
+/// Handles four at once, and gives what each told at its beginning and at its end. Delivery is at least once: what a slow machine makes come a second time is not looked at.
 async fn four(scene: &mut Scene) -> Result<Vec<(Observation, Observation)>, Violation> {
     scene.send(&TAGS.map(tell)).await?;
     scene
         .until("the end of four invocations", |scene| {
-            scene.seen.len() >= 2 * TAGS.len()
+            TAGS.iter()
+                .all(|tag| first(scene, tag).is_some() && first(scene, &format!("{tag}{AFTER}")).is_some())
         })
         .await?;
-    TAGS.iter()
-        .map(|tag| {
-            match (
-                scene.of(tag).as_slice(),
-                scene.of(&format!("{tag}{AFTER}")).as_slice(),
-            ) {
-                ([begun], [ended]) => Ok(((*begun).clone(), (*ended).clone())),
-                _ => Err(Violation::new(format!(
-                    "`{tag}` was not handled once; {}",
-                    scene.story()
-                ))),
-            }
-        })
-        .collect()
+    let told = TAGS.iter().filter_map(|tag| {
+        Some((
+            first(scene, tag)?.clone(),
+            first(scene, &format!("{tag}{AFTER}"))?.clone(),
+        ))
+    });
+    Ok(told.collect())
+}
+
+/// What the first try told.
+fn first<'a>(scene: &'a Scene, tag: &str) -> Option<&'a Observation> {
+    scene.of(tag).into_iter().find(|seen| seen.attempt == 1)
 }
 
 /// Whether at any time two of them ran.
@@ -82,11 +92,7 @@ fn overlap(told: &[(Observation, Observation)]) -> bool {
 }
 
 async fn own(harness: Subject) -> Verdict {
-    let app = jobs("worker", 1, |function| {
-        function.max_instances = 4;
-        function.concurrency = 4;
-    });
-    play(&harness, app, |scene| {
+    play(&harness, side_by_side(4, 4), |scene| {
         Box::pin(async move {
             let told = four(scene).await?;
             ensure!(
@@ -115,20 +121,24 @@ async fn deadline(harness: Subject) -> Verdict {
         Box::pin(async move {
             scene.send(&[tell("a")]).await?;
             scene
-                .until("the end of an invocation", |scene| scene.seen.len() >= 2)
+                .until("the end of an invocation", |scene| {
+                    first(scene, "a").is_some() && first(scene, &format!("a{AFTER}")).is_some()
+                })
                 .await?;
-            let left = |seen: &Observation| {
-                seen.deadline_ms
+            let left = |tag: &str| {
+                first(scene, tag)
+                    .and_then(|seen| seen.deadline_ms)
                     .ok_or_else(|| Violation::new("a handler with a time-out sees no deadline"))
             };
-            let (begun, ended) = (left(&scene.seen[0])?, left(&scene.seen[1])?);
+            let (begun, ended) = (left("a")?, left(&format!("a{AFTER}"))?);
+            // Starting the process may be part of the time.
             ensure!(
-                (4000..=6000).contains(&begun),
+                (3000..=6000).contains(&begun),
                 "of a time-out of 6 s a handler sees {begun} ms at its beginning"
             );
             let gone = begun.saturating_sub(ended);
             ensure!(
-                (1000..=4000).contains(&gone),
+                (1000..=5000).contains(&gone),
                 "in {TAKES:?} the deadline of {begun} ms comes nearer by {gone} ms"
             );
             Ok(())
@@ -138,11 +148,7 @@ async fn deadline(harness: Subject) -> Verdict {
 }
 
 async fn shared(harness: Subject) -> Verdict {
-    let app = jobs("worker", 1, |function| {
-        function.max_instances = 1;
-        function.concurrency = 4;
-    });
-    play(&harness, app, |scene| {
+    play(&harness, side_by_side(1, 4), |scene| {
         Box::pin(async move {
             let told = four(scene).await?;
             let processes: BTreeSet<_> = told.iter().map(|(begun, _)| begun.pid).collect();
@@ -159,11 +165,7 @@ async fn shared(harness: Subject) -> Verdict {
 
 /// The negative: side by side, and no two in one process.
 async fn apart(harness: Subject) -> Verdict {
-    let app = jobs("worker", 1, |function| {
-        function.max_instances = 4;
-        function.concurrency = 4;
-    });
-    play(&harness, app, |scene| {
+    play(&harness, side_by_side(4, 4), |scene| {
         Box::pin(async move {
             let told = four(scene).await?;
             ensure!(

@@ -49,7 +49,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         FilterDropped,
         deleted
     ),
-    rule!("semantics.bucket.failure-is-retried", "an object whose handling fails is not forgotten; where a handler is not told which try it is, each is the first", "DESIGN, semantics", OneAttempt, retried, needs tries, retried_untold, kills OneAttempt),
+    rule!("semantics.bucket.failure-is-retried", "an object whose handling fails is not forgotten; where a handler is not told which try it is, each is the first", "DESIGN, semantics", OneAttempt, retried, needs tries, retried_untold, kills AttemptMadeUp),
 ];
 
 fn topic(filter: &[(&str, &str)]) -> App {

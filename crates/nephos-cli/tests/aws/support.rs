@@ -131,7 +131,7 @@ impl Project {
     /// Code that greets with these seven bytes.
     pub(crate) fn greet(&self, greeting: &str) {
         assert_eq!(greeting.len(), 7, "{greeting}");
-        let mut bytes = std::fs::read(self::binary()).unwrap();
+        let mut bytes = std::fs::read(binary("hello-http")).unwrap();
         let mut changed = 0;
         let mut at = 0;
         while let Some(found) = bytes[at..].windows(7).position(|window| window == b"Hello, ") {
