@@ -3,6 +3,7 @@
 //! Everything that is compared is a process of its own, reached over loopback, and rounds of the two sides
 //! alternate, so that a busy machine slows both.
 
+mod aws;
 pub(crate) mod check;
 pub(crate) mod http;
 pub(crate) mod load;
@@ -31,6 +32,8 @@ pub(crate) enum Subject {
     Size,
     /// `nephos check` on small and large manifests.
     Check,
+    /// Functions on Lambda, and the parts of the adapter for AWS.
+    Aws,
     /// All of them.
     All,
 }
@@ -85,11 +88,12 @@ pub(crate) fn run(subject: Subject, other: Option<PathBuf>) -> Result<()> {
     let wanted = |s| subject == s || subject == Subject::All;
     let mut rows: Vec<Row> = Vec::new();
     let mut not_measured = Vec::new();
-    let subjects: [(Subject, Measure); 4] = [
+    let subjects: [(Subject, Measure); 5] = [
         (Subject::Size, size::measure),
         (Subject::Check, check::measure),
         (Subject::Http, http::measure),
         (Subject::Queue, queue::measure),
+        (Subject::Aws, aws::measure),
     ];
     for (subject, measure) in subjects.into_iter().filter(|(s, _)| wanted(*s)) {
         match measure(&bench) {

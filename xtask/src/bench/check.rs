@@ -10,10 +10,10 @@ use xtask::shell::{self, Error, Result};
 use super::Bench;
 use super::report::{Budget, Row, median};
 
-const SIZES: [u32; 3] = [100, 1_000, 10_000];
+pub(super) const SIZES: [u32; 3] = [100, 1_000, 10_000];
 const RUNS: usize = 5;
 /// A manifest ten times as long may cost each function this much more: what caches do, not what an algorithm does.
-const LINEAR: f64 = 1.5;
+pub(super) const LINEAR: f64 = 1.5;
 
 /// Whole processes, from start to exit.
 ///
@@ -88,7 +88,7 @@ fn time(nephos: &Path, app: &Path) -> Result<f64> {
 
 /// An app of `functions` functions in which each fourth has an HTTP route, a queue, a bucket, or a schedule, and
 /// all write to the table of their group of ten.
-fn manifest(functions: u32) -> String {
+pub(super) fn manifest(functions: u32) -> String {
     let mut text = String::from("app = \"bench\"\n");
     for n in 0..functions {
         if n % 10 == 0 {

@@ -16,6 +16,19 @@ pub(crate) fn memory(pid: u32) -> Option<Memory> {
     parse_memory(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
 
+/// Processor time that all threads of `pid` have used, in seconds, or `None` when it is gone.
+pub(crate) fn processor_time(pid: u32) -> Option<f64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let nanoseconds: u64 = threads
+        .flatten()
+        .filter_map(|thread| {
+            let statistics = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            statistics.split_whitespace().next()?.parse::<u64>().ok()
+        })
+        .sum();
+    Some(std::time::Duration::from_nanos(nanoseconds).as_secs_f64())
+}
+
 fn parse_memory(status: &str) -> Option<Memory> {
     let field = |name: &str| -> Option<u64> {
         let line = status.lines().find_map(|l| l.strip_prefix(name))?;
@@ -87,6 +100,17 @@ mod tests {
         );
         assert_eq!(parse_memory("Name:\tkthread\n"), None);
         assert!(memory(std::process::id()).is_some_and(|m| m.now_kib > 0 && m.peak_kib >= m.now_kib));
+    }
+
+    #[test]
+    fn processor_time_grows_with_work() {
+        let own = std::process::id();
+        let before = processor_time(own).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while processor_time(own).unwrap() <= before {
+            assert!(std::time::Instant::now() < deadline, "it never grew");
+        }
+        assert_eq!(processor_time(u32::MAX), None);
     }
 
     #[test]

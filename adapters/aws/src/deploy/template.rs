@@ -170,8 +170,11 @@ pub fn render(app: &App, target: &str, settings: &Settings, code: &Code) -> Resu
     Ok(template)
 }
 
-/// Renders without looking at the limits of the whole.
-fn assemble(app: &App, target: &str, settings: &Settings, code: &Code) -> Result<Template> {
+/// Renders without looking at the limits of the whole: for an app that is to be split, or measured.
+///
+/// # Errors
+/// As [`render`], but for [`ErrorKind::ResourceExhausted`](nephos_core::ErrorKind::ResourceExhausted).
+pub fn assemble(app: &App, target: &str, settings: &Settings, code: &Code) -> Result<Template> {
     let plan = Plan::new(app, target, settings, code)?;
     let mut body = Body::new(app, target, settings);
     resource::add_all(&plan, &mut body)?;

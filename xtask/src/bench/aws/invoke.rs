@@ -1,0 +1,131 @@
+//! Functions on Nephos against the same functions without it: invocations a second, cold start, memory, size.
+
+use std::path::Path;
+use std::time::Duration;
+
+use xtask::shell::{Error, Result};
+
+use super::function::{CASES, Case, Running, Side};
+use crate::bench::report::{Budget, Judged, Row, median};
+
+/// Cold starts of each side; one takes a few milliseconds.
+const STARTS: usize = 60;
+/// Processes of each side whose memory is measured, after so many invocations.
+const PROCESSES: usize = 5;
+const INVOCATIONS: u64 = 5_000;
+/// Turns are short, so that what else the machine does hits both sides.
+const ROUNDS: usize = 120;
+const ROUND: Duration = Duration::from_millis(50);
+const WARM_UP: u64 = 2_000;
+
+/// All rows of both cases, with the programs in `folder`.
+///
+/// # Errors
+/// A function that does not start, or answers wrongly.
+pub(crate) fn measure(folder: &Path) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for case in CASES {
+        rows.extend(compare(case, folder).map_err(|e| Error::Other(format!("{}: {e}", case.name)))?);
+    }
+    Ok(rows)
+}
+
+fn compare(case: Case, folder: &Path) -> Result<Vec<Row>> {
+    let ours = Side::new(case, case.ours, folder)?;
+    let theirs = Side::new(case, case.theirs, folder)?;
+    let figure = |what: &str| format!("lambda {}, {what}", case.name);
+    let (rate, processor) = rates(&ours, &theirs)?;
+    let size = [size(&ours.program)?, size(&theirs.program)?];
+    Ok(vec![
+        row(figure("invocations"), &rate, "/s", Some(Budget::AtLeast(0.95))),
+        row(figure("processor time an invocation"), &processor, "us", None),
+        row(
+            figure("cold start to first poll"),
+            &turns(STARTS, &ours, &theirs, |running| Ok(running.cold_ms))?,
+            "ms",
+            Some(Budget::AtMost(1.1)),
+        ),
+        row(
+            figure("resident when warm"),
+            &turns(PROCESSES, &ours, &theirs, |running| {
+                running.api.invoke(INVOCATIONS)?;
+                #[expect(clippy::cast_precision_loss, reason = "a process's memory fits")]
+                Ok(running.memory()?.now_kib as f64 / 1024.0)
+            })?,
+            "MiB",
+            Some(Budget::AtMost(1.15)),
+        ),
+        row(figure("stripped size"), &[(size[0], size[1])], "MB", Some(Budget::AtMost(1.3))),
+    ])
+}
+
+/// Pairs of figures: ours and the peer's, of one round each.
+type Pairs = Vec<(f64, f64)>;
+
+/// Warm invocations a second, and microseconds of processor time an invocation.
+fn rates(ours: &Side, theirs: &Side) -> Result<(Pairs, Pairs)> {
+    let (ours, theirs) = (ours.spawn()?, theirs.spawn()?);
+    for side in [&ours, &theirs] {
+        side.api.invoke(WARM_UP)?;
+    }
+    let turn = |running: &Running<'_>| -> Result<(f64, f64)> {
+        let before = running.processor_time()?;
+        let rate = running.api.rate(ROUND)?;
+        let used = running.processor_time()? - before;
+        Ok((rate, used * 1e6 / (rate * ROUND.as_secs_f64())))
+    };
+    let mut pairs = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
+    for round in 0..ROUNDS {
+        let (a, b) = in_turn(round, || turn(&ours), || turn(&theirs))?;
+        pairs.0.push((a.0, b.0));
+        pairs.1.push((a.1, b.1));
+    }
+    Ok(pairs)
+}
+
+/// A figure of `count` fresh processes of each side.
+fn turns(
+    count: usize,
+    ours: &Side,
+    theirs: &Side,
+    figure: impl Fn(&Running<'_>) -> Result<f64>,
+) -> Result<Pairs> {
+    (0..count)
+        .map(|round| in_turn(round, || figure(&ours.spawn()?), || figure(&theirs.spawn()?)))
+        .collect()
+}
+
+/// Both, each first in turn.
+fn in_turn<T>(round: usize, ours: impl Fn() -> Result<T>, theirs: impl Fn() -> Result<T>) -> Result<(T, T)> {
+    if round.is_multiple_of(2) {
+        let first = ours()?;
+        return Ok((first, theirs()?));
+    }
+    let first = theirs()?;
+    Ok((ours()?, first))
+}
+
+/// Medians of both sides, judged by the median of the rounds' ratios; says how far these lie apart.
+fn row(figure: String, pairs: &[(f64, f64)], unit: &'static str, budget: Option<Budget>) -> Row {
+    let mut ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
+    ratios.sort_by(f64::total_cmp);
+    if let (Some(low), Some(high)) = (ratios.get(ratios.len() / 4), ratios.get(ratios.len() * 3 / 4)) {
+        eprintln!(
+            "  {figure}: {:.3} x, half of the rounds between {low:.3} and {high:.3}",
+            median(&ratios)
+        );
+    }
+    let side = |of: fn(&(f64, f64)) -> f64| median(&pairs.iter().map(of).collect::<Vec<_>>());
+    Row {
+        peer: Some(side(|pair| pair.1)),
+        ratio: Some(median(&ratios)),
+        judged: Judged::Ratio,
+        ..Row::alone(figure, side(|pair| pair.0), unit, budget)
+    }
+}
+
+fn size(program: &Path) -> Result<f64> {
+    let bytes = std::fs::metadata(program).map_err(Error::io("read", program))?.len();
+    #[expect(clippy::cast_precision_loss, reason = "a file's size fits")]
+    Ok(bytes as f64 / 1e6)
+}
