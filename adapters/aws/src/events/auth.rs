@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use nephos_core::event::{AuthDecision, AuthEvent, AuthStage, AuthVerdict, Data};
 use nephos_core::{Error, ErrorKind, Event, Result};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::malformed;
@@ -52,11 +53,11 @@ struct CallerContext {
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
     #[serde(default)]
-    user_attributes: Option<BTreeMap<String, Value>>,
+    user_attributes: Option<BTreeMap<String, Told>>,
     #[serde(default)]
-    client_metadata: Option<BTreeMap<String, Value>>,
+    client_metadata: Option<BTreeMap<String, Told>>,
     #[serde(default)]
-    validation_data: Option<BTreeMap<String, Value>>,
+    validation_data: Option<BTreeMap<String, Told>>,
     #[serde(default, borrow)]
     challenge_name: Text<'a>,
 }
@@ -107,15 +108,24 @@ fn stage(source: &str) -> AuthStage {
     }
 }
 
-/// Attributes are text in Cognito, but examples of its own have some that are not.
-fn texts(values: Option<BTreeMap<String, Value>>) -> BTreeMap<String, String> {
+/// A value that is text in Cognito; but examples of its own have some that are not, which are taken as their JSON.
+struct Told(String);
+
+impl<'de> Deserialize<'de> for Told {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let text = serde_json::from_str::<String>(raw.get());
+        text.or_else(|_| serde_json::from_str::<Value>(raw.get()).map(|other| other.to_string()))
+            .map(Self)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+fn texts(values: Option<BTreeMap<String, Told>>) -> BTreeMap<String, String> {
     values
         .unwrap_or_default()
         .into_iter()
-        .map(|(name, value)| match value {
-            Value::String(text) => (name, text),
-            other => (name, other.to_string()),
-        })
+        .map(|(name, Told(text))| (name, text))
         .collect()
 }
 

@@ -117,22 +117,19 @@ fn event(record: Notification<'_>, wiring: &Wiring) -> Result<Event> {
         // Restored from an archive, replicated, tagged: nothing that other targets know. The document follows.
         _ => Data::Raw(Raw::default()),
     };
-    let mut attributes = Attributes::of(&data);
-    if let (Data::Raw(_), source) = (&data, bucket) {
-        attributes.source = format!("bucket/{source}");
-        attributes.subject = Some(key);
-    }
-    attributes.time = record.event_time.or(attributes.time);
     let request = record
         .response_elements
         .as_ref()
         .and_then(|elements| elements.request_id.as_deref());
     // One request may delete many objects, and one object's sequencer is unique for its key only.
-    if let Some(sequencer) = s3.object.sequencer.as_deref() {
-        attributes.id = match request {
-            Some(request) => format!("{request}.{sequencer}"),
-            None => format!("{}.{sequencer}", s3.object.key),
-        };
+    let id = s3.object.sequencer.as_deref().map(|sequencer| match request {
+        Some(request) => format!("{request}.{sequencer}"),
+        None => format!("{}.{sequencer}", s3.object.key),
+    });
+    let mut attributes = Attributes::known(&data, id, record.event_time);
+    if let (Data::Raw(_), source) = (&data, bucket) {
+        attributes.source = format!("bucket/{source}");
+        attributes.subject = Some(key);
     }
     let principal = record.user_identity.as_ref().map(|user| &user.principal_id);
     let source_ip = record

@@ -49,10 +49,11 @@ impl Kind {
 /// What `document` is.
 ///
 /// # Errors
-/// [`ErrorKind::Decode`] if it is no JSON, as far as it had to be read.
+/// [`ErrorKind::Decode`] if it is no text, or no JSON, as far as it had to be read.
 pub fn classify(document: &[u8]) -> Result<Kind> {
     let mut probe = Probe::default();
-    let mut json = serde_json::Deserializer::from_slice(document);
+
+    let mut json = serde_json::Deserializer::from_str(super::text(document)?);
     match json.deserialize_any(Top(&mut probe)) {
         Ok(()) => json
             .end()
@@ -215,15 +216,7 @@ impl<'de> Visitor<'de> for Source<'_> {
             // SNS writes it with a capital.
             if name.is("eventSource") || name.is("EventSource") {
                 let source = fields.next_value::<Text<'de>>()?;
-                let kind = match source.as_deref() {
-                    Some("aws:s3") => Kind::Bucket,
-                    Some("aws:sqs") => Kind::Queue,
-                    Some("aws:sns") => Kind::Topic,
-                    Some("aws:kinesis") => Kind::Stream,
-                    Some("aws:dynamodb") => Kind::Table,
-                    Some("aws:ses") => Kind::Email,
-                    _ => Kind::Raw,
-                };
+                let kind = source.as_deref().and_then(of_source).unwrap_or(Kind::Raw);
                 self.0.source = Some(kind);
                 if kind != Kind::Raw {
                     return Err(known());
@@ -234,6 +227,19 @@ impl<'de> Visitor<'de> for Source<'_> {
         }
         Ok(())
     }
+}
+
+/// The kind of a record from this service.
+pub(super) fn of_source(source: &str) -> Option<Kind> {
+    Some(match source {
+        "aws:s3" => Kind::Bucket,
+        "aws:sqs" => Kind::Queue,
+        "aws:sns" => Kind::Topic,
+        "aws:kinesis" => Kind::Stream,
+        "aws:dynamodb" => Kind::Table,
+        "aws:ses" => Kind::Email,
+        _ => return None,
+    })
 }
 
 /// Ends the reading: nothing that follows can change the answer.

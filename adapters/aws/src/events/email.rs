@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use nephos_core::event::{Data, Email, Envelope, Mailbox, RecordFailure};
+use nephos_core::event::{Attributes, Data, Email, Envelope, Mailbox, RecordFailure};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
-use super::text::Text;
+use super::text::{Str, Text};
 use super::{Wiring, records};
 
 /// Extension: the S3 bucket that holds the message.
@@ -27,51 +27,53 @@ struct Record<'a> {
 
 #[derive(Deserialize)]
 struct Ses<'a> {
-    mail: Mail,
+    #[serde(borrow)]
+    mail: Mail<'a>,
     #[serde(borrow)]
     receipt: Receipt<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Mail {
+struct Mail<'a> {
     message_id: String,
     source: String,
     #[serde(default)]
     timestamp: Option<DateTime<Utc>>,
-    #[serde(default)]
-    destination: Vec<String>,
-    #[serde(default)]
-    headers: Vec<Header>,
+    #[serde(default, borrow)]
+    destination: Vec<Str<'a>>,
+    #[serde(default, borrow)]
+    headers: Vec<Header<'a>>,
     #[serde(default)]
     headers_truncated: bool,
-    #[serde(default)]
-    common_headers: CommonHeaders,
+    #[serde(default, borrow)]
+    common_headers: CommonHeaders<'a>,
 }
 
 #[derive(Deserialize)]
-struct Header {
-    name: String,
+struct Header<'a> {
+    #[serde(borrow)]
+    name: Str<'a>,
     value: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CommonHeaders {
-    #[serde(default)]
-    from: Vec<String>,
-    #[serde(default)]
-    to: Vec<String>,
-    #[serde(default)]
-    cc: Vec<String>,
-    #[serde(default)]
-    reply_to: Vec<String>,
+struct CommonHeaders<'a> {
+    #[serde(default, borrow)]
+    from: Vec<Str<'a>>,
+    #[serde(default, borrow)]
+    to: Vec<Str<'a>>,
+    #[serde(default, borrow)]
+    cc: Vec<Str<'a>>,
+    #[serde(default, borrow)]
+    reply_to: Vec<Str<'a>>,
     #[serde(default)]
     subject: Option<String>,
-    #[serde(default)]
-    date: Option<String>,
-    #[serde(default)]
-    message_id: Option<String>,
+    #[serde(default, borrow)]
+    date: Option<Str<'a>>,
+    #[serde(default, borrow)]
+    message_id: Option<Str<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -149,11 +151,16 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
     let Ses { mail, receipt } = ses;
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for Header { name, value } in mail.headers {
-        headers.entry(name.to_ascii_lowercase()).or_default().push(value);
+        let mut name = name.0.into_owned();
+        name.make_ascii_lowercase();
+        headers.entry(name).or_default().push(value);
     }
     let common = mail.common_headers;
     let to = if receipt.recipients.is_empty() {
         mail.destination
+            .into_iter()
+            .map(|Str(to)| to.into_owned())
+            .collect()
     } else {
         // Those of the recipients whom the rule is for.
         receipt.recipients
@@ -165,7 +172,7 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
         },
         message_id: common
             .message_id
-            .map(|id| id.trim().trim_matches(['<', '>']).to_owned()),
+            .map(|Str(id)| id.trim().trim_matches(['<', '>']).to_owned()),
         from: mailboxes(&common.from),
         to: mailboxes(&common.to),
         cc: mailboxes(&common.cc),
@@ -173,7 +180,7 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
         subject: common.subject.unwrap_or_default(),
         date: common
             .date
-            .and_then(|date| DateTime::parse_from_rfc2822(&date).ok())
+            .and_then(|Str(date)| DateTime::parse_from_rfc2822(&date).ok())
             .map(|date| date.to_utc()),
         text: None,
         html: None,
@@ -181,9 +188,11 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
         attachments: Vec::new(),
         source: Bytes::new(),
     };
-    let mut event = Event::of(Data::Email(Box::new(email)));
-    event.attributes.id = mail.message_id;
-    event.attributes.time = mail.timestamp.or(event.attributes.time);
+    let data = Data::Email(Box::new(email));
+    let mut event = Event::new(
+        Attributes::known(&data, Some(mail.message_id), mail.timestamp),
+        data,
+    );
     let action = receipt.action;
     let place = match (action.bucket_name.as_deref(), action.object_key.as_deref()) {
         (Some(bucket), Some(key)) if action.ty.is("S3") => Some((bucket.to_owned(), key.to_owned())),
@@ -219,10 +228,10 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
 }
 
 /// Mailboxes as SES splits them: `Ann <ann@example.net>`, or an address alone.
-fn mailboxes(texts: &[String]) -> Vec<Mailbox> {
+fn mailboxes(texts: &[Str<'_>]) -> Vec<Mailbox> {
     texts
         .iter()
-        .map(|text| {
+        .map(|Str(text)| {
             match text
                 .trim()
                 .strip_suffix('>')

@@ -4,20 +4,22 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use chrono::DateTime;
 use http::header::{COOKIE, SET_COOKIE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
-use nephos_core::event::cloudevents::HTTP_REQUEST;
 use nephos_core::event::{Attributes, Body, Data, Response};
 use nephos_core::handler::PathParams;
 use nephos_core::{Error, ErrorKind, Event, Result};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::text::Text;
+use super::text::{Str, Text};
 use super::{Wiring, base64, malformed};
 
 #[derive(Deserialize)]
@@ -31,8 +33,8 @@ struct Document<'a> {
     raw_query_string: Cow<'a, str>,
     #[serde(default)]
     cookies: Option<Vec<String>>,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
+    #[serde(default, borrow)]
+    headers: Headers<'a>,
     #[serde(default)]
     path_parameters: Option<BTreeMap<String, String>>,
     #[serde(borrow)]
@@ -41,6 +43,9 @@ struct Document<'a> {
     body: Option<String>,
     #[serde(default)]
     is_base64_encoded: bool,
+    /// Of an authorizer's question alone, which is like a request else.
+    #[serde(default, borrow, rename = "type")]
+    ty: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -56,8 +61,8 @@ struct RequestContext<'a> {
     domain_name: Text<'a>,
     #[serde(default)]
     time_epoch: Option<i64>,
-    #[serde(default)]
-    authorizer: Option<serde_json::Value>,
+    #[serde(default, borrow)]
+    authorizer: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +101,9 @@ const NOT_IN_PATH: &AsciiSet = &NOT_IN_QUERY.add(b'?');
 pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Routed> {
     let read: Document<'_> = serde_json::from_str(document)
         .map_err(|error| malformed("the request is not of payload format 2.0", error))?;
+    if read.ty.is("REQUEST") {
+        return Err(refused("an authorizer is asked, not a function"));
+    }
     let context = read.request_context;
     let method = Method::from_bytes(context.http.method.as_bytes())
         .map_err(|error| refused("the request's method is none").caused_by(error))?;
@@ -129,13 +137,10 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Routed> {
     *request.version_mut() = version(context.http.protocol.as_deref());
     *request.headers_mut() = headers(read.headers, read.cookies)?;
     request.extensions_mut().insert(params);
-    let mut attributes = Attributes::new("http", HTTP_REQUEST);
-    if let Some(id) = context.request_id.as_deref() {
-        attributes.id = id.to_owned();
-    }
+    let data = Data::Http(request);
     let time = context.time_epoch.and_then(DateTime::from_timestamp_millis);
-    attributes.time = time.or(attributes.time);
-    let authorizer = context.authorizer.map(|found| found.to_string());
+    let mut attributes = Attributes::known(&data, context.request_id.0.map(Cow::into_owned), time);
+    let authorizer = context.authorizer.map(|found| compact(found.get()));
     let facts = [
         ("awssourceip", context.http.source_ip.as_deref()),
         ("awsdomain", context.domain_name.as_deref()),
@@ -149,7 +154,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Routed> {
             attributes.extensions.insert(name.to_owned(), value.to_owned());
         }
     }
-    Ok(Routed::To(Box::new(Event::new(attributes, Data::Http(request)))))
+    Ok(Routed::To(Box::new(Event::new(attributes, data))))
 }
 
 /// An HTTP API puts the stage before the path, unless it is the one without name.
@@ -173,11 +178,41 @@ fn version(protocol: Option<&str>) -> Version {
     }
 }
 
+/// Names and values in the document's order, borrowed where it has them without escapes.
+#[derive(Default)]
+struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Headers<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("headers by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut fields: A,
+            ) -> std::result::Result<Headers<'de>, A::Error> {
+                // As many as a browser sends through a gateway.
+                let mut pairs = Vec::with_capacity(24);
+                while let Some((Str(name), Str(value))) = fields.next_entry()? {
+                    pairs.push((name, value));
+                }
+                Ok(Headers(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
 /// The request's headers. Values of one name came joined by commas and stay so: which commas were there before, nobody knows.
-fn headers(map: BTreeMap<String, String>, cookies: Option<Vec<String>>) -> Result<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(map.len() + 1);
-    for (name, value) in map {
-        let name = HeaderName::try_from(name)
+fn headers(read: Headers<'_>, cookies: Option<Vec<String>>) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(read.0.len() + 1);
+    for (name, value) in read.0 {
+        let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|error| refused("a header's name is none").caused_by(error))?;
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| {
             refused("a header's value is none")
@@ -192,6 +227,22 @@ fn headers(map: BTreeMap<String, String>, cookies: Option<Vec<String>>) -> Resul
         headers.insert(COOKIE, value);
     }
     Ok(headers)
+}
+
+/// JSON without the spaces between its parts.
+fn compact(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    // Every other piece between quotation marks that are not escaped is a string.
+    let (mut in_string, mut escaped) = (false, false);
+    for character in json.chars() {
+        if !in_string && character.is_ascii_whitespace() {
+            continue;
+        }
+        in_string ^= character == '"' && !escaped;
+        escaped = in_string && character == '\\' && !escaped;
+        text.push(character);
+    }
+    text
 }
 
 fn refused(what: &'static str) -> Error {
@@ -255,4 +306,22 @@ pub fn reply_headers(headers: &HeaderMap) -> (BTreeMap<&str, String>, Vec<String
             .or_insert(value);
     }
     (joined, cookies)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+    use serde_json::{Value, json};
+
+    use super::compact;
+
+    proptest! {
+        #[test]
+        fn json_without_spaces_is_the_same_json(key in any::<String>(), text in any::<String>(), number in any::<i64>()) {
+            let value = json!({ key: [text, { "a \" b": number }], "c": null });
+            let pretty = serde_json::to_string_pretty(&value).unwrap();
+            assert_eq!(compact(&pretty), value.to_string());
+            assert_eq!(serde_json::from_str::<Value>(&compact(&pretty)).unwrap(), value);
+        }
+    }
 }

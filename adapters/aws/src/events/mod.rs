@@ -9,6 +9,7 @@ mod base64;
 mod bucket;
 mod classify;
 pub mod email;
+mod guess;
 pub mod http;
 mod queue;
 mod records;
@@ -49,13 +50,39 @@ pub struct Decoded {
 /// # Errors
 /// [`ErrorKind::Decode`] if it is no JSON, or lacks what its kind always has.
 pub fn decode(document: &Bytes, wiring: &Wiring) -> Result<Decoded> {
-    let kind = classify(document)?;
-    let text = std::str::from_utf8(document).map_err(|error| {
+    let text = text(document)?;
+    let guess = match guess::guess(text) {
+        Some(kind) => kind,
+        None => classify(document)?,
+    };
+    let mut decoded = match read(guess, text, wiring) {
+        Ok(decoded) => decoded,
+        // It may be of another kind after all.
+        Err(error) => match classify(document)? {
+            kind if kind == guess => return Err(error),
+            kind => read(kind, text, wiring)?,
+        },
+    };
+    for event in &mut decoded.events {
+        if let Data::Raw(raw) = &mut event.data {
+            *raw = Raw::json(document.clone());
+        }
+        event.raw = Some(Raw::json(document.clone()));
+    }
+    Ok(decoded)
+}
+
+fn text(document: &[u8]) -> Result<&str> {
+    std::str::from_utf8(document).map_err(|error| {
         Error::new(ErrorKind::Decode, DECODE, "the document is not UTF-8 text").caused_by(error)
-    })?;
+    })
+}
+
+/// Reads a document of this kind.
+fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
     let mut refusal = None;
     let one = |event: Event| vec![event];
-    let mut events = match kind {
+    let events = match kind {
         Kind::Bucket => bucket::decode(text, wiring)?,
         Kind::Queue => queue::decode(text, wiring).map(one)?,
         Kind::Topic => topic::decode(text, wiring)?,
@@ -75,12 +102,6 @@ pub fn decode(document: &Bytes, wiring: &Wiring) -> Result<Decoded> {
         },
         Kind::Raw => vec![Event::of(Data::Raw(Raw::default()))],
     };
-    for event in &mut events {
-        if let Data::Raw(raw) = &mut event.data {
-            *raw = Raw::json(document.clone());
-        }
-        event.raw = Some(Raw::json(document.clone()));
-    }
     Ok(Decoded {
         kind,
         events,

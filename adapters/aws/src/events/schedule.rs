@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use nephos_core::event::{Data, Tick};
+use nephos_core::event::{Attributes, Data, Tick};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
@@ -73,15 +73,11 @@ pub(super) fn decode_rule(document: &str, wiring: &Wiring) -> Result<Event> {
 /// A tick whose event has the same id each time it is delivered, as far as the document tells.
 fn tick(schedule: String, due_at: Option<DateTime<Utc>>, id: Option<String>) -> Event {
     let id = id.or_else(|| Some(format!("{schedule}@{}", due_at?.to_rfc3339())));
-    let mut event = Event::of(Data::Schedule(Tick {
+    let data = Data::Schedule(Tick {
         schedule,
         // Where the time is not told, when it fired.
         due_at: due_at.unwrap_or_else(Utc::now),
         past_due: false,
-    }));
-    if let Some(id) = id {
-        event.attributes.id = id;
-    }
-    event.attributes.time = due_at.or(event.attributes.time);
-    event
+    });
+    Event::new(Attributes::known(&data, id, due_at), data)
 }

@@ -161,38 +161,56 @@ impl Attributes {
     /// An event of records takes the first record's. [`Data::Raw`] says nothing of itself: its source and type are `raw`.
     #[must_use]
     pub fn of(data: &Data) -> Self {
-        let named = |kind: TriggerKind, name: &str| format!("{kind}/{name}");
+        Self::known(data, None, None)
+    }
+
+    /// The same, with an id and a time that the provider tells besides: these come first. Neither randomness nor the clock is asked for what is known.
+    #[must_use]
+    pub fn known(data: &Data, id: Option<String>, time: Option<DateTime<Utc>>) -> Self {
         let kind = data.kind();
-        let ty = cloudevents::type_of(data).unwrap_or_else(|| kind.name().to_owned());
-        let mut attributes = Self::new(kind.name(), ty);
-        let (id, source, time) = match data {
+        let mut subject = None;
+        let record = match data {
             Data::Bucket(event) => {
-                attributes.source = named(kind, &event.object().bucket);
-                attributes.subject = Some(event.object().key.clone());
-                return attributes;
+                let object = event.object();
+                subject = Some(object.key.clone());
+                Some((None, &object.bucket, None))
             }
             Data::Topic(notification) => {
-                attributes.subject.clone_from(&notification.subject);
-                (&notification.id, &notification.topic, notification.published_at)
+                subject.clone_from(&notification.subject);
+                Some((
+                    Some(&notification.id),
+                    &notification.topic,
+                    Some(notification.published_at),
+                ))
             }
-            Data::Queue(records) => match records.first() {
-                Some(message) => (&message.id, &message.queue, message.sent_at),
-                None => return attributes,
-            },
-            Data::Stream(records) => match records.first() {
-                Some(record) => (&record.sequence, &record.stream, record.appended_at),
-                None => return attributes,
-            },
-            Data::Table(records) => match records.first() {
-                Some(change) => (&change.sequence, &change.table, change.at),
-                None => return attributes,
-            },
-            _ => return attributes,
+            Data::Queue(records) => records
+                .first()
+                .map(|message| (Some(&message.id), &message.queue, Some(message.sent_at))),
+            Data::Stream(records) => records
+                .first()
+                .map(|record| (Some(&record.sequence), &record.stream, Some(record.appended_at))),
+            Data::Table(records) => records
+                .first()
+                .map(|change| (Some(&change.sequence), &change.table, Some(change.at))),
+            _ => None,
         };
-        attributes.id.clone_from(id);
-        attributes.source = named(kind, source);
-        attributes.time = time;
-        attributes
+        let (told_id, source, told_time) = match record {
+            Some((id, name, time)) => (id, format!("{kind}/{name}"), time),
+            None => (None, kind.name().to_owned(), None),
+        };
+        Self {
+            id: id
+                .or_else(|| told_id.cloned())
+                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            source,
+            ty: cloudevents::type_of(data).unwrap_or_else(|| kind.name().to_owned()),
+            subject,
+            time: match told_time {
+                Some(told) => time.or(told),
+                None => Some(time.unwrap_or_else(Utc::now)),
+            },
+            extensions: BTreeMap::new(),
+        }
     }
 
     /// Sets the id.
