@@ -15,7 +15,7 @@ use nephos_core::{Error, ErrorKind};
 pub const CODE: &str = "aws_error";
 
 /// What is said where there are no credentials.
-pub(crate) const NO_CREDENTIALS: &str = "there are no credentials for AWS; sign in (`aws sso login`), set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`";
+pub(crate) const NO_CREDENTIALS: &str = "there are no credentials for AWS; sign in (`aws sso login`), set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure` (of a profile with single sign-on: `eval \"$(aws configure export-credentials --format env)\"`)";
 
 /// What the SDK says when it has looked everywhere: a list of all those places, of which none was meant.
 const NOWHERE: &str = "no credentials found in chain";

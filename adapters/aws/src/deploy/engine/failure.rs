@@ -92,6 +92,7 @@ pub(super) fn said(text: &str) -> Box<dyn StdError + Send + Sync> {
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
@@ -138,7 +139,7 @@ mod tests {
             let error: SdkError<
                 aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError,
                 HttpResponse,
-            > = SdkError::construction_failure(std::io::Error::other(text.to_owned()));
+            > = SdkError::dispatch_failure(ConnectorError::io(std::io::Error::other(text.to_owned()).into()));
             failed("deploy.account", "the account cannot be told", error)
         };
         let none = failure("the credential provider was not enabled");

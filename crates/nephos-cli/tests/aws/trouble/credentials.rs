@@ -87,33 +87,3 @@ fn credentials_that_expire_while_the_stack_changes_do_not_stop_it_and_a_second_r
     done(&proxy.deploy(&aws, &project));
     assert!(aws.get(&project, "/hello/ann").ends_with("Hello, ann!\n"));
 }
-
-#[test]
-fn a_profile_of_single_sign_on_without_a_login_leads_to_one() {
-    let (aws, project) = (Aws::start(), Project::new(HELLO));
-    let home = tempfile::tempdir().unwrap();
-    let cache = home.path().join(".aws/sso/cache");
-    std::fs::create_dir_all(&cache).unwrap();
-    std::fs::write(
-        home.path().join(".aws/config"),
-        "[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Dev\nregion = us-east-1\n\
-         [sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\nsso_registration_scopes = sso:account:access\n",
-    )
-    .unwrap();
-    let status = || {
-        let mut command = aws.command(&project, &["status", "--target", "aws"]);
-        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-            command.env_remove(variable);
-        }
-        let command = command.env("HOME", home.path()).env("AWS_PROFILE", "work");
-        command.output().unwrap()
-    };
-    refused(&status(), 1, &["single sign-on", "aws sso login"]);
-    // sha1 of the session's name: https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
-    std::fs::write(
-        cache.join("ee0bfd2552fbd840c02cc48b6e823320543c450f.json"),
-        r#"{"accessToken":"old","expiresAt":"2020-01-01T00:00:00Z","region":"us-east-1","startUrl":"https://corp.awsapps.com/start"}"#,
-    )
-    .unwrap();
-    refused(&status(), 1, &["have expired", "aws sso login"]);
-}

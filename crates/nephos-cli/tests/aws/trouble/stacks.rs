@@ -22,13 +22,13 @@ Properties = { CidrBlock = "10.9.0.0/16" }
 const OTHER: &str = r#"{"Resources":{"Other":{"Type":"AWS::Lambda::Function","Properties":{"FunctionName":"other","Runtime":"nodejs22.x",
     "Handler":"index.handler","Role":"arn:aws:iam::000000000000:role/other","Code":{"ZipFile":"exports.handler = async () => 1"}}}}}"#;
 
-/// An alias of that function in the app's stack, with this description.
-fn alias(description: &str) -> String {
+/// A URL of that function in the app's stack, with this kind of authorisation.
+fn url(authorisation: &str) -> String {
     format!(
         r#"
 [target.aws.overrides.Resources.Second]
-Type = "AWS::Lambda::Alias"
-Properties = {{ FunctionName = "other", FunctionVersion = "$LATEST", Name = "second", Description = "{description}" }}
+Type = "AWS::Lambda::Url"
+Properties = {{ TargetFunctionArn = "other", AuthType = "{authorisation}" }}
 "#
     )
 }
@@ -145,11 +145,11 @@ fn state(aws: &Aws, project: &Project) -> String {
 
 #[test]
 fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on_once_it_is_mended() {
-    let (aws, project) = (Aws::start(), Project::new(&format!("{HELLO}{}", alias("one"))));
+    let (aws, project) = (Aws::start(), Project::new(&format!("{HELLO}{}", url("NONE"))));
     make(&aws, "theirs", OTHER);
     aws.deployed(&project);
-    project.write(&format!("{HELLO}{}{}", alias("two"), failing_after("Second")));
-    // What the alias is of goes while it has its new description, and so it cannot get the old one back.
+    project.write(&format!("{HELLO}{}{}", url("AWS_IAM"), failing_after("Second")));
+    // What the URL is of goes while it has its new authorisation, and so it cannot get the old one back.
     let failed = deploy_meanwhile(&aws, &project, || remove(&aws, "theirs"));
     refused(
         &failed,
@@ -163,7 +163,7 @@ fn an_update_that_cannot_be_undone_names_what_is_in_the_way_and_rollback_goes_on
     );
     assert_eq!(state(&aws, &project), "UPDATE_ROLLBACK_FAILED");
     assert!(aws.get(&project, "/hello/still").ends_with("Hello, still!\n"));
-    project.write(&format!("{HELLO}{}", alias("one")));
+    project.write(&format!("{HELLO}{}", url("NONE")));
     refused(
         &aws.deploy(&project, &["--yes"]),
         1,
