@@ -25,9 +25,9 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) fn before(aws: &Aws) -> Self {
-        let tools = std::env::var("NEPHOS_TOOLS").expect(
-            "NEPHOS_TOOLS names the folder of the tools that tests need; run `cargo xtask setup`, then `cargo xtask test`, which sets it",
-        );
+        let tools = std::env::var("NEPHOS_TOOLS").unwrap_or_else(|_| {
+            panic!("NEPHOS_TOOLS names the folder of the tools that tests need; run `cargo xtask setup`, then `cargo xtask test`, which sets it")
+        });
         let program = Path::new(&tools).join("python/bin/microburst");
         assert!(
             program.exists(),
