@@ -1,5 +1,9 @@
 //! Drives the built `nephos` command against an emulator of AWS: what it deploys there runs there.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 mod apps;
 mod change;
