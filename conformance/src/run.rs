@@ -119,6 +119,15 @@ impl Suite {
         let selected: Vec<Rule> = rules::all()
             .filter(|rule| self.groups.contains(&rule.group()))
             .collect();
+        if let Some(empty) = self
+            .groups
+            .iter()
+            .find(|group| !selected.iter().any(|rule| rule.group() == **group))
+        {
+            return refuse(&format!(
+                "the group {empty} has no rule, so nothing would be proven of it"
+            ));
+        }
         if let Some(id) = rules::duplicate(&selected) {
             return refuse(&format!("two rules have the id {id}"));
         }

@@ -3,6 +3,8 @@
 pub(super) mod any;
 pub(super) mod neutral;
 mod samples;
+#[cfg(test)]
+mod tests;
 pub(super) mod told;
 
 use crate::happening::{Delivered, Happening, Native};
