@@ -23,7 +23,6 @@ use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use nephos_core::adapter::{Host, Launch};
 use nephos_core::env::Environment;
 use nephos_core::{Error, ErrorKind, Result};
-use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::drain::Drain;
@@ -127,9 +126,11 @@ fn poll_loop(
     invocations: Arc<Invocations>,
     drain: Drain,
 ) -> BoxFuture<'static, std::result::Result<(), lambda_runtime::Error>> {
-    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+    let documents = drain.clone();
+    let handler = service_fn(move |event: LambdaEvent<()>| {
         let invocations = Arc::clone(&invocations);
-        async move { invocations.handle(event).await }
+        let document = documents.document();
+        async move { invocations.handle(document, event.context).await }
     });
     Box::pin(Runtime::new(handler).layer(drain).run())
 }

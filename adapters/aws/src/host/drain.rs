@@ -1,22 +1,34 @@
-//! Knows whether an invocation is being handled: it lasts until the Runtime API has its answer.
+//! What stands around each invocation: it lasts until the Runtime API has its answer, and its document is taken as it came.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use lambda_runtime::LambdaInvocation;
 use lambda_runtime::tower::{Layer, Service};
 use tokio::sync::Mutex;
 
+/// What `lambda_runtime` reads instead of the document: it would read and copy the whole of it before [`decode`](crate::events::decode) does.
+const TAKEN: Bytes = Bytes::from_static(b"null");
+
 /// A layer of the runtime. One invocation at a time holds the lock.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Drain(Arc<Mutex<()>>);
+pub(super) struct Drain {
+    lock: Arc<Mutex<()>>,
+    document: Arc<std::sync::Mutex<Bytes>>,
+}
 
 impl Drain {
     /// Waits until no invocation is being handled.
     pub(super) async fn at_rest(&self) {
-        drop(self.0.lock().await);
+        drop(self.lock.lock().await);
+    }
+
+    /// The document of the invocation that is being handled, once.
+    pub(super) fn document(&self) -> Bytes {
+        std::mem::take(&mut *self.document.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -51,9 +63,12 @@ where
         self.inner.poll_ready(task)
     }
 
-    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+    fn call(&mut self, mut invocation: LambdaInvocation) -> Self::Future {
+        // The runtime handles one invocation after the other: nobody else's document is here.
+        *self.drain.document.lock().unwrap_or_else(PoisonError::into_inner) =
+            std::mem::replace(&mut invocation.body, TAKEN);
         let answered = self.inner.call(invocation);
-        let lock = Arc::clone(&self.drain.0);
+        let lock = Arc::clone(&self.drain.lock);
         Box::pin(async move {
             let _held = lock.lock().await;
             answered.await

@@ -8,14 +8,13 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyDataStream, BodyExt as _, LengthLimitError, Limited};
-use lambda_runtime::{Diagnostic, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse};
+use lambda_runtime::{Diagnostic, FunctionResponse, MetadataPrelude, StreamResponse};
 use nephos_core::adapter::Launch;
 use nephos_core::context::ContextBuilder;
 use nephos_core::env::{APP, FUNCTION, TARGET};
 use nephos_core::event::{Body, Data, Response};
 use nephos_core::resource::Drivers;
 use nephos_core::{BatchOutcome, Context, Error, ErrorKind, Event, Function, Outcome, Result};
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::letter::{DEAD_LETTER, Letters};
@@ -84,11 +83,9 @@ impl Invocations {
 
     pub(super) async fn handle(
         &self,
-        event: LambdaEvent<Box<RawValue>>,
+        document: Bytes,
+        lambda: lambda_runtime::Context,
     ) -> std::result::Result<Answer, Diagnostic> {
-        let (document, lambda) = event.into_parts();
-        let document: Box<str> = document.into();
-        let document = Bytes::from(String::from(document));
         let deadline = deadline(lambda.deadline(), SystemTime::now());
         let context = self
             .context

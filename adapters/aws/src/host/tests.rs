@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use lambda_runtime::{Diagnostic, FunctionResponse, LambdaEvent};
+use bytes::Bytes;
+use lambda_runtime::{Diagnostic, FunctionResponse};
 use nephos_core::adapter::Launch;
 use nephos_core::env::Environment;
 use nephos_core::event::{Batch, Change, Email, Message, Notification, ObjectEvent};
@@ -11,7 +12,6 @@ use nephos_core::resource::NoExternalBuckets;
 use nephos_core::resource::queue::Outgoing;
 use nephos_core::{BatchOutcome, Error, Function, Result};
 use object_store::ObjectStoreExt as _;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::fake::Fake;
@@ -33,9 +33,11 @@ fn invocations<Args, H: Handler<Args>>(handler: H, fake: &Fake, variables: &[(&s
 }
 
 async fn invoke(invocations: &Invocations, document: &Value) -> Result<Value, Diagnostic> {
-    let payload = RawValue::from_string(document.to_string()).unwrap();
-    let event = LambdaEvent::new(payload, lambda_runtime::Context::default());
-    match invocations.handle(event).await? {
+    let document = Bytes::from(document.to_string());
+    match invocations
+        .handle(document, lambda_runtime::Context::default())
+        .await?
+    {
         FunctionResponse::BufferedResponse(reply) => Ok(serde_json::to_value(&reply).unwrap()),
         FunctionResponse::StreamingResponse(_) => panic!("nobody asked for a stream"),
     }
