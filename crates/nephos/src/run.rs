@@ -134,7 +134,12 @@ fn serve(host: &'static dyn Host, launch: Launch) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(host.serve(launch)) {
+    // On a thread of the runtime, where connections are too: a host on this one would be woken across threads for each event.
+    let serving = runtime.spawn(host.serve(launch));
+    let ended = runtime.block_on(serving).unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Internal, "host.serve", "the host itself panicked").caused_by(error))
+    });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(host = host.name(), error = %error.chain(), "the host cannot go on");
