@@ -20,11 +20,13 @@ pub(crate) fn run() -> Result<()> {
         shell::cargo().args(["fmt", "--all", "--", "--check"]),
         "the format check",
     )?;
-    // The fuzz targets are a workspace of their own, too slow to build here; their format and the rules of the tree hold all the same.
-    shell::run(
-        shell::cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--", "--check"]),
-        "the format check",
-    )?;
+    // The fuzz targets and the benchmark's peers are workspaces of their own, too slow to build here; their format and the rules of the tree hold all the same.
+    for workspace in ["fuzz/Cargo.toml", "xtask/peers/aws/Cargo.toml"] {
+        shell::run(
+            shell::cargo().args(["fmt", "--all", "--manifest-path", workspace, "--", "--check"]),
+            "the format check",
+        )?;
+    }
     let clippy = [
         "clippy",
         "--workspace",

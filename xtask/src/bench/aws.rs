@@ -43,7 +43,16 @@ fn source() -> PathBuf {
 fn build(bench: &Bench, package: &str, profile: &str) -> Result<()> {
     let mut cargo = shell::cargo();
     cargo
-        .args(["build", "--quiet", "--locked", "--profile", profile, "--package", package, "--manifest-path"])
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--profile",
+            profile,
+            "--package",
+            package,
+            "--manifest-path",
+        ])
         .arg(source().join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&bench.target);

@@ -37,7 +37,10 @@ pub(crate) const CASES: [Case; 2] = [
         check: is_greeting,
         environment: &[
             ("NEPHOS_FUNCTION", "hello"),
-            ("NEPHOS_AWS_ROUTES", r#"[{"method":"GET","path":"/hello/{name}"}]"#),
+            (
+                "NEPHOS_AWS_ROUTES",
+                r#"[{"method":"GET","path":"/hello/{name}"}]"#,
+            ),
         ],
     },
     Case {
@@ -113,7 +116,8 @@ impl Running<'_> {
     /// # Errors
     /// A process that has ended.
     pub(crate) fn memory(&self) -> Result<Memory> {
-        process::memory(self.child.id()).ok_or_else(|| Error::Other("the function ended by itself".to_owned()))
+        process::memory(self.child.id())
+            .ok_or_else(|| Error::Other("the function ended by itself".to_owned()))
     }
 
     /// Processor time used so far by all its threads, in seconds.
@@ -248,7 +252,9 @@ mod tests {
 
     #[test]
     fn only_the_right_answers_count() {
-        assert!(is_greeting(br#"{"statusCode":200,"headers":{},"body":"Hello, nephos!\n"}"#));
+        assert!(is_greeting(
+            br#"{"statusCode":200,"headers":{},"body":"Hello, nephos!\n"}"#
+        ));
         for wrong in [
             &b"null"[..],
             br#"{"statusCode":404,"body":"Hello, nephos!\n"}"#,
@@ -257,7 +263,9 @@ mod tests {
             assert!(!is_greeting(wrong));
         }
         assert!(is_no_failure(br#"{"batchItemFailures":[]}"#));
-        assert!(!is_no_failure(br#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#));
+        assert!(!is_no_failure(
+            br#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#
+        ));
         assert!(!is_no_failure(b"null"));
     }
 }

@@ -55,7 +55,12 @@ fn compare(case: Case, folder: &Path) -> Result<Vec<Row>> {
             "MiB",
             Some(Budget::AtMost(1.15)),
         ),
-        row(figure("stripped size"), &[(size[0], size[1])], "MB", Some(Budget::AtMost(1.3))),
+        row(
+            figure("stripped size"),
+            &[(size[0], size[1])],
+            "MB",
+            Some(Budget::AtMost(1.3)),
+        ),
     ])
 }
 
@@ -125,7 +130,9 @@ fn row(figure: String, pairs: &[(f64, f64)], unit: &'static str, budget: Option<
 }
 
 fn size(program: &Path) -> Result<f64> {
-    let bytes = std::fs::metadata(program).map_err(Error::io("read", program))?.len();
+    let bytes = std::fs::metadata(program)
+        .map_err(Error::io("read", program))?
+        .len();
     #[expect(clippy::cast_precision_loss, reason = "a file's size fits")]
     Ok(bytes as f64 / 1e6)
 }

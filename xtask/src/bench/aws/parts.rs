@@ -11,8 +11,11 @@ use crate::bench::report::{Budget, Judged, Row};
 use crate::bench::{Bench, check};
 
 /// The programs, and the profile of each: what a function does is measured as functions are built.
-pub(super) const PROGRAMS: [(&str, &str); 3] =
-    [("decode", "function"), ("bucket", "function"), ("render", "render")];
+pub(super) const PROGRAMS: [(&str, &str); 3] = [
+    ("decode", "function"),
+    ("bucket", "function"),
+    ("render", "render"),
+];
 
 /// All rows.
 ///
@@ -72,10 +75,10 @@ struct Transfer {
 fn buckets(program: PathBuf) -> Result<Vec<Row>> {
     let store = store::start()?;
     let mut command = Command::new(program);
-    command
-        .arg(format!("http://{store}"))
-        .env_clear()
-        .envs([("AWS_ACCESS_KEY_ID", "bench"), ("AWS_SECRET_ACCESS_KEY", "bench-secret")]);
+    command.arg(format!("http://{store}")).env_clear().envs([
+        ("AWS_ACCESS_KEY_ID", "bench"),
+        ("AWS_SECRET_ACCESS_KEY", "bench-secret"),
+    ]);
     let lines: Vec<Transfer> = lines(&mut command)?;
     Ok(lines
         .into_iter()
@@ -113,10 +116,16 @@ fn rendering(bench: &Bench, program: PathBuf) -> Result<Vec<Row>> {
         .iter()
         .map(|line| {
             let budget = (line.functions == 1_000).then_some(Budget::AtMost(1_000.0));
-            Row::alone(format!("render, {} functions", line.functions), line.ms, "ms", budget)
+            Row::alone(
+                format!("render, {} functions", line.functions),
+                line.ms,
+                "ms",
+                budget,
+            )
         })
         .collect();
-    let each = |pair: &[Rendering]| (pair[1].ms - pair[0].ms) / f64::from(pair[1].functions - pair[0].functions);
+    let each =
+        |pair: &[Rendering]| (pair[1].ms - pair[0].ms) / f64::from(pair[1].functions - pair[0].functions);
     let growth: Vec<f64> = lines.windows(2).map(each).collect();
     if let [early, late] = growth[..] {
         rows.push(Row::alone(

@@ -155,7 +155,9 @@ impl RuntimeApi {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Error::Other("the function did not ask, or answer, in time".to_owned()));
+                return Err(Error::Other(
+                    "the function did not ask, or answer, in time".to_owned(),
+                ));
             }
             gate = self
                 .state
@@ -206,8 +208,10 @@ impl State {
         };
         if !is_right {
             let text = String::from_utf8_lossy(body).into_owned();
-            gate.failure
-                .get_or_insert(format!("a wrong answer: {}", text.chars().take(400).collect::<String>()));
+            gate.failure.get_or_insert(format!(
+                "a wrong answer: {}",
+                text.chars().take(400).collect::<String>()
+            ));
         } else if gate.answer.is_none() {
             gate.answer = Some(body.to_vec());
         }
@@ -292,7 +296,10 @@ mod tests {
         let api = RuntimeApi::start(b"{}", |body| body == b"right").unwrap();
         function(&api, "right");
         let first = api.first_poll().unwrap();
-        assert!(api.lock().answered == 0, "nothing is handed out before the gate opens");
+        assert!(
+            api.lock().answered == 0,
+            "nothing is handed out before the gate opens"
+        );
         api.invoke(7).unwrap();
         assert_eq!(api.lock().answered, 7);
         assert!(api.rate(Duration::from_millis(20)).unwrap() > 0.0);

@@ -32,7 +32,8 @@ pub(super) fn start() -> Result<SocketAddr> {
 }
 
 fn serve(stream: TcpStream, objects: &Objects) -> io::Result<()> {
-    const HEADERS: &str = "etag: \"0123456789abcdef0123456789abcdef\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n";
+    const HEADERS: &str =
+        "etag: \"0123456789abcdef0123456789abcdef\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n";
     let mut connection = Connection::new(stream)?;
     while let Some(request) = connection.next()? {
         let path = request.path().to_owned();
@@ -53,8 +54,11 @@ fn serve(stream: TcpStream, objects: &Objects) -> io::Result<()> {
             Some(body) => ("200 OK", body.as_slice()),
             None => ("404 Not Found", &[][..]),
         };
-        let mut answer =
-            format!("HTTP/1.1 {status}\r\n{HEADERS}content-length: {}\r\n\r\n", body.len()).into_bytes();
+        let mut answer = format!(
+            "HTTP/1.1 {status}\r\n{HEADERS}content-length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
         // One packet where it fits, and no copy where it is long.
         if body.len() <= 16 * 1024 {
             answer.extend_from_slice(body);

@@ -33,7 +33,9 @@ impl Request {
     /// How long the body is.
     fn length(&self) -> io::Result<usize> {
         if self.header("transfer-encoding").is_some() {
-            return Err(io::Error::other("a request in chunks, where one of known length was expected"));
+            return Err(io::Error::other(
+                "a request in chunks, where one of known length was expected",
+            ));
         }
         match self.header("content-length") {
             Some(length) => length
@@ -121,7 +123,10 @@ mod tests {
             b"llo",
         ]);
         let first = connection.next().unwrap().unwrap();
-        assert_eq!((first.method(), first.path(), first.body.len()), ("GET", "/next", 0));
+        assert_eq!(
+            (first.method(), first.path(), first.body.len()),
+            ("GET", "/next", 0)
+        );
         let second = connection.next().unwrap().unwrap();
         assert_eq!((second.method(), second.path()), ("POST", "/1/response"));
         assert_eq!(second.body, b"hello");
@@ -130,7 +135,15 @@ mod tests {
 
     #[test]
     fn a_request_without_a_length_that_is_known_is_an_error() {
-        assert!(sent(&[b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"]).next().is_err());
-        assert!(sent(&[b"PUT / HTTP/1.1\r\ncontent-length: 3\r\n\r\nab"]).next().is_err());
+        assert!(
+            sent(&[b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"])
+                .next()
+                .is_err()
+        );
+        assert!(
+            sent(&[b"PUT / HTTP/1.1\r\ncontent-length: 3\r\n\r\nab"])
+                .next()
+                .is_err()
+        );
     }
 }

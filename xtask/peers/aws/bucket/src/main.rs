@@ -92,8 +92,7 @@ async fn bucket(endpoint: &str) -> Result<Bucket, Error> {
         url: None,
         properties: [("physical".to_owned(), BUCKET.to_owned())].into(),
     };
-    let driver: Arc<dyn BucketDriver> =
-        nephos_aws::resources::AwsDrivers::new(&config).bucket(&binding)?;
+    let driver: Arc<dyn BucketDriver> = nephos_aws::resources::AwsDrivers::new(&config).bucket(&binding)?;
     Ok(Bucket::with_access(BUCKET, driver, binding.access))
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::cognito::CognitoEventUserPoolsPreSignup;
+use aws_lambda_events::dynamodb;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -16,7 +17,6 @@ use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::ses::SimpleEmailEvent;
 use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::SqsEvent;
-use aws_lambda_events::dynamodb;
 use bytes::Bytes;
 use nephos_aws::events::{Kind, TableKeys, Wiring, decode};
 use serde::de::DeserializeOwned;
@@ -37,20 +37,60 @@ fn typed<T: DeserializeOwned>(document: &[u8]) -> Result<(), serde_json::Error> 
 
 /// A trigger, its payload, the kind that it must be, and how the peer reads it.
 const PAYLOADS: [(&str, &str, Kind, Reader); 11] = [
-    ("S3", "bucket/example-s3-event-with-decoded.json", Kind::Bucket, typed::<S3Event>),
-    ("SQS", "queue/example-sqs-event-obj.json", Kind::Queue, typed::<SqsEvent>),
-    ("SNS", "topic/with-attributes.json", Kind::Topic, typed::<SnsEvent>),
-    ("Kinesis", "stream/example-kinesis-event-encrypted.json", Kind::Stream, typed::<KinesisEvent>),
-    ("DynamoDB", "table/all-types.json", Kind::Table, typed::<dynamodb::Event>),
-    ("EventBridge rule", "schedule/rule.json", Kind::Rule, typed::<EventBridgeEvent>),
-    ("function URL", "http/function-url.json", Kind::Http, typed::<LambdaFunctionUrlRequest>),
+    (
+        "S3",
+        "bucket/example-s3-event-with-decoded.json",
+        Kind::Bucket,
+        typed::<S3Event>,
+    ),
+    (
+        "SQS",
+        "queue/example-sqs-event-obj.json",
+        Kind::Queue,
+        typed::<SqsEvent>,
+    ),
+    (
+        "SNS",
+        "topic/with-attributes.json",
+        Kind::Topic,
+        typed::<SnsEvent>,
+    ),
+    (
+        "Kinesis",
+        "stream/example-kinesis-event-encrypted.json",
+        Kind::Stream,
+        typed::<KinesisEvent>,
+    ),
+    (
+        "DynamoDB",
+        "table/all-types.json",
+        Kind::Table,
+        typed::<dynamodb::Event>,
+    ),
+    (
+        "EventBridge rule",
+        "schedule/rule.json",
+        Kind::Rule,
+        typed::<EventBridgeEvent>,
+    ),
+    (
+        "function URL",
+        "http/function-url.json",
+        Kind::Http,
+        typed::<LambdaFunctionUrlRequest>,
+    ),
     (
         "HTTP API",
         "http/example-apigw-v2-request-jwt-authorizer.json",
         Kind::Http,
         typed::<ApiGatewayV2httpRequest>,
     ),
-    ("SES", "email/example-ses-event.json", Kind::Email, typed::<SimpleEmailEvent>),
+    (
+        "SES",
+        "email/example-ses-event.json",
+        Kind::Email,
+        typed::<SimpleEmailEvent>,
+    ),
     (
         "Cognito",
         "auth/example-cognito-event-userpools-presignup.json",
@@ -58,7 +98,12 @@ const PAYLOADS: [(&str, &str, Kind, Reader); 11] = [
         typed::<CognitoEventUserPoolsPreSignup>,
     ),
     // The peer has no type for it.
-    ("Alexa", "voice/intent.json", Kind::Voice, typed::<serde_json::Value>),
+    (
+        "Alexa",
+        "voice/intent.json",
+        Kind::Voice,
+        typed::<serde_json::Value>,
+    ),
 ];
 
 fn main() -> Result<(), Error> {
@@ -68,12 +113,15 @@ fn main() -> Result<(), Error> {
         let document = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let figures = compare(Bytes::from(document), kind, theirs)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        println!("{}", serde_json::json!({
-            "trigger": trigger,
-            "nephos_ns": figures.0,
-            "peer_ns": figures.1,
-            "ratio": figures.2,
-        }));
+        println!(
+            "{}",
+            serde_json::json!({
+                "trigger": trigger,
+                "nephos_ns": figures.0,
+                "peer_ns": figures.1,
+                "ratio": figures.2,
+            })
+        );
     }
     Ok(())
 }
@@ -85,9 +133,7 @@ fn compare(document: Bytes, kind: Kind, theirs: Reader) -> Result<(f64, f64, f64
         return Err("it is not read as what it is".into());
     }
     theirs(&document)?;
-    let mut ours = || {
-        black_box(decode(black_box(&document), &wiring)).map(drop).is_ok()
-    };
+    let mut ours = || black_box(decode(black_box(&document), &wiring)).map(drop).is_ok();
     let mut theirs = || theirs(black_box(&document)).is_ok();
     let calls = calibrated(&mut ours).max(calibrated(&mut theirs));
     let mut rounds = Vec::with_capacity(ROUNDS);
@@ -138,11 +184,17 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// What deployment tells a function of what it watches.
 fn wiring() -> Wiring {
-    let keys = TableKeys { key: "id".to_owned(), sort: Some("at".to_owned()) };
+    let keys = TableKeys {
+        key: "id".to_owned(),
+        sort: Some("at".to_owned()),
+    };
     Wiring {
-        sources: [("arn:aws:dynamodb:us-east-1:000000000000:table/faces".to_owned(), "faces".to_owned())]
-            .into_iter()
-            .collect(),
+        sources: [(
+            "arn:aws:dynamodb:us-east-1:000000000000:table/faces".to_owned(),
+            "faces".to_owned(),
+        )]
+        .into_iter()
+        .collect(),
         keys: [("faces".to_owned(), keys)].into(),
         ..Wiring::default()
     }

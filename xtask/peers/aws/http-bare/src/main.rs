@@ -4,9 +4,7 @@ use aws_lambda_events::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFu
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
-async fn hello(
-    event: LambdaEvent<LambdaFunctionUrlRequest>,
-) -> Result<LambdaFunctionUrlResponse, Error> {
+async fn hello(event: LambdaEvent<LambdaFunctionUrlRequest>) -> Result<LambdaFunctionUrlResponse, Error> {
     let path = event.payload.raw_path.as_deref().unwrap_or_default();
     let name = path
         .strip_prefix("/hello/")
