@@ -4,6 +4,7 @@
 //! Of a rule that first stores it and then calls the function, only deployment knows the place ([`MAIL`](super::MAIL)).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -153,7 +154,12 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
     for Header { name, value } in mail.headers {
         let mut name = name.0.into_owned();
         name.make_ascii_lowercase();
-        headers.entry(name).or_default().push(value);
+        match headers.entry(name) {
+            Entry::Vacant(first) => {
+                first.insert(vec![value]);
+            }
+            Entry::Occupied(mut more) => more.get_mut().push(value),
+        }
     }
     let common = mail.common_headers;
     let to = if receipt.recipients.is_empty() {

@@ -20,6 +20,10 @@ mod voice;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -121,6 +125,23 @@ impl fmt::Display for TriggerKind {
     }
 }
 
+/// An id that is unique and sorts by time, a [UUID of version 7](https://www.rfc-editor.org/rfc/rfc9562#section-5.7). The system is asked for randomness once a
+/// process: a question for each event costs more than decoding some events does.
+fn random_id() -> String {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let [high, low] = [0_u8, 1].map(|half| KEY.hash_one((half, count, now)).to_ne_bytes());
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&high);
+    random[8..].copy_from_slice(&low[..2]);
+    let millis = u64::try_from(now.as_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &random)
+        .into_uuid()
+        .to_string()
+}
+
 /// The context attributes of [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
@@ -147,7 +168,7 @@ impl Attributes {
     #[must_use]
     pub fn new(source: impl Into<String>, ty: impl Into<String>) -> Self {
         Self {
-            id: uuid::Uuid::now_v7().to_string(),
+            id: random_id(),
             source: source.into(),
             ty: ty.into(),
             subject: None,
@@ -199,9 +220,7 @@ impl Attributes {
             None => (None, kind.name().to_owned(), None),
         };
         Self {
-            id: id
-                .or_else(|| told_id.cloned())
-                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            id: id.or_else(|| told_id.cloned()).unwrap_or_else(random_id),
             source,
             ty: cloudevents::type_of(data).unwrap_or_else(|| kind.name().to_owned()),
             subject,
@@ -377,5 +396,25 @@ impl<'a, T> IntoIterator for &'a Batch<T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::random_id;
+
+    #[test]
+    fn ids_are_uuids_of_version_7_and_all_different() {
+        let ids: BTreeSet<String> = (0..10_000).map(|_| random_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        for id in &ids {
+            let id: uuid::Uuid = id.parse().unwrap();
+            assert_eq!(
+                (id.get_version_num(), id.get_variant()),
+                (7, uuid::Variant::RFC4122)
+            );
+        }
     }
 }

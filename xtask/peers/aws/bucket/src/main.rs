@@ -1,5 +1,5 @@
 //! Puts and gets objects of 1 kB and 64 MiB, in turn by a bucket of Nephos and by bare `object_store`. Prints one line of JSON for each operation and
-//! size: the median microseconds of both, and the median of all rounds' ratios of speed.
+//! size: the microseconds that a tenth of each side's rounds stay below, and the ratio of speed. What else the machine does only ever adds time.
 //!
 //! The first argument is the endpoint of a store that speaks S3; region and credentials are in the SDK's variables.
 
@@ -66,14 +66,16 @@ async fn main() -> Result<(), Error> {
             }
         }
         for (operation, rounds) in [("put", put), ("get", get)] {
+            let ours = quick(rounds.iter().map(|(ours, _)| *ours));
+            let theirs = quick(rounds.iter().map(|(_, theirs)| *theirs));
             println!(
                 "{}",
                 serde_json::json!({
                     "operation": operation,
                     "size": size,
-                    "nephos_us": median(rounds.iter().map(|(ours, _)| *ours)),
-                    "peer_us": median(rounds.iter().map(|(_, theirs)| *theirs)),
-                    "speed": median(rounds.iter().map(|(ours, theirs)| theirs / ours)),
+                    "nephos_us": ours,
+                    "peer_us": theirs,
+                    "speed": theirs / ours,
                 })
             );
         }
@@ -105,8 +107,9 @@ fn store(endpoint: &str) -> Result<AmazonS3, Error> {
         .build()?)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// What a tenth of the values stay below.
+fn quick(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    sorted.get(sorted.len() / 10).copied().unwrap_or_default()
 }

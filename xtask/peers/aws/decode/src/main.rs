@@ -1,5 +1,6 @@
 //! Decodes the payloads of the adapter's tests, in turn by `nephos_aws::events::decode`, as the host does it, and by `serde_json` into the type of
-//! `aws_lambda_events`. Prints one line of JSON a payload: the median nanoseconds of both, and the median ratio of all rounds.
+//! `aws_lambda_events`. Prints one line of JSON a payload: the nanoseconds that a tenth of each side's
+//! turns stay below, and their ratio. What else the machine does only ever adds time, so the quick turns tell what the code takes.
 //!
 //! The first argument is the folder of the payloads.
 
@@ -22,8 +23,8 @@ use nephos_aws::events::{Kind, TableKeys, Wiring, decode};
 use serde::de::DeserializeOwned;
 
 /// How long one side decodes before it is the other's turn.
-const TURN: Duration = Duration::from_millis(6);
-const ROUNDS: usize = 41;
+const TURN: Duration = Duration::from_millis(1);
+const ROUNDS: usize = 301;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -146,11 +147,9 @@ fn compare(document: Bytes, kind: Kind, theirs: Reader) -> Result<(f64, f64, f64
             (time(&mut ours, calls), first)
         });
     }
-    Ok((
-        median(rounds.iter().map(|(ours, _)| *ours)),
-        median(rounds.iter().map(|(_, theirs)| *theirs)),
-        median(rounds.iter().map(|(ours, theirs)| ours / theirs)),
-    ))
+    let ours = quick(rounds.iter().map(|(ours, _)| *ours));
+    let theirs = quick(rounds.iter().map(|(_, theirs)| *theirs));
+    Ok((ours, theirs, ours / theirs))
 }
 
 /// How many calls fill a turn.
@@ -176,10 +175,11 @@ fn time(call: &mut impl FnMut() -> bool, calls: u32) -> f64 {
     elapsed.as_secs_f64() * 1e9 / f64::from(calls)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// What a tenth of the values stay below.
+fn quick(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    sorted.get(sorted.len() / 10).copied().unwrap_or_default()
 }
 
 /// What deployment tells a function of what it watches.
