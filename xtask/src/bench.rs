@@ -88,12 +88,15 @@ pub(crate) fn run(subject: Subject, other: Option<PathBuf>) -> Result<()> {
     let wanted = |s| subject == s || subject == Subject::All;
     let mut rows: Vec<Row> = Vec::new();
     let mut not_measured = Vec::new();
-    let subjects: [(Subject, Measure); 5] = [
+    let subjects: [(Subject, Measure); 8] = [
         (Subject::Size, size::measure),
         (Subject::Check, check::measure),
         (Subject::Http, http::measure),
         (Subject::Queue, queue::measure),
-        (Subject::Aws, aws::measure),
+        (Subject::Aws, aws::functions),
+        (Subject::Aws, aws::decoding),
+        (Subject::Aws, aws::buckets),
+        (Subject::Aws, aws::rendering),
     ];
     for (subject, measure) in subjects.into_iter().filter(|(s, _)| wanted(*s)) {
         match measure(&bench) {

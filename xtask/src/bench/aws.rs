@@ -17,23 +17,21 @@ use super::Bench;
 use super::report::Row;
 use function::CASES;
 
-/// All figures of AWS.
+/// Functions on Lambda.
 ///
 /// # Errors
 /// A program that does not build, start, or answer as it should.
-pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
+pub(crate) fn functions(bench: &Bench) -> Result<Vec<Row>> {
     for case in CASES {
         for package in [case.ours, case.theirs] {
             build(bench, package, "function")?;
         }
     }
-    let mut rows = invoke::measure(&bench.target.join("function"))?;
-    for (program, profile) in parts::PROGRAMS {
-        build(bench, program, profile)?;
-    }
-    rows.extend(parts::measure(bench)?);
-    Ok(rows)
+    invoke::measure(&bench.target.join("function"))
 }
+
+/// The parts of the adapter, each measured even where another could not be.
+pub(crate) use parts::{buckets, decoding, rendering};
 
 fn source() -> PathBuf {
     shell::root().join("xtask/peers/aws")

@@ -126,7 +126,7 @@ impl fmt::Display for TriggerKind {
 }
 
 /// An id that is unique and sorts by time, a [UUID of version 7](https://www.rfc-editor.org/rfc/rfc9562#section-5.7). The system is asked for randomness once a
-/// process: a question for each event costs more than decoding some events does.
+/// process: for each event it would be a system call.
 fn random_id() -> String {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -10,26 +10,10 @@ use super::store;
 use crate::bench::report::{Budget, Judged, Row};
 use crate::bench::{Bench, check};
 
-/// The programs, and the profile of each: what a function does is measured as functions are built.
-pub(super) const PROGRAMS: [(&str, &str); 3] = [
-    ("decode", "function"),
-    ("bucket", "function"),
-    ("render", "render"),
-];
-
-/// All rows.
-///
-/// # Errors
-/// A program that fails, or prints something else.
-pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let program = |at: usize| {
-        let (name, profile) = PROGRAMS[at];
-        bench.target.join(profile).join(name)
-    };
-    let mut rows = decoding(program(0))?;
-    rows.extend(buckets(program(1))?);
-    rows.extend(rendering(bench, program(2))?);
-    Ok(rows)
+/// Builds a program; what a function does is measured as functions are built.
+fn program(bench: &Bench, name: &str, profile: &str) -> Result<PathBuf> {
+    super::build(bench, name, profile)?;
+    Ok(bench.target.join(profile).join(name))
 }
 
 #[derive(Deserialize)]
@@ -41,7 +25,11 @@ struct Decoding {
 }
 
 /// Documents of Lambda, from bytes to an event.
-fn decoding(program: PathBuf) -> Result<Vec<Row>> {
+///
+/// # Errors
+/// A program that does not build or fails, or prints something else.
+pub(crate) fn decoding(bench: &Bench) -> Result<Vec<Row>> {
+    let program = program(bench, "decode", "function")?;
     let payloads = shell::root().join("adapters/aws/tests/payloads");
     let lines: Vec<Decoding> = lines(Command::new(program).arg(payloads))?;
     Ok(lines
@@ -72,7 +60,11 @@ struct Transfer {
 }
 
 /// Objects to a store and back.
-fn buckets(program: PathBuf) -> Result<Vec<Row>> {
+///
+/// # Errors
+/// As [`decoding`].
+pub(crate) fn buckets(bench: &Bench) -> Result<Vec<Row>> {
+    let program = program(bench, "bucket", "function")?;
     let store = store::start()?;
     let mut command = Command::new(program);
     command.arg(format!("http://{store}")).env_clear().envs([
@@ -103,7 +95,11 @@ struct Rendering {
 }
 
 /// Templates of small and large apps.
-fn rendering(bench: &Bench, program: PathBuf) -> Result<Vec<Row>> {
+///
+/// # Errors
+/// As [`decoding`].
+pub(crate) fn rendering(bench: &Bench) -> Result<Vec<Row>> {
+    let program = program(bench, "render", "render")?;
     let folder = bench.folder("render")?;
     let mut command = Command::new(program);
     for size in check::SIZES {

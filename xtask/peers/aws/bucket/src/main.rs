@@ -9,9 +9,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use nephos_core::resource::bucket::{Bucket, BucketDriver};
 use nephos_core::resource::{Access, Binding, Drivers as _, ResourceKind};
+use object_store::ObjectStoreExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
-use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 type Error = Box<dyn std::error::Error>;
 
