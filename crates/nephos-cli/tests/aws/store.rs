@@ -17,6 +17,7 @@ pub(crate) struct Store {
     child: Child,
     folder: TempDir,
     endpoint: String,
+    ports: Vec<u16>,
 }
 
 impl Store {
@@ -74,6 +75,7 @@ impl Store {
             child: command.spawn().unwrap(),
             endpoint: format!("http://127.0.0.1:{}", ports[7]),
             folder,
+            ports,
         };
         store.wait(bucket);
         store
@@ -120,6 +122,17 @@ impl Drop for Store {
         // It may have ended by itself; if the test failed, what it said may tell why.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its sockets have fixed places, which it cleans up only if it may end in peace.
+        for entry in std::fs::read_dir("/tmp").into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let socket = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("seaweedfs-")?.strip_suffix(".sock"));
+            let port = socket.and_then(|socket| socket.rsplit('-').next()?.parse::<u16>().ok());
+            if port.is_some_and(|port| self.ports.contains(&port)) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
         if std::thread::panicking() {
             let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
