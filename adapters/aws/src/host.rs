@@ -6,12 +6,21 @@
 
 mod drain;
 #[cfg(test)]
+#[cfg(all(feature = "on-all", feature = "queue"))]
 mod fake;
+#[cfg(feature = "on-http")]
+mod http;
 mod invocation;
+#[cfg(all(feature = "asynchronous", feature = "queue"))]
 mod letter;
+#[cfg(all(feature = "asynchronous", not(feature = "queue")))]
+#[path = "host/no_letter.rs"]
+mod letter;
+#[cfg(feature = "on-email")]
 pub(crate) mod mail;
 mod resources;
 #[cfg(test)]
+#[cfg(all(feature = "on-all", feature = "queue"))]
 mod tests;
 mod trace;
 
@@ -107,9 +116,9 @@ fn check_address(address: &str) -> Result<()> {
         .with("variable", RUNTIME_API)
         .with("value", address)
     };
-    let uri: http::Uri = address
+    let uri: ::http::Uri = address
         .parse()
-        .map_err(|error: http::uri::InvalidUri| refused().caused_by(error))?;
+        .map_err(|error: ::http::uri::InvalidUri| refused().caused_by(error))?;
     if uri.authority().is_none() {
         return Err(refused());
     }

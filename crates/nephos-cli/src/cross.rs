@@ -234,7 +234,7 @@ mod tests {
                 .map(str::to_owned)
                 .to_vec(),
             glibc: Some((2, 34)),
-            features: vec!["aws".to_owned(), "aws-queue".to_owned()],
+            features: vec!["aws".to_owned(), "on-queue".to_owned()],
         }
     }
 
@@ -261,7 +261,7 @@ mod tests {
             help.contains("rustup target add x86_64-unknown-linux-musl"),
             "{help}"
         );
-        assert_eq!(features(&requirements().features), "nephos/aws,nephos/aws-queue");
+        assert_eq!(features(&requirements().features), "nephos/aws,nephos/on-queue");
     }
 
     #[test]

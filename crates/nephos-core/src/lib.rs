@@ -12,6 +12,7 @@ pub mod env;
 pub mod error;
 pub mod event;
 pub mod handler;
+mod needs;
 pub mod outcome;
 pub mod plan;
 pub mod resource;

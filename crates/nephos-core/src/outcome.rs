@@ -3,8 +3,8 @@
 use axum_core::response::IntoResponse;
 use serde::Serialize;
 
-use crate::error::{BoxError, Error, Result};
-use crate::event::{AuthDecision, Event, Payload, RecordFailure, Response, VoiceResponse};
+use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::event::{AuthDecision, Event, Message, Payload, RecordFailure, Response, VoiceResponse};
 
 /// What came of an invocation; the host encodes it as its provider wants it.
 #[derive(Debug)]
@@ -89,6 +89,27 @@ impl BatchOutcome {
     /// Adds failures found elsewhere.
     pub fn extend(&mut self, failures: impl IntoIterator<Item = RecordFailure>) {
         self.failures.extend(failures);
+    }
+
+    /// Adds what stands behind a failed message of its group: delivered, it would overtake it. For hosts whose queues do not hold a group back by
+    /// themselves; what is dead-lettered must be taken out before, as it stands in nobody's way.
+    pub fn hold_groups(&mut self, messages: &[Message<Payload>]) {
+        let mut blocked: Vec<&str> = Vec::new();
+        for message in messages {
+            let Some(group) = message.group.as_deref() else {
+                continue;
+            };
+            if self.failures.iter().any(|failure| failure.id == message.id) {
+                blocked.push(group);
+            } else if blocked.contains(&group) {
+                let error = Error::new(
+                    ErrorKind::Cancelled,
+                    "handler",
+                    "a message before it failed, and order must be kept",
+                );
+                self.fail(&message.id, error);
+            }
+        }
     }
 }
 

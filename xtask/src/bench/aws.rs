@@ -23,7 +23,7 @@ use function::CASES;
 /// A program that does not build, start, or answer as it should.
 pub(crate) fn functions(bench: &Bench) -> Result<Vec<Row>> {
     for case in CASES {
-        for package in [case.ours, case.theirs] {
+        for package in [case.ours, case.theirs].into_iter().chain(case.silent) {
             build(bench, package, "function")?;
         }
     }

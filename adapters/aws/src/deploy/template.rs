@@ -34,7 +34,6 @@ use self::body::Body;
 use self::plan::Plan;
 use super::settings::Settings;
 
-pub(super) use self::dead_letter::has_dead_letters;
 pub use self::function::ALIAS;
 pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};
 

@@ -1,13 +1,20 @@
 //! Outcomes as the JSON that Lambda expects of each kind of document.
 
-use nephos_core::event::{AuthDecision, Payload};
+#[cfg(feature = "on-auth")]
+use nephos_core::event::AuthDecision;
+use nephos_core::event::Payload;
 use nephos_core::{BatchOutcome, Error, ErrorKind, Outcome, Result};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+#[cfg(feature = "on-auth")]
+use super::auth;
+#[cfg(feature = "on-http")]
 use super::http::HttpReply;
-use super::{Kind, auth, base64, malformed, voice};
+#[cfg(feature = "on-voice")]
+use super::voice;
+use super::{Kind, base64, malformed};
 
 const ENCODE: &str = "outcome.encode";
 
@@ -21,6 +28,7 @@ pub enum Reply {
     /// [as a success](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html) only by chance of its form.
     Records(Failures),
     /// An HTTP response.
+    #[cfg(feature = "on-http")]
     Http(HttpReply),
     /// A document.
     Json(Value),
@@ -64,15 +72,18 @@ impl From<BatchOutcome> for Failures {
 ///
 /// # Errors
 /// The invocation's error, which Lambda is to be told: the outcome's own, a refused sign-in step's, or [`ErrorKind::Internal`] for an outcome that
-/// the kind has no answer for. An HTTP response is one: its body must be read first, see [`http::encode`](super::http::encode).
+/// the kind has no answer for. An HTTP response is one: its body must be read first, see `http::encode`.
 pub fn encode(kind: Kind, document: &[u8], outcome: Outcome) -> Result<Reply> {
     match (outcome, kind) {
         (Outcome::Failed(error), _) => Err(error),
         (Outcome::Ack, kind) if kind.has_records() => Ok(Reply::Records(Failures::default())),
         (Outcome::Batch(batch), kind) if kind.has_records() => Ok(Reply::Records(batch.into())),
+        #[cfg(feature = "on-auth")]
         (Outcome::Auth(decision), Kind::Auth) => auth::encode(document, &decision).map(Reply::Json),
         // Cognito wants its document back.
+        #[cfg(feature = "on-auth")]
         (Outcome::Ack, Kind::Auth) => auth::encode(document, &AuthDecision::allow()).map(Reply::Json),
+        #[cfg(feature = "on-voice")]
         (Outcome::Voice(response), Kind::Voice) => Ok(Reply::Json(voice::encode(&response))),
         (Outcome::Ack, Kind::Voice) => Ok(Reply::Json(serde_json::json!({"version": "1.0", "response": {}}))),
         // Without a status, the gateway would make a body of the null.

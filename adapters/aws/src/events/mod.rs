@@ -2,22 +2,35 @@
 //!
 //! [`decode`] first asks [`classify`] what a document is, by two or three documented fields, and then the one codec of that kind. What no field tells is
 //! [raw](Kind::Raw): handlers get it as it came. [`encode`] turns an outcome into what Lambda expects of the kind.
+//!
+//! A build has the codecs of the triggers that it was made for, one feature each (`on-queue`): to it, documents of the other kinds are raw.
 
 pub mod answer;
+#[cfg(feature = "on-auth")]
 pub mod auth;
 mod base64;
+#[cfg(feature = "on-bucket")]
 mod bucket;
 mod classify;
+#[cfg(feature = "on-email")]
 pub mod email;
 mod guess;
+#[cfg(feature = "on-http")]
 pub mod http;
+#[cfg(feature = "on-queue")]
 mod queue;
 mod records;
+#[cfg(feature = "on-schedule")]
 mod schedule;
+#[cfg(feature = "on-stream")]
 mod stream;
+#[cfg(feature = "on-table")]
 mod table;
 mod text;
+mod time;
+#[cfg(feature = "on-topic")]
 mod topic;
+#[cfg(feature = "on-voice")]
 mod voice;
 mod wiring;
 
@@ -79,20 +92,35 @@ fn text(document: &[u8]) -> Result<&str> {
 }
 
 /// Reads a document of this kind.
+#[cfg_attr(
+    not(feature = "on-all"),
+    allow(unused_mut, unused_assignments, reason = "each is for some codecs only")
+)]
 fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
-    let mut refusal = None;
+    let (mut refusal, mut read_as) = (None, kind);
     let one = |event: Event| vec![event];
     let events = match kind {
+        #[cfg(feature = "on-bucket")]
         Kind::Bucket => bucket::decode(text, wiring)?,
+        #[cfg(feature = "on-queue")]
         Kind::Queue => queue::decode(text, wiring).map(one)?,
+        #[cfg(feature = "on-topic")]
         Kind::Topic => topic::decode(text, wiring)?,
+        #[cfg(feature = "on-stream")]
         Kind::Stream => stream::decode(text, wiring).map(one)?,
+        #[cfg(feature = "on-table")]
         Kind::Table => table::decode(text, wiring).map(one)?,
+        #[cfg(feature = "on-schedule")]
         Kind::Schedule => schedule::decode(text).map(one)?,
+        #[cfg(feature = "on-schedule")]
         Kind::Rule => schedule::decode_rule(text, wiring).map(one)?,
+        #[cfg(feature = "on-email")]
         Kind::Email => email::decode(text, wiring)?,
+        #[cfg(feature = "on-auth")]
         Kind::Auth => auth::decode(text).map(one)?,
+        #[cfg(feature = "on-voice")]
         Kind::Voice => voice::decode(text, wiring).map(one)?,
+        #[cfg(feature = "on-http")]
         Kind::Http => match http::decode(text, wiring)? {
             http::Routed::To(event) => vec![*event],
             http::Routed::Refused(response) => {
@@ -100,10 +128,16 @@ fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
                 Vec::new()
             }
         },
-        Kind::Raw => vec![Event::of(Data::Raw(Raw::default()))],
+        unread => {
+            if unread != Kind::Raw {
+                tracing::warn!(kind = ?unread, "no trigger in nephos.toml has events of this kind, so the function was built without their codec; it gets the document as it came");
+            }
+            read_as = Kind::Raw;
+            one(Event::of(Data::Raw(Raw::default())))
+        }
     };
     Ok(Decoded {
-        kind,
+        kind: read_as,
         events,
         refusal,
     })
@@ -112,4 +146,27 @@ fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
 /// The document is of a known kind, and not as that kind is documented.
 fn malformed(what: &'static str, error: serde_json::Error) -> Error {
     Error::new(ErrorKind::Decode, DECODE, what).caused_by(error)
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "on-http", not(feature = "on-queue")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_its_codec_a_document_is_raw_and_nothing_of_it_is_lost() {
+        let document = Bytes::from_static(include_bytes!(
+            "../../tests/payloads/queue/example-sqs-event-obj.json"
+        ));
+        let decoded = decode(&document, &Wiring::default()).unwrap();
+        assert_eq!(decoded.kind, Kind::Raw);
+        let [event] = decoded.events.try_into().unwrap();
+        let Data::Raw(raw) = event.data else {
+            panic!("it is read after all: {:?}", event.data);
+        };
+        assert_eq!(raw.bytes, document);
+        // What is built in is read as ever.
+        let document = Bytes::from_static(include_bytes!("../../tests/payloads/http/function-url.json"));
+        assert_eq!(decode(&document, &Wiring::default()).unwrap().kind, Kind::Http);
+    }
 }

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use nephos_core::event::{Attributes, Data, Message, Payload};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
 use super::text::Text;
+use super::time::milliseconds;
 use super::{Wiring, records};
 use crate::payload::{self, Wire};
 
@@ -104,9 +104,4 @@ fn message(
         sent_at: record.attributes.sent_timestamp.as_deref().and_then(milliseconds),
         id: record.message_id,
     })
-}
-
-/// Milliseconds since 1970, as text.
-fn milliseconds(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(text.parse().ok()?)
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
 use nephos_core::event::{Data, Payload, Record, RecordFailure};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
 use super::text::Text;
+use super::time::seconds;
 use super::{Wiring, base64, records};
 use crate::payload;
 
@@ -68,15 +68,4 @@ fn record(entry: Entry<'_>, wiring: &Wiring) -> std::result::Result<Record<Paylo
         attributes,
         appended_at: kinesis.approximate_arrival_timestamp.and_then(seconds),
     })
-}
-
-/// Seconds since 1970 with a fraction, to the millisecond: more than that a double does not hold.
-pub(super) fn seconds(seconds: f64) -> Option<DateTime<Utc>> {
-    let millis = (seconds * 1000.0).round();
-    // The conversion saturates, and a time so far away is none.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "out of range saturates, and is refused"
-    )]
-    DateTime::from_timestamp_millis(millis as i64).filter(|_| millis.is_finite())
 }

@@ -9,8 +9,8 @@ use nephos_core::{Error, ErrorKind, Event, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::stream::seconds;
 use super::text::Text;
+use super::time::seconds;
 use super::wiring::TableKeys;
 use super::{Wiring, records};
 use crate::payload::{VERSION, item_name};

@@ -1,13 +1,15 @@
 //! What deployment told the process of its triggers, besides names.
 
+#[cfg(feature = "on-table")]
 use std::collections::BTreeMap;
 
+use nephos_core::Result;
 use nephos_core::env::Environment;
+#[cfg(feature = "on-http")]
 use nephos_core::route::{RouteSpec, Routes};
-use nephos_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::binding::{MAIL, ROUTES, Sources, TABLE_KEYS};
+use crate::binding::Sources;
 
 /// A table's key attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,54 +27,74 @@ pub struct Wiring {
     /// The manifest's names of what is watched.
     pub sources: Sources,
     /// Key attributes by the table's name in the manifest.
+    #[cfg(feature = "on-table")]
     pub keys: BTreeMap<String, TableKeys>,
     /// The function's own routes, where it has a URL of its own.
+    #[cfg(feature = "on-http")]
     pub routes: Option<Routes<()>>,
     /// The bucket and the prefix of stored mails.
+    #[cfg(feature = "on-email")]
     pub mail: Option<(String, String)>,
 }
 
 impl Wiring {
-    /// What the environment tells. A table that the function uses need not stand in [`TABLE_KEYS`]: its binding has the key attributes too.
+    /// What the environment tells. A table that the function uses need not stand in [`TABLE_KEYS`](crate::binding::TABLE_KEYS): its binding has the key
+    /// attributes too.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] or [`ErrorKind::InvalidArgument`] if a variable is not what deployment writes.
+    /// [`Decode`](nephos_core::ErrorKind::Decode) or [`InvalidArgument`](nephos_core::ErrorKind::InvalidArgument) if a variable is not what deployment
+    /// writes.
     pub fn of(environment: &Environment) -> Result<Self> {
-        let mut keys: BTreeMap<String, TableKeys> = environment
-            .bindings()?
-            .into_iter()
-            .filter_map(|binding| {
-                let key = binding.properties.get("key")?.clone();
-                let sort = binding.properties.get("sort").cloned();
-                Some((binding.name, TableKeys { key, sort }))
-            })
-            .collect();
-        if let Some(text) = environment.get(TABLE_KEYS) {
-            keys.extend(read::<BTreeMap<String, TableKeys>>(TABLE_KEYS, text)?);
-        }
-        let routes = match environment.get(ROUTES) {
-            Some(text) => Some(Routes::of(
-                environment.get(nephos_core::env::FUNCTION).unwrap_or_default(),
-                read::<Vec<RouteSpec>>(ROUTES, text)?,
-            )?),
-            None => None,
-        };
         Ok(Self {
             sources: Sources::of(environment)?,
-            keys,
-            routes,
+            #[cfg(feature = "on-table")]
+            keys: keys(environment)?,
+            #[cfg(feature = "on-http")]
+            routes: routes(environment)?,
+            #[cfg(feature = "on-email")]
             mail: environment
-                .get(MAIL)
+                .get(crate::binding::MAIL)
                 .and_then(|place| place.split_once('/'))
                 .map(|(bucket, prefix)| (bucket.to_owned(), prefix.to_owned())),
         })
     }
 }
 
+#[cfg(feature = "on-table")]
+fn keys(environment: &Environment) -> Result<BTreeMap<String, TableKeys>> {
+    use crate::binding::TABLE_KEYS;
+
+    let mut keys: BTreeMap<String, TableKeys> = environment
+        .bindings()?
+        .into_iter()
+        .filter_map(|binding| {
+            let key = binding.properties.get("key")?.clone();
+            let sort = binding.properties.get("sort").cloned();
+            Some((binding.name, TableKeys { key, sort }))
+        })
+        .collect();
+    if let Some(text) = environment.get(TABLE_KEYS) {
+        keys.extend(read::<BTreeMap<String, TableKeys>>(TABLE_KEYS, text)?);
+    }
+    Ok(keys)
+}
+
+#[cfg(feature = "on-http")]
+fn routes(environment: &Environment) -> Result<Option<Routes<()>>> {
+    use crate::binding::ROUTES;
+
+    let Some(text) = environment.get(ROUTES) else {
+        return Ok(None);
+    };
+    let function = environment.get(nephos_core::env::FUNCTION).unwrap_or_default();
+    Routes::of(function, read::<Vec<RouteSpec>>(ROUTES, text)?).map(Some)
+}
+
+#[cfg(any(feature = "on-http", feature = "on-table"))]
 fn read<'a, T: Deserialize<'a>>(variable: &'static str, text: &'a str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
-        Error::new(
-            ErrorKind::Decode,
+        nephos_core::Error::new(
+            nephos_core::ErrorKind::Decode,
             "host.start",
             "what deployment wrote of the function's triggers cannot be read; deploy it again",
         )
@@ -82,8 +104,10 @@ fn read<'a, T: Deserialize<'a>>(variable: &'static str, text: &'a str) -> Result
 }
 
 #[cfg(test)]
+#[cfg(feature = "on-all")]
 mod tests {
     use super::*;
+    use crate::binding::{MAIL, ROUTES, TABLE_KEYS};
 
     #[test]
     fn everything_that_deployment_writes_is_read() {

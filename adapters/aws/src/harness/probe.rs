@@ -12,7 +12,7 @@ use tokio::process::Command;
 const PROBE: &str = "NEPHOS_AWS_PROBE";
 
 /// What the probe needs on AWS.
-const FEATURES: &str = "nephos/aws-bucket,nephos/aws-queue,nephos/aws-topic,nephos/aws-stream,nephos/aws-table,nephos/aws-secret";
+const FEATURES: &str = "nephos/aws,nephos/all";
 
 /// The probe's binary: the one that `NEPHOS_AWS_PROBE` names, or a new build by cargo.
 ///

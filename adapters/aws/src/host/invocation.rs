@@ -1,31 +1,31 @@
 //! One invocation: from Lambda's bytes to its answer.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures::FutureExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body_util::{BodyDataStream, BodyExt as _, LengthLimitError, Limited};
-use lambda_runtime::{Diagnostic, FunctionResponse, MetadataPrelude, StreamResponse};
+use http_body_util::BodyDataStream;
+use lambda_runtime::{Diagnostic, FunctionResponse};
 use nephos_core::adapter::Launch;
 use nephos_core::context::ContextBuilder;
 use nephos_core::env::{APP, FUNCTION, TARGET};
-use nephos_core::event::{Body, Data, Response};
+use nephos_core::event::Body;
 use nephos_core::resource::Drivers;
-use nephos_core::{BatchOutcome, Context, Error, ErrorKind, Event, Function, Outcome, Result};
+use nephos_core::{Context, Event, Function, Outcome, Result};
 use tokio::time::Instant;
 
+#[cfg(feature = "on-http")]
+use super::http::Responder;
+#[cfg(feature = "asynchronous")]
 use super::letter::Letters;
+#[cfg(feature = "on-email")]
+use super::mail;
 use super::resources::{self, Refuse};
-use super::{mail, trace};
-use crate::binding::{DEAD_LETTER, MAIL, STREAMING};
-use crate::events::{self, Decoded, Kind, Reply, Wiring, http as codec};
-
-/// The largest response that is not streamed, in bytes:
-/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution>.
-const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
+use super::trace;
+use crate::binding::{DEAD_LETTER, MAIL};
+#[cfg(feature = "asynchronous")]
+use crate::events::Kind;
+use crate::events::{self, Decoded, Reply, Wiring};
 
 /// The longest time before Lambda's own deadline at which a handler is ended, so that what it did of a batch can still be reported: Lambda ends a process
 /// that is late, and hears nothing of it.
@@ -40,9 +40,12 @@ pub(super) struct Invocations {
     function: Function,
     context: ContextBuilder,
     wiring: Wiring,
+    #[cfg(feature = "on-email")]
     drivers: Arc<dyn Drivers>,
+    #[cfg(feature = "asynchronous")]
     letters: Letters,
-    streaming: bool,
+    #[cfg(feature = "on-http")]
+    responder: Responder,
 }
 
 impl Invocations {
@@ -73,11 +76,14 @@ impl Invocations {
             .target(environment.get(TARGET).unwrap_or("aws"))
             .resources(Arc::new(resources));
         Ok(Self {
+            #[cfg(feature = "asynchronous")]
             letters: Letters::new(environment, &drivers, name),
-            streaming: environment.get(STREAMING) == Some("1"),
+            #[cfg(feature = "on-http")]
+            responder: Responder::new(environment),
             function: launch.function,
             context,
             wiring,
+            #[cfg(feature = "on-email")]
             drivers,
         })
     }
@@ -113,14 +119,18 @@ impl Invocations {
         let Decoded {
             kind,
             events,
+            #[cfg(feature = "on-http")]
             refusal,
+            ..
         } = events::decode(&document, &self.wiring)?;
+        #[cfg(feature = "on-http")]
         if let Some(response) = refusal {
-            return self.respond(response, deadline).await;
+            return self.responder.answer(response, deadline).await;
         }
         let mut all = Outcome::Ack;
-        for (index, event) in events.into_iter().enumerate() {
+        for (index, event) in (0..).zip(events) {
             let outcome = self.dispatch(event, context.clone()).await;
+            #[cfg(feature = "asynchronous")]
             let outcome = self.settle(kind, &document, index, outcome).await?;
             all = match (all, outcome) {
                 // The others are handled all the same; all come again.
@@ -129,17 +139,24 @@ impl Invocations {
             };
         }
         match all {
-            Outcome::Http(response) => self.respond(response, deadline).await,
+            #[cfg(feature = "on-http")]
+            Outcome::Http(response) => self.responder.answer(response, deadline).await,
             outcome => events::encode(kind, &document, outcome).map(FunctionResponse::BufferedResponse),
         }
     }
 
+    #[cfg_attr(
+        not(feature = "on-email"),
+        expect(unused_mut, reason = "only an e-mail is completed")
+    )]
     async fn dispatch(&self, mut event: Event, context: ContextBuilder) -> Outcome {
+        #[cfg(feature = "on-email")]
         if let Err(error) = mail::complete(&mut event, &self.drivers).await {
             return Outcome::Failed(error);
         }
+        #[cfg(feature = "on-http")]
         let context = match &event.data {
-            Data::Http(request) => match trace::of_request(request.headers()) {
+            nephos_core::event::Data::Http(request) => match trace::of_request(request.headers()) {
                 Some(trace) => context.trace(trace),
                 None => context,
             },
@@ -149,6 +166,7 @@ impl Invocations {
     }
 
     /// Sends dead letters, and keeps the order of a FIFO queue's groups.
+    #[cfg(feature = "asynchronous")]
     async fn settle(&self, kind: Kind, document: &Bytes, index: usize, outcome: Outcome) -> Result<Outcome> {
         let is_settled = match (&outcome, kind) {
             (Outcome::Batch(_), Kind::Queue) => false,
@@ -169,37 +187,14 @@ impl Invocations {
             return Ok(outcome);
         };
         let planned = self.letters.plan(&event, outcome);
-        Ok(match self.letters.settle(planned).await {
-            Outcome::Batch(batch) => in_order(&event, batch).into(),
-            outcome => outcome,
-        })
-    }
-
-    /// A response, streamed where the function's URL is.
-    async fn respond(&self, response: Response, deadline: Option<Instant>) -> Result<Answer> {
-        let (parts, body) = response.into_parts();
-        if self.streaming {
-            let (joined, cookies) = codec::reply_headers(&parts.headers);
-            let headers: HeaderMap = joined
-                .into_iter()
-                .filter_map(|(name, value)| {
-                    let name = HeaderName::try_from(name).ok()?;
-                    Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
-                })
-                .collect();
-            return Ok(FunctionResponse::StreamingResponse(StreamResponse {
-                metadata_prelude: MetadataPrelude {
-                    status_code: parts.status,
-                    headers,
-                    cookies,
-                },
-                stream: BodyDataStream::new(body),
-            }));
+        let mut outcome = self.letters.settle(planned).await;
+        // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+        if let (Outcome::Batch(batch), nephos_core::event::Data::Queue(messages)) =
+            (&mut outcome, &event.data)
+        {
+            batch.hold_groups(messages);
         }
-        let bytes = read(body, deadline).await?;
-        Ok(FunctionResponse::BufferedResponse(Reply::Http(codec::encode(
-            &parts, &bytes,
-        ))))
+        Ok(outcome)
     }
 }
 
@@ -208,67 +203,4 @@ impl Invocations {
 fn deadline(ends: SystemTime, now: SystemTime) -> Option<Instant> {
     let left = ends.duration_since(now).ok().filter(|left| !left.is_zero())?;
     Instant::now().checked_add(left - MARGIN.min(left / 10))
-}
-
-/// In a FIFO queue, what stands behind a failed message of its group fails too: it would overtake it otherwise.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>
-fn in_order(event: &Event, batch: BatchOutcome) -> BatchOutcome {
-    let Data::Queue(messages) = &event.data else {
-        return batch;
-    };
-    let mut failed = batch.into_failures();
-    let mut blocked: Vec<&str> = Vec::new();
-    for message in messages {
-        let Some(group) = message.group.as_deref() else {
-            continue;
-        };
-        if failed.iter().any(|failure| failure.id == message.id) {
-            blocked.push(group);
-        } else if blocked.contains(&group) {
-            failed.push(nephos_core::event::RecordFailure {
-                id: message.id.clone(),
-                error: Error::new(
-                    ErrorKind::Cancelled,
-                    "handler",
-                    "a message before it failed, and order must be kept",
-                ),
-            });
-        }
-    }
-    let mut batch = BatchOutcome::new();
-    batch.extend(failed);
-    batch
-}
-
-/// The whole body: it may be the handler's code that makes it, so its deadline and its panics count as the handler's.
-async fn read(body: Body, deadline: Option<Instant>) -> Result<Bytes> {
-    const OPERATION: &str = "http.answer";
-    let collected = AssertUnwindSafe(Limited::new(body, MAX_RESPONSE_BYTES).collect()).catch_unwind();
-    let collected = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, collected).await.map_err(|_| {
-            Error::new(
-                ErrorKind::DeadlineExceeded,
-                OPERATION,
-                "the response was not finished in time; raise the function's `timeout` in nephos.toml",
-            )
-        })?,
-        None => collected.await,
-    };
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::new(
-            ErrorKind::ResourceExhausted,
-            OPERATION,
-            "the response is larger than Lambda takes at once; stream it, or answer with a link to a bucket",
-        )
-        .with("max_bytes", MAX_RESPONSE_BYTES)),
-        Ok(Err(error)) => {
-            Err(Error::new(ErrorKind::Handler, OPERATION, "the response broke off").caused_by(error))
-        }
-        Err(_) => Err(Error::new(
-            ErrorKind::Panicked,
-            OPERATION,
-            "the handler panicked while its response was written",
-        )),
-    }
 }

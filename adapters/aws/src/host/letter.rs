@@ -1,7 +1,7 @@
 //! Dead letters: what a handler rejects goes to the dead-letter queue at once, which Lambda's answers have no word for.
 //!
-//! The host sends it itself, and tells Lambda that the record is done with. Where it cannot (no queue in [`DEAD_LETTER`], the feature `queue` off, or SQS
-//! refuses), the record or event fails like any other: it comes again, until the limit of the queue, mapping or asynchronous invocation dead-letters it.
+//! The host sends it itself, and tells Lambda that the record is done with. Where it cannot (no queue in [`DEAD_LETTER`], the feature `queue` off, see
+//! `no_letter.rs`, or SQS refuses), the record or event fails like any other: it comes again, until the limit of the queue, mapping or asynchronous invocation dead-letters it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

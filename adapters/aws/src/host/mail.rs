@@ -14,7 +14,7 @@ use crate::events::email::{Location, location};
 /// Completes an e-mail event whose message is stored; leaves every other event as it is.
 ///
 /// # Errors
-/// What fetching it fails with, [`ErrorKind::Unsupported`] if this build cannot read it: half an e-mail would look like a whole one.
+/// What fetching or reading it fails with: half an e-mail would look like a whole one.
 pub(crate) async fn complete(event: &mut Event, drivers: &Arc<dyn Drivers>) -> Result<()> {
     let Some(Location { bucket, key }) = location(event) else {
         return Ok(());
@@ -40,20 +40,6 @@ pub(crate) async fn complete(event: &mut Event, drivers: &Arc<dyn Drivers>) -> R
             _ => error,
         })?;
     let envelope = std::mem::take(&mut email.envelope);
-    **email = parse(envelope, source)?;
+    **email = Email::parse(envelope, source)?;
     Ok(())
-}
-
-#[cfg(feature = "email")]
-fn parse(envelope: nephos_core::event::Envelope, source: bytes::Bytes) -> Result<Email> {
-    Email::parse(envelope, source)
-}
-
-#[cfg(not(feature = "email"))]
-fn parse(_envelope: nephos_core::event::Envelope, _source: bytes::Bytes) -> Result<Email> {
-    Err(nephos_core::Error::new(
-        ErrorKind::Unsupported,
-        "email.parse",
-        "this build cannot read e-mail; build the function with the feature `email` of `nephos`",
-    ))
 }

@@ -32,7 +32,7 @@ macro_rules! refuse {
                 Err(nephos_core::Error::new(
                     nephos_core::ErrorKind::Unsupported,
                     "context.open",
-                    concat!("this function was built without ", $feature, "s on AWS; turn on the feature `aws-", $feature,
+                    concat!("this function was built without ", $feature, "s on AWS; turn on the feature `", $feature,
                         "` of the crate `nephos`"),
                 )
                 .with(binding.kind.name(), &binding.name))
@@ -65,7 +65,7 @@ mod tests {
         };
         let error = Refuse.queue(&binding).unwrap_err();
         assert_eq!(error.kind(), nephos_core::ErrorKind::Unsupported);
-        assert!(error.to_string().contains("`aws-queue`"), "{error}");
+        assert!(error.to_string().contains("`queue`"), "{error}");
         assert!(error.to_string().contains("queue=jobs"), "{error}");
     }
 }

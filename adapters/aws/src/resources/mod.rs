@@ -87,7 +87,7 @@ macro_rules! open {
                 concat!(
                     "this function was built without ",
                     $feature,
-                    "s on AWS; turn on the feature `aws-",
+                    "s on AWS; turn on the feature `",
                     $feature,
                     "` of the crate `nephos`"
                 ),
@@ -122,7 +122,7 @@ mod tests {
         };
         let error = AwsDrivers::new(&config).queue(&binding).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.message().contains("`aws-queue`"), "{error}");
+        assert!(error.message().contains("`queue`"), "{error}");
         assert!(error.to_string().contains("queue=jobs"), "{error}");
     }
 }

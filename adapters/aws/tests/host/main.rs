@@ -340,7 +340,7 @@ async fn refused_resource() {
     let (expected, named) = if cfg!(feature = "queue") {
         ("invalid_argument", "physical")
     } else {
-        ("unsupported", "`aws-queue`")
+        ("unsupported", "`queue`")
     };
     assert_eq!(kind, expected, "{message}");
     assert!(message.contains(named), "{message}");

@@ -3,6 +3,7 @@
 use nephos_aws::deploy::settings::Settings;
 use nephos_aws::deploy::template::{Code, Template, render};
 use nephos_core::Result;
+use nephos_core::TriggerKind;
 use nephos_core::app::App;
 use serde_json::{Value, json};
 
@@ -43,7 +44,11 @@ pub(crate) fn app(mut app: Value) -> App {
         );
         let triggers = function["on"].as_array().unwrap();
         let queue = function["dead_letter"].as_str().unwrap().to_owned();
-        if triggers.iter().any(|trigger| trigger["kind"] != "http") && resources.get(&queue).is_none() {
+        if triggers.iter().any(|trigger| {
+            let kind: TriggerKind = serde_json::from_value(trigger["kind"].clone()).unwrap();
+            !kind.caller_waits()
+        }) && resources.get(&queue).is_none()
+        {
             resources[queue] = json!({"kind": "queue", "implicit": true});
         }
     }

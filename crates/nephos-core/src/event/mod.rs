@@ -112,6 +112,12 @@ impl TriggerKind {
         matches!(self, Self::Queue | Self::Stream | Self::Table)
     }
 
+    /// Whether the caller waits for the answer, and is told what failed: nothing of it is retried or dead-lettered.
+    #[must_use]
+    pub const fn caller_waits(self) -> bool {
+        matches!(self, Self::Http | Self::Auth | Self::Voice)
+    }
+
     /// Whether records behind a failed one must wait for it: streams and table changes are ordered.
     #[must_use]
     pub const fn is_ordered(self) -> bool {

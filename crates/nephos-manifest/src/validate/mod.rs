@@ -83,11 +83,7 @@ fn dead_letters(
 ) {
     for (name, function) in functions {
         let queue = &function.dead_letter;
-        let needed = function
-            .on
-            .iter()
-            .any(|trigger| !matches!(trigger, Trigger::Http { .. }));
-        if !needed || *queue != function::default_dead_letter(name) {
+        if !function.has_dead_letters() || *queue != function::default_dead_letter(name) {
             continue;
         }
         let kind = Path::Key(&Path::Root, "function");

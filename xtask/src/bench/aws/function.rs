@@ -17,8 +17,10 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// The package on Nephos.
     pub(crate) ours: &'static str,
-    /// The package without it.
+    /// The package without it: with the log that `lambda_runtime` sets up by default, as Nephos sets up one.
     pub(crate) theirs: &'static str,
+    /// The package without Nephos that cannot log, whose size is told besides.
+    pub(crate) silent: Option<&'static str>,
     /// The event.
     pub(crate) event: fn() -> String,
     /// Whether an answer is right.
@@ -33,6 +35,7 @@ pub(crate) const CASES: [Case; 2] = [
         name: "HTTP",
         ours: "http-nephos",
         theirs: "http-bare",
+        silent: Some("http-silent"),
         event: request,
         check: is_greeting,
         environment: &[
@@ -47,6 +50,7 @@ pub(crate) const CASES: [Case; 2] = [
         name: "SQS",
         ours: "sqs-nephos",
         theirs: "sqs-bare",
+        silent: None,
         event: messages,
         check: is_no_failure,
         environment: &[

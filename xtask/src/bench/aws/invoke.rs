@@ -35,8 +35,8 @@ fn compare(case: Case, folder: &Path) -> Result<Vec<Row>> {
     let theirs = Side::new(case, case.theirs, folder)?;
     let figure = |what: &str| format!("lambda {}, {what}", case.name);
     let (rate, processor) = rates(&ours, &theirs)?;
-    let size = [size(&ours.program)?, size(&theirs.program)?];
-    Ok(vec![
+    let size = [size_of(&ours.program)?, size_of(&theirs.program)?];
+    let mut rows = vec![
         row(figure("invocations"), &rate, "/s", Some(Budget::AtLeast(0.95))),
         row(figure("processor time an invocation"), &processor, "us", None),
         of_medians(row(
@@ -61,7 +61,17 @@ fn compare(case: Case, folder: &Path) -> Result<Vec<Row>> {
             "MB",
             Some(Budget::AtMost(1.3)),
         ),
-    ])
+    ];
+    if let Some(silent) = case.silent {
+        let sizes = (size[0], size_of(&folder.join(silent))?);
+        rows.push(row(
+            figure("size against a function that cannot log"),
+            &[sizes],
+            "MB",
+            None,
+        ));
+    }
+    Ok(rows)
 }
 
 /// Pairs of figures: ours and the peer's, of one round each.
@@ -137,7 +147,7 @@ fn of_medians(row: Row) -> Row {
     }
 }
 
-fn size(program: &Path) -> Result<f64> {
+fn size_of(program: &Path) -> Result<f64> {
     let bytes = std::fs::metadata(program)
         .map_err(Error::io("read", program))?
         .len();

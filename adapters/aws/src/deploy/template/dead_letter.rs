@@ -27,16 +27,6 @@ pub(super) struct QueuePlan<'a> {
     pub(super) topics: Vec<&'a str>,
 }
 
-/// Whether anything of the function can end in its dead-letter queue.
-pub(in crate::deploy) fn has_dead_letters(function: &FunctionSpec) -> bool {
-    function.on.iter().any(|trigger| {
-        !matches!(
-            trigger,
-            Trigger::Http { .. } | Trigger::Auth { .. } | Trigger::Voice { .. }
-        )
-    })
-}
-
 /// What becomes of every queue.
 pub(super) fn plan(app: &App) -> Result<BTreeMap<&str, QueuePlan<'_>>> {
     let mut queues: BTreeMap<&str, QueuePlan<'_>> = BTreeMap::new();

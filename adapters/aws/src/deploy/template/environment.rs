@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::plan::Plan;
 use super::value::{literal, literal_json, sub};
-use super::{dead_letter, mail, plan};
+use super::{mail, plan};
 use crate::binding::{DEAD_LETTER, MAIL, PHYSICAL, ROUTES, SOURCES, STREAMING, TABLE_KEYS};
 use crate::deploy::settings::HttpFront;
 
@@ -69,7 +69,7 @@ pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result
     if !keys.is_empty() {
         texts.insert(TABLE_KEYS, literal(&Value::Object(keys).to_string()));
     }
-    if dead_letter::has_dead_letters(spec) {
+    if spec.has_dead_letters() {
         texts.insert(DEAD_LETTER, plan.physical(&spec.dead_letter)?);
     }
     if spec

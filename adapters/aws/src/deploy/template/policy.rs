@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::plan::{self, Plan, resource_id};
 use super::value::sub;
-use super::{dead_letter, mail, name};
+use super::{mail, name};
 
 /// All inline policies of a role together, without spaces: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
 const MAX_POLICY_BYTES: usize = 10_240;
@@ -94,7 +94,7 @@ pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result
     for trigger in &spec.on {
         watches(plan, &mut grants, trigger)?;
     }
-    if dead_letter::has_dead_letters(spec) {
+    if spec.has_dead_letters() {
         grants.allow(&["sqs:SendMessage"], plan.arn(&spec.dead_letter)?);
     }
     let bytes = grants.document().to_string().len();

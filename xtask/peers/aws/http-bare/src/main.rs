@@ -1,4 +1,4 @@
-//! Greets over HTTP, `GET /hello/{name}`, as one writes it without Nephos.
+//! Greets over HTTP, `GET /hello/{name}`, as one writes it without Nephos, with the log of `lambda_runtime` as its template begins.
 
 use aws_lambda_events::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -25,5 +25,6 @@ async fn hello(event: LambdaEvent<LambdaFunctionUrlRequest>) -> Result<LambdaFun
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
     lambda_runtime::run(service_fn(hello)).await
 }

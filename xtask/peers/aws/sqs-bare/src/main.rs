@@ -32,5 +32,6 @@ async fn fulfil_all(event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Er
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
     lambda_runtime::run(service_fn(fulfil_all)).await
 }
