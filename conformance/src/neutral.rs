@@ -79,7 +79,7 @@ pub(crate) async fn of(event: Event) -> Result<Value, Violation> {
         Data::Email(email) => json!({
             "envelope": email.envelope, "message_id": email.message_id, "from": email.from, "to": email.to, "cc": email.cc,
             "reply_to": email.reply_to, "subject": email.subject, "date": email.date, "text": email.text, "html": email.html,
-            "headers": email.headers, "source": bytes(&email.source),
+            "headers": by_name(&email.headers), "source": bytes(&email.source),
             "attachments": email.attachments.iter().map(|attachment| json!({
                 "name": attachment.name, "content_type": attachment.content_type, "content": bytes(&attachment.content),
             })).collect::<Vec<_>>(),
@@ -156,4 +156,13 @@ fn compare(expected: &Value, actual: &Value, place: &str, found: &mut Vec<String
         _ if expected == actual => {}
         _ => found.push(format!("{place} is {actual}, not {expected}")),
     }
+}
+
+/// Headers by name: their order among each other says nothing, that of one name's values does.
+fn by_name(headers: &[(String, String)]) -> BTreeMap<&str, Vec<&str>> {
+    let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, value) in headers {
+        by_name.entry(name).or_default().push(value);
+    }
+    by_name
 }

@@ -23,9 +23,9 @@ pub fn check(data: &[u8]) {
     };
     assert_eq!((&email.source, &email.envelope), (&source, &envelope));
     assert!(!email.headers.is_empty(), "a message has a header");
-    for (name, values) in &email.headers {
+    for (name, _) in &email.headers {
         assert!(!name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name}");
-        assert!(!values.is_empty(), "{name} has no value");
+        assert!(email.header(name).next().is_some(), "{name} has no value");
     }
     let length = |text: &Option<String>| text.as_deref().map_or(0, str::len);
     let attached: usize = email

@@ -138,7 +138,7 @@ async fn event(event: &mut Event, fault: Fault) {
         }
         Data::Raw(raw) => {
             let mut body = Payload {
-                content_type: raw.content_type.take(),
+                content_type: raw.content_type.take().map(Into::into),
                 bytes: std::mem::take(&mut raw.bytes),
             };
             queue::body(&mut body, fault);

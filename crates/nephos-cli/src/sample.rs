@@ -19,7 +19,7 @@ const MAIL: &str = "From: someone@example.net\r\nTo: sample@example.net\r\nSubje
 pub(crate) fn event(app: &App, function: &str) -> Option<Event> {
     let triggers = &app.functions.get(function)?.on;
     let data = triggers.iter().find_map(data)?;
-    let ty = wire::type_of(&data).unwrap_or_else(|| "dev.nephos.sample".to_owned());
+    let ty = wire::type_of(&data).unwrap_or_else(|| "dev.nephos.sample".into());
     let attributes = Attributes::new("command", ty)
         .id("sample")
         .subject(function)

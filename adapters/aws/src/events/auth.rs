@@ -13,15 +13,17 @@
 //! What a step of Cognito's own expects beyond the decision, its function returns itself: it takes `Raw`, and returns the document.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use nephos_core::event::{AuthDecision, AuthEvent, AuthStage, AuthVerdict, Data};
 use nephos_core::{Error, ErrorKind, Event, Result};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use super::malformed;
-use super::text::Text;
+use super::text::{self, Text};
 
 const ENCODE: &str = "outcome.encode";
 
@@ -53,11 +55,11 @@ struct CallerContext {
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
     #[serde(default)]
-    user_attributes: Option<BTreeMap<String, Told>>,
+    user_attributes: Option<Texts>,
     #[serde(default)]
-    client_metadata: Option<BTreeMap<String, Told>>,
+    client_metadata: Option<Texts>,
     #[serde(default)]
-    validation_data: Option<BTreeMap<String, Told>>,
+    validation_data: Option<Texts>,
     #[serde(default, borrow)]
     challenge_name: Text<'a>,
 }
@@ -65,9 +67,16 @@ struct Request<'a> {
 pub(super) fn decode(document: &str) -> Result<Event> {
     let read: Document<'_> = serde_json::from_str(document)
         .map_err(|error| malformed("the step is not as Cognito documents it", error))?;
-    let attributes = texts(read.request.user_attributes);
-    let mut client_data = texts(read.request.validation_data);
-    client_data.extend(texts(read.request.client_metadata));
+    let request = read.request;
+    let attributes = request
+        .user_attributes
+        .map_or_else(BTreeMap::new, |Texts(attributes)| attributes);
+    let mut client_data = request
+        .validation_data
+        .map_or_else(BTreeMap::new, |Texts(data)| data);
+    if let Some(Texts(metadata)) = request.client_metadata {
+        client_data.extend(metadata);
+    }
     let mut event = Event::of(Data::Auth(Box::new(AuthEvent {
         stage: stage(&read.trigger_source),
         directory: read.user_pool_id,
@@ -83,12 +92,12 @@ pub(super) fn decode(document: &str) -> Result<Event> {
         ("awssdk", read.caller_context.aws_sdk_version),
         (
             "awschallenge",
-            read.request.challenge_name.as_deref().map(str::to_owned),
+            request.challenge_name.as_deref().map(str::to_owned),
         ),
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            event.attributes.extensions.insert(name.to_owned(), value);
+            event.attributes.extensions.insert(name.into(), value);
         }
     }
     Ok(event)
@@ -108,25 +117,65 @@ fn stage(source: &str) -> AuthStage {
     }
 }
 
+/// Texts by name.
+#[derive(Deserialize)]
+struct Texts(#[serde(deserialize_with = "text::attributes::<_, Told>")] BTreeMap<String, String>);
+
 /// A value that is text in Cognito; but examples of its own have some that are not, which are taken as their JSON.
 struct Told(String);
 
 impl<'de> Deserialize<'de> for Told {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        let text = serde_json::from_str::<String>(raw.get());
-        text.or_else(|_| serde_json::from_str::<Value>(raw.get()).map(|other| other.to_string()))
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        deserializer.deserialize_any(TextOrJson).map(Self)
     }
 }
 
-fn texts(values: Option<BTreeMap<String, Told>>) -> BTreeMap<String, String> {
-    values
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, Told(text))| (name, text))
-        .collect()
+impl From<Told> for Option<String> {
+    fn from(Told(text): Told) -> Self {
+        Some(text)
+    }
+}
+
+struct TextOrJson;
+
+impl<'de> Visitor<'de> for TextOrJson {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> std::result::Result<String, E> {
+        Ok(Value::from(value).to_string())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> std::result::Result<String, E> {
+        Ok(Value::from(value).to_string())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> std::result::Result<String, E> {
+        Ok(Value::from(value).to_string())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> std::result::Result<String, E> {
+        Ok(Value::from(value).to_string())
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<String, E> {
+        Ok(Value::Null.to_string())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> std::result::Result<String, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(items)).map(|value| value.to_string())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> std::result::Result<String, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(fields)).map(|value| value.to_string())
+    }
 }
 
 /// Writes a decision into the document that asked for it. An allowed step leaves it as it is, save for what the decision sets:

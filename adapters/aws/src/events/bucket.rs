@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
 use nephos_core::event::{
     Attributes, Data, ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo, Raw, RecordFailure,
 };
@@ -11,6 +10,7 @@ use percent_encoding::percent_decode;
 use serde::Deserialize;
 
 use super::text::Text;
+use super::time::Time;
 use super::{Wiring, records};
 
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ struct Notification<'a> {
     #[serde(borrow)]
     event_name: Cow<'a, str>,
     #[serde(default)]
-    event_time: Option<DateTime<Utc>>,
+    event_time: Option<Time>,
     #[serde(default, borrow)]
     aws_region: Text<'a>,
     #[serde(default, borrow)]
@@ -123,12 +123,12 @@ fn event(record: Notification<'_>, wiring: &Wiring) -> Result<Event> {
         .and_then(|elements| elements.request_id.as_deref());
     // One request may delete many objects, and one object's sequencer is unique for its key only.
     let id = s3.object.sequencer.as_deref().map(|sequencer| match request {
-        Some(request) => format!("{request}.{sequencer}"),
-        None => format!("{}.{sequencer}", s3.object.key),
+        Some(request) => [request, ".", sequencer].concat(),
+        None => [&*s3.object.key, ".", sequencer].concat(),
     });
-    let mut attributes = Attributes::known(&data, id, record.event_time);
+    let mut attributes = Attributes::known(&data, id, record.event_time.as_ref().map(|Time(time)| *time));
     if let (Data::Raw(_), source) = (&data, bucket) {
-        attributes.source = format!("bucket/{source}");
+        attributes.source = format!("bucket/{source}").into();
         attributes.subject = Some(key);
     }
     let principal = record.user_identity.as_ref().map(|user| &user.principal_id);
@@ -145,7 +145,7 @@ fn event(record: Notification<'_>, wiring: &Wiring) -> Result<Event> {
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            attributes.extensions.insert(name.to_owned(), value.to_owned());
+            attributes.extensions.insert(name.into(), value.to_owned());
         }
     }
     Ok(Event::new(attributes, data))
@@ -153,6 +153,9 @@ fn event(record: Notification<'_>, wiring: &Wiring) -> Result<Event> {
 
 /// Keys come as a form writes them: a space is a plus.
 fn decode_key(key: &str) -> Result<String> {
+    if !key.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Ok(key.to_owned());
+    }
     let spaced: Vec<u8> = key
         .bytes()
         .map(|byte| if byte == b'+' { b' ' } else { byte })

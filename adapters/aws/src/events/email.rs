@@ -3,16 +3,14 @@
 //! A receipt has the headers, never the body. Where the rule stores the message in S3, [`location`] says where: the host fetches it from there.
 //! Of a rule that first stores it and then calls the function, only deployment knows the place ([`MAIL`](crate::binding::MAIL)).
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use nephos_core::event::{Attributes, Data, Email, Envelope, Mailbox, RecordFailure};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
 use super::text::{Str, Text};
+use super::time::Time;
 use super::{Wiring, records};
 
 /// Extension: the S3 bucket that holds the message.
@@ -21,7 +19,10 @@ const BUCKET: &str = "awsbucket";
 const KEY: &str = "awskey";
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Record<'a> {
+    #[serde(default, borrow)]
+    event_source: Text<'a>,
     #[serde(borrow)]
     ses: Ses<'a>,
 }
@@ -40,7 +41,7 @@ struct Mail<'a> {
     message_id: String,
     source: String,
     #[serde(default)]
-    timestamp: Option<DateTime<Utc>>,
+    timestamp: Option<Time>,
     #[serde(default, borrow)]
     destination: Vec<Str<'a>>,
     #[serde(default, borrow)]
@@ -139,7 +140,13 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Vec<Event>> {
     let (events, failures) = records::read(
         document,
         |_| None,
-        |record: Record<'_>| Ok(event(record.ses, wiring)),
+        |record: Record<'_>| {
+            if record.event_source.is("aws:ses") {
+                Ok(event(record.ses, wiring))
+            } else {
+                Err(records::failure("", records::of_another_source()))
+            }
+        },
     )?;
     // A receipt has no place in the answer in which it could fail alone.
     match failures.into_iter().next() {
@@ -150,17 +157,11 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Vec<Event>> {
 
 fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
     let Ses { mail, receipt } = ses;
-    let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for Header { name, value } in mail.headers {
+    let headers = mail.headers.into_iter().map(|Header { name, value }| {
         let mut name = name.0.into_owned();
         name.make_ascii_lowercase();
-        match headers.entry(name) {
-            Entry::Vacant(first) => {
-                first.insert(vec![value]);
-            }
-            Entry::Occupied(mut more) => more.get_mut().push(value),
-        }
-    }
+        (name, value)
+    });
     let common = mail.common_headers;
     let to = if receipt.recipients.is_empty() {
         mail.destination
@@ -190,13 +191,17 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
             .map(|date| date.to_utc()),
         text: None,
         html: None,
-        headers,
+        headers: headers.collect(),
         attachments: Vec::new(),
         source: Bytes::new(),
     };
     let data = Data::Email(Box::new(email));
     let mut event = Event::new(
-        Attributes::known(&data, Some(mail.message_id), mail.timestamp),
+        Attributes::known(
+            &data,
+            Some(mail.message_id),
+            mail.timestamp.map(|Time(time)| time),
+        ),
         data,
     );
     let action = receipt.action;
@@ -209,8 +214,8 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
     };
     if let Some((bucket, key)) = place {
         let extensions = &mut event.attributes.extensions;
-        extensions.insert(BUCKET.to_owned(), bucket);
-        extensions.insert(KEY.to_owned(), key);
+        extensions.insert(BUCKET.into(), bucket);
+        extensions.insert(KEY.into(), key);
     }
     let truncated = mail.headers_truncated.then_some("true");
     let facts = [
@@ -224,10 +229,7 @@ fn event(ses: Ses<'_>, wiring: &Wiring) -> Event {
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            event
-                .attributes
-                .extensions
-                .insert(name.to_owned(), value.to_owned());
+            event.attributes.extensions.insert(name.into(), value.to_owned());
         }
     }
     event

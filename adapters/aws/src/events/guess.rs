@@ -1,7 +1,9 @@
 //! What a document most likely is, by its first fields and without reading it: the codec reads all of it in any case, and where it refuses,
 //! [`classify`](super::classify()) has the last word.
 //!
-//! Nothing here is checked. What is not written as services write it is no error, but no guess either.
+//! Nothing here is checked; a codec whose kind is guessed by more than its name checks that. What is not written as services write it is no error, but no guess either.
+
+use memchr::memchr2;
 
 use super::Kind;
 use super::classify::of_source;
@@ -34,10 +36,15 @@ pub(super) fn guess(document: &str) -> Option<Kind> {
     None
 }
 
-/// The kind of the first record of a list: its source stands among its first fields.
+/// The kind of the first record of a list, by its source, or by the field that only its kind has, where that comes first: all of the content is in it.
 fn first_record(list: &[u8]) -> Option<Kind> {
     let mut record = Fields::of(list.trim_ascii_start().strip_prefix(b"[")?)?;
     while let Some(name) = record.name() {
+        match name {
+            b"kinesis" => return Some(Kind::Stream),
+            b"ses" => return Some(Kind::Email),
+            _ => {}
+        }
         let value = record.value()?;
         // SNS writes it with a capital.
         if matches!(name, b"eventSource" | b"EventSource") {
@@ -92,10 +99,7 @@ fn string(json: &[u8]) -> Option<usize> {
         return None;
     }
     loop {
-        at += json
-            .get(at..)?
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'\\'))?;
+        at += memchr2(b'"', b'\\', json.get(at..)?)?;
         if json[at] == b'"' {
             return Some(at + 1);
         }
@@ -138,6 +142,8 @@ mod tests {
         for document in [
             r#" {"Records" : [ {"a": {"b": ["]", "\"}"]}, "n": -1.5, "eventSource": "aws:sqs", "#,
             r#"{"Records":[{"EventSource":"aws:sns""#,
+            r#"{"Records":[{"eventVersion":"1.0","ses":"#,
+            r#"{"Records":[{"kinesis":"#,
             r#"{"version":"2.0","routeKey":"x","rawPath":"/","#,
             r#"{"detail-type":"Scheduled Event","x":null,"source":"aws.events","#,
             r#"{"triggerSource":"PreSignUp_SignUp","userPoolId":"p","#,

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use chrono::DateTime;
 use http::header::{COOKIE, SET_COOKIE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use memchr::memchr2;
 use nephos_core::event::{Attributes, Body, Data, Response};
 use nephos_core::handler::PathParams;
 use nephos_core::{Error, ErrorKind, Event, Result};
@@ -31,16 +32,16 @@ struct Document<'a> {
     raw_path: Cow<'a, str>,
     #[serde(default, borrow)]
     raw_query_string: Cow<'a, str>,
-    #[serde(default)]
-    cookies: Option<Vec<String>>,
     #[serde(default, borrow)]
-    headers: Headers<'a>,
+    cookies: Option<Vec<Str<'a>>>,
+    #[serde(default)]
+    headers: Headers,
     #[serde(default)]
     path_parameters: Option<BTreeMap<String, String>>,
     #[serde(borrow)]
     request_context: RequestContext<'a>,
-    #[serde(default)]
-    body: Option<String>,
+    #[serde(default, borrow)]
+    body: Option<Str<'a>>,
     #[serde(default)]
     is_base64_encoded: bool,
     /// Of an authorizer's question alone, which is like a request else.
@@ -77,8 +78,12 @@ struct Http<'a> {
 }
 
 /// Where a request goes.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and most are of the large one"
+)]
 pub(super) enum Routed {
-    To(Box<Event>),
+    To(Event),
     Refused(Response),
 }
 
@@ -108,35 +113,40 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Routed> {
     let method = Method::from_bytes(context.http.method.as_bytes())
         .map_err(|error| refused("the request's method is none").caused_by(error))?;
     let path = without_stage(&read.raw_path, context.stage.as_deref());
-    let path = utf8_percent_encode(path, NOT_IN_PATH).to_string();
+    let mut target = String::with_capacity(path.len() + 1 + read.raw_query_string.len());
+    target.extend(utf8_percent_encode(path, NOT_IN_PATH));
     let gateway_matched = read.route_key.as_deref().is_some_and(|key| key != "$default");
     let params = match &wiring.routes {
-        Some(routes) if !gateway_matched => match routes.find(&path, &method) {
+        Some(routes) if !gateway_matched => match routes.find(&target, &method) {
             Ok((_, params)) => params,
             Err(refusal) => return Ok(Routed::Refused(refusal.response())),
         },
         _ => PathParams(read.path_parameters.unwrap_or_default()),
     };
-    let mut target = path;
     if !read.raw_query_string.is_empty() {
         target.push('?');
         target.extend(utf8_percent_encode(&read.raw_query_string, NOT_IN_QUERY));
     }
     let body = match read.body {
-        Some(text) if read.is_base64_encoded => {
+        Some(Str(text)) if read.is_base64_encoded => {
             base64::decode(&text, "the request's body is said to be base64, and is not")?.into()
         }
-        Some(text) => Bytes::from(text),
+        Some(Str(text)) => Bytes::from(text.into_owned()),
         None => Bytes::new(),
     };
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = method;
-    *request.uri_mut() = target.parse().map_err(|error: ::http::uri::InvalidUri| {
-        refused("the request's path and query are none").caused_by(error)
-    })?;
+    *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(target))
+        .map_err(|error| refused("the request's path and query are none").caused_by(error))?;
     *request.version_mut() = version(context.http.protocol.as_deref());
-    *request.headers_mut() = headers(read.headers, read.cookies)?;
-    request.extensions_mut().insert(params);
+    let mut headers = read.headers.0?;
+    if let Some(cookies) = read.cookies.filter(|cookies| !cookies.is_empty()) {
+        headers.insert(COOKIE, cookie(&cookies)?);
+    }
+    *request.headers_mut() = headers;
+    if !params.0.is_empty() {
+        request.extensions_mut().insert(params);
+    }
     let data = Data::Http(request);
     let time = context.time_epoch.and_then(DateTime::from_timestamp_millis);
     let mut attributes = Attributes::known(&data, context.request_id.0.map(Cow::into_owned), time);
@@ -151,10 +161,10 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Routed> {
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            attributes.extensions.insert(name.to_owned(), value.to_owned());
+            attributes.extensions.insert(name.into(), value.to_owned());
         }
     }
-    Ok(Routed::To(Box::new(Event::new(attributes, data))))
+    Ok(Routed::To(Event::new(attributes, data)))
 }
 
 /// An HTTP API puts the stage before the path, unless it is the one without name.
@@ -178,71 +188,99 @@ fn version(protocol: Option<&str>) -> Version {
     }
 }
 
-/// Names and values in the document's order, borrowed where it has them without escapes.
-#[derive(Default)]
-struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+/// The request's headers, or why they are none. Values of one name came joined by commas and stay so: which commas were there before, nobody knows.
+struct Headers(Result<HeaderMap>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
+impl Default for Headers {
+    fn default() -> Self {
+        Self(Ok(HeaderMap::new()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Headers<'de>;
+        struct ByName;
+        impl<'de> Visitor<'de> for ByName {
+            type Value = Headers;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("headers by name")
             }
 
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut fields: A,
-            ) -> std::result::Result<Headers<'de>, A::Error> {
-                // As many as a browser sends through a gateway.
-                let mut pairs = Vec::with_capacity(24);
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> std::result::Result<Headers, A::Error> {
+                let mut headers = HeaderMap::new();
+                let mut failed = None;
                 while let Some((Str(name), Str(value))) = fields.next_entry()? {
-                    pairs.push((name, value));
+                    match header(&name, &value) {
+                        Ok((name, value)) => {
+                            headers.append(name, value);
+                        }
+                        // The document is read to its end all the same.
+                        Err(error) => failed = failed.or(Some(error)),
+                    }
                 }
-                Ok(Headers(pairs))
+                Ok(Headers(failed.map_or(Ok(headers), Err)))
             }
         }
-        deserializer.deserialize_map(Pairs)
+        deserializer.deserialize_map(ByName)
     }
 }
 
-/// The request's headers. Values of one name came joined by commas and stay so: which commas were there before, nobody knows.
-fn headers(read: Headers<'_>, cookies: Option<Vec<String>>) -> Result<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(read.0.len() + 1);
-    for (name, value) in read.0 {
-        let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|error| refused("a header's name is none").caused_by(error))?;
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| {
-            refused("a header's value is none")
-                .with("header", &name)
-                .caused_by(error)
-        })?;
-        headers.append(name, value);
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|error| refused("a header's name is none").caused_by(error))?;
+    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| {
+        refused("a header's value is none")
+            .with("header", &name)
+            .caused_by(error)
+    })?;
+    Ok((name, value))
+}
+
+/// The cookies as the request's one header has them.
+fn cookie(cookies: &[Str<'_>]) -> Result<HeaderValue> {
+    let mut joined = String::with_capacity(cookies.iter().map(|Str(cookie)| cookie.len() + 2).sum());
+    for Str(cookie) in cookies {
+        if !joined.is_empty() {
+            joined.push_str("; ");
+        }
+        joined.push_str(cookie);
     }
-    if let Some(cookies) = cookies.filter(|cookies| !cookies.is_empty()) {
-        let value = HeaderValue::try_from(cookies.join("; "))
-            .map_err(|error| refused("the request's cookies are none").caused_by(error))?;
-        headers.insert(COOKIE, value);
-    }
-    Ok(headers)
+    HeaderValue::from_maybe_shared(Bytes::from(joined))
+        .map_err(|error| refused("the request's cookies are none").caused_by(error))
 }
 
 /// JSON without the spaces between its parts.
 fn compact(json: &str) -> String {
+    let bytes = json.as_bytes();
     let mut text = String::with_capacity(json.len());
-    // Every other piece between quotation marks that are not escaped is a string.
-    let (mut in_string, mut escaped) = (false, false);
-    for character in json.chars() {
-        if !in_string && character.is_ascii_whitespace() {
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let begin = at;
+        at += 1;
+        if byte == b'"' {
+            at += string_end(&bytes[at..]);
+        } else if byte.is_ascii_whitespace() {
             continue;
         }
-        in_string ^= character == '"' && !escaped;
-        escaped = in_string && character == '\\' && !escaped;
-        text.push(character);
+        // Whole strings, or single ASCII characters between them.
+        text.push_str(json.get(begin..at).unwrap_or_default());
     }
     text
+}
+
+/// Where the string ends whose opening quotation mark has been read.
+fn string_end(json: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(found) = json.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if json[at - 1] == b'"' {
+            return at;
+        }
+        // What is escaped is one character at least.
+        at += 1;
+    }
+    json.len()
 }
 
 fn refused(what: &'static str) -> Error {

@@ -122,7 +122,7 @@ fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
         Kind::Voice => voice::decode(text, wiring).map(one)?,
         #[cfg(feature = "on-http")]
         Kind::Http => match http::decode(text, wiring)? {
-            http::Routed::To(event) => vec![*event],
+            http::Routed::To(event) => one(event),
             http::Routed::Refused(response) => {
                 refusal = Some(response);
                 Vec::new()

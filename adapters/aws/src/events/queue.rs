@@ -7,7 +7,7 @@ use nephos_core::event::{Attributes, Data, Message, Payload};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
-use super::text::Text;
+use super::text::{self, Text};
 use super::time::milliseconds;
 use super::{Wiring, records};
 use crate::payload::{self, Wire};
@@ -23,8 +23,8 @@ struct Record<'a> {
     aws_region: Text<'a>,
     #[serde(default, borrow)]
     attributes: SystemAttributes<'a>,
-    #[serde(default)]
-    message_attributes: BTreeMap<String, Attribute>,
+    #[serde(default, deserialize_with = "text::attributes::<_, Attribute>")]
+    message_attributes: BTreeMap<String, String>,
 }
 
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html#API_ReceiveMessage_RequestSyntax>.
@@ -48,6 +48,13 @@ struct Attribute {
     binary_value: Option<String>,
 }
 
+impl From<Attribute> for Option<String> {
+    /// Bytes stay base64, as they came: an attribute is text on every target.
+    fn from(attribute: Attribute) -> Self {
+        attribute.string_value.or(attribute.binary_value)
+    }
+}
+
 pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     let mut region = None;
     let (messages, undecodable) = records::read(
@@ -63,7 +70,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     let data = Data::Queue(messages);
     let mut event = Event::new(Attributes::of(&data), data);
     if let Some(region) = region {
-        event.attributes.extensions.insert("awsregion".to_owned(), region);
+        event.attributes.extensions.insert("awsregion".into(), region);
     }
     event.undecodable = undecodable;
     Ok(event)
@@ -73,15 +80,9 @@ fn message(
     record: Record<'_>,
     wiring: &Wiring,
 ) -> std::result::Result<Message<Payload>, nephos_core::event::RecordFailure> {
-    let attributes = record
-        .message_attributes
-        .into_iter()
-        // Bytes stay base64, as they came: an attribute is text on every target.
-        .filter_map(|(name, value)| Some((name, value.string_value.or(value.binary_value)?)))
-        .collect();
     let content = payload::decode(Wire {
         body: record.body,
-        attributes,
+        attributes: record.message_attributes,
     })
     .map_err(|error| records::failure(&record.message_id, error))?;
     Ok(Message {

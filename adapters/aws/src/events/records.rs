@@ -1,14 +1,81 @@
 //! Lists of records, in which one that cannot be read does not take the others along.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use nephos_core::event::{Attributes, Data, RecordFailure};
 use nephos_core::{Error, ErrorKind, Event, Result};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct List<T> {
-    #[serde(rename = "Records")]
-    records: Vec<T>,
+use super::text::Str;
+
+/// A list of records, each handed on as soon as it is read: many records, or large ones, are not held in two forms.
+struct Records<F, T>(F, PhantomData<T>);
+
+impl<F, T> Records<F, T> {
+    fn to(add: F) -> Self {
+        Self(add, PhantomData)
+    }
+}
+
+impl<'de, F: FnMut(T), T: Deserialize<'de>> Records<F, T> {
+    fn read(self, document: &'de str) -> serde_json::Result<()> {
+        let mut json = serde_json::Deserializer::from_str(document);
+        json.deserialize_map(self)?;
+        json.end()
+    }
+}
+
+impl<'de, F: FnMut(T), T: Deserialize<'de>> Visitor<'de> for Records<F, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of records")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> std::result::Result<(), A::Error> {
+        let mut is_found = false;
+        while let Some(Str(name)) = fields.next_key()? {
+            if name == "Records" {
+                fields.next_value_seed(Each(&mut self.0, PhantomData))?;
+                is_found = true;
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
+        }
+        if is_found {
+            Ok(())
+        } else {
+            Err(A::Error::missing_field("Records"))
+        }
+    }
+}
+
+struct Each<'f, F, T>(&'f mut F, PhantomData<T>);
+
+impl<'de, F: FnMut(T), T: Deserialize<'de>> DeserializeSeed<'de> for Each<'_, F, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: FnMut(T), T: Deserialize<'de>> Visitor<'de> for Each<'_, F, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> std::result::Result<(), A::Error> {
+        while let Some(record) = records.next_element()? {
+            (self.0)(record);
+        }
+        Ok(())
+    }
 }
 
 /// The records of `document`, each as `read` makes it, and those that it cannot make.
@@ -27,23 +94,27 @@ where
 {
     let mut failures = Vec::new();
     let mut made = Vec::new();
-    let mut add = |made: &mut Vec<R>, read: T| match make(read) {
+    let mut add = |made: &mut Vec<R>, failures: &mut Vec<RecordFailure>, read: T| match make(read) {
         Ok(record) => made.push(record),
         Err(failure) => failures.push(failure),
     };
-    if let Ok(list) = serde_json::from_str::<List<T>>(document) {
-        made.reserve(list.records.len());
-        for record in list.records {
-            add(&mut made, record);
-        }
+    if Records::to(|record| add(&mut made, &mut failures, record))
+        .read(document)
+        .is_ok()
+    {
         return Ok((made, failures));
     }
-    let list: List<&'a RawValue> = serde_json::from_str(document)
+    // One of them is not of the form `T`: again, each by itself.
+    made.clear();
+    failures.clear();
+    let mut texts: Vec<&'a RawValue> = Vec::new();
+    Records::to(|text| texts.push(text))
+        .read(document)
         .map_err(|error| super::malformed("the document is no list of records", error))?;
     let mut unreadable = Vec::new();
-    for text in list.records {
+    for text in texts {
         match serde_json::from_str::<T>(text.get()) {
-            Ok(record) => add(&mut made, record),
+            Ok(record) => add(&mut made, &mut failures, record),
             Err(error) => {
                 let error = super::malformed("the record is not as its service documents it", error);
                 let value: serde_json::Value = serde_json::from_str(text.get())
@@ -65,13 +136,13 @@ where
 /// The event of a list of records, with what the first of them tells of them all.
 pub(super) fn event<const N: usize>(
     data: Data,
-    facts: Option<[(&str, Option<String>); N]>,
+    facts: Option<[(&'static str, Option<String>); N]>,
     undecodable: Vec<RecordFailure>,
 ) -> Event {
     let mut event = Event::new(Attributes::of(&data), data);
     for (name, value) in facts.into_iter().flatten() {
         if let Some(value) = value {
-            event.attributes.extensions.insert(name.to_owned(), value);
+            event.attributes.extensions.insert(name.into(), value);
         }
     }
     event.undecodable = undecodable;
@@ -84,6 +155,15 @@ pub(super) fn failure(id: &str, error: Error) -> RecordFailure {
         id: id.to_owned(),
         error,
     }
+}
+
+/// The records are not from the service that one of their fields let expect.
+pub(super) fn of_another_source() -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        super::DECODE,
+        "the record says that it is from another service",
+    )
 }
 
 /// A record lacks its id, by which alone it could fail.

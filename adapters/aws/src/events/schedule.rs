@@ -7,7 +7,8 @@ use nephos_core::event::{Attributes, Data, Tick};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
-use super::text::Text;
+use super::text::{Str, Text};
+use super::time::Time;
 use super::{Wiring, malformed};
 
 /// `{"nephos": {"schedule": "every 5 minutes"}, "due_at": "<aws.scheduler.scheduled-time>"}`, where the scheduler
@@ -40,20 +41,24 @@ struct Rule<'a> {
     #[serde(default)]
     id: Option<String>,
     #[serde(default)]
-    time: Option<DateTime<Utc>>,
+    time: Option<Time>,
     #[serde(default, borrow)]
     region: Text<'a>,
     #[serde(default, borrow)]
     account: Text<'a>,
-    #[serde(default)]
-    resources: Vec<String>,
+    #[serde(default, borrow)]
+    resources: Vec<Str<'a>>,
 }
 
 pub(super) fn decode_rule(document: &str, wiring: &Wiring) -> Result<Event> {
     let rule: Rule<'_> = serde_json::from_str(document)
         .map_err(|error| malformed("the tick is not as EventBridge documents it", error))?;
-    let arn = rule.resources.first().map_or("", String::as_str);
-    let mut event = tick(wiring.sources.name(arn).to_owned(), rule.time, rule.id);
+    let arn = rule.resources.first().map_or("", |Str(arn)| arn);
+    let mut event = tick(
+        wiring.sources.name(arn).to_owned(),
+        rule.time.map(|Time(time)| time),
+        rule.id,
+    );
     let facts = [
         ("awsrule", Some(Cow::Borrowed(arn)).filter(|arn| !arn.is_empty())),
         ("awsregion", rule.region.0),
@@ -64,7 +69,7 @@ pub(super) fn decode_rule(document: &str, wiring: &Wiring) -> Result<Event> {
             event
                 .attributes
                 .extensions
-                .insert(name.to_owned(), value.into_owned());
+                .insert(name.into(), value.into_owned());
         }
     }
     Ok(event)

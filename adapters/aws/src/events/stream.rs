@@ -13,6 +13,8 @@ use crate::payload;
 
 #[derive(Deserialize)]
 struct Entry<'a> {
+    #[serde(default, borrow, rename = "eventSource")]
+    service: Text<'a>,
     #[serde(borrow)]
     kinesis: Kinesis<'a>,
     #[serde(borrow, rename = "eventSourceARN")]
@@ -36,12 +38,13 @@ struct Kinesis<'a> {
 }
 
 pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
-    let mut facts = None;
+    let (mut facts, mut is_ours) = (None, true);
     let (read, undecodable) = records::read(
         document,
         |record| record.get("kinesis")?.get("sequenceNumber")?.as_str(),
         |entry: Entry<'_>| {
             if facts.is_none() {
+                is_ours = entry.service.is("aws:kinesis");
                 let shard = entry.id.as_deref().and_then(|id| id.split(':').next());
                 facts = Some([
                     ("awsregion", entry.region.as_deref().map(str::to_owned)),
@@ -51,6 +54,9 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
             record(entry, wiring)
         },
     )?;
+    if !is_ours {
+        return Err(records::of_another_source());
+    }
     Ok(records::event(Data::Stream(read), facts, undecodable))
 }
 

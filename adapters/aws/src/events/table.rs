@@ -1,7 +1,6 @@
 //! Changes of DynamoDB: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html>.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use nephos_core::event::{Change, ChangeKind, Data, RecordFailure};
 use nephos_core::resource::table::Key;
@@ -13,11 +12,11 @@ use super::text::Text;
 use super::time::seconds;
 use super::wiring::TableKeys;
 use super::{Wiring, records};
-use crate::payload::{VERSION, item_name};
+use crate::payload::VERSION;
 
 mod value;
 
-use self::value::Typed;
+use self::value::{Fields, KeyText};
 
 #[derive(Deserialize)]
 struct Record<'a> {
@@ -36,9 +35,9 @@ struct Record<'a> {
 struct StreamRecord<'a> {
     keys: Entries,
     #[serde(default)]
-    old_image: Option<Item>,
+    old_image: Option<Fields>,
     #[serde(default)]
-    new_image: Option<Item>,
+    new_image: Option<Fields>,
     sequence_number: String,
     #[serde(default)]
     approximate_creation_date_time: Option<f64>,
@@ -47,7 +46,7 @@ struct StreamRecord<'a> {
 }
 
 /// Attributes by name, in the order of the document.
-struct Entries(Vec<(String, Typed)>);
+struct Entries(Vec<(String, KeyText)>);
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -73,8 +72,6 @@ impl<'de> Deserialize<'de> for Entries {
         deserializer.deserialize_map(InOrder)
     }
 }
-
-type Item = BTreeMap<String, Typed>;
 
 pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     let mut facts = None;
@@ -128,14 +125,11 @@ fn change(record: Record<'_>, wiring: &Wiring) -> std::result::Result<Change<Val
         .map_or(&*record.source, |(table, _)| table);
     let table = wiring.sources.name(arn).to_owned();
     let key = key(keys, wiring.keys.get(&table)).map_err(|error| records::failure(&sequence, error))?;
-    let item = |image: Option<Item>| {
-        image.map(|image| {
-            let fields = image
-                .into_iter()
-                // The driver's own, which programs do not see.
-                .filter(|(name, _)| name != VERSION)
-                .map(|(name, typed)| (item_name(name), typed.into_json()));
-            Value::Object(fields.collect())
+    let item = |image: Option<Fields>| {
+        image.map(|Fields(mut fields)| {
+            // The driver's own, which programs do not see.
+            fields.remove(VERSION);
+            Value::Object(fields)
         })
     };
     Ok(Change {
@@ -155,7 +149,7 @@ fn key(keys: Entries, schema: Option<&TableKeys>) -> Result<Key> {
     if let Some(schema) = schema {
         entries.sort_by_key(|(name, _)| *name != schema.key);
     }
-    let mut texts = entries.into_iter().map(|(_, typed)| typed.into_key());
+    let mut texts = entries.into_iter().map(|(_, KeyText(text))| text);
     let partition = texts.next().flatten();
     let sort = texts.next();
     match (partition, sort) {

@@ -1,7 +1,9 @@
 //! Text in a document, as far as it is text: what fields of others' choosing need not be.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -97,5 +99,34 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Text<'de>, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Text(None))
+    }
+}
+
+/// The attributes of a message by name: of each, what `A` tells of it as text.
+pub(super) fn attributes<'de, D, A>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+where
+    D: Deserializer<'de>,
+    A: Deserialize<'de> + Into<Option<String>>,
+{
+    deserializer.deserialize_map(Attributes(PhantomData::<A>))
+}
+
+struct Attributes<A>(PhantomData<A>);
+
+impl<'de, A: Deserialize<'de> + Into<Option<String>>> Visitor<'de> for Attributes<A> {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("attributes by name")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut entries: M) -> Result<Self::Value, M::Error> {
+        let mut attributes = BTreeMap::new();
+        while let Some((name, attribute)) = entries.next_entry::<String, A>()? {
+            if let Some(value) = attribute.into() {
+                attributes.insert(name, value);
+            }
+        }
+        Ok(attributes)
     }
 }

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use nephos_core::event::{Data, Notification, RecordFailure};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
-use super::text::Text;
+use super::text::{self, Text};
+use super::time::Time;
 use super::{Wiring, records};
 use crate::payload::{self, Wire};
 
@@ -31,15 +31,22 @@ struct Sns<'a> {
     subject: Option<String>,
     message: String,
     #[serde(default)]
-    timestamp: Option<DateTime<Utc>>,
-    #[serde(default)]
-    message_attributes: BTreeMap<String, Attribute>,
+    timestamp: Option<Time>,
+    #[serde(default, deserialize_with = "text::attributes::<_, Attribute>")]
+    message_attributes: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Attribute {
     value: String,
+}
+
+impl From<Attribute> for Option<String> {
+    /// Bytes stay base64 and lists JSON, as they came: an attribute is text on every target.
+    fn from(attribute: Attribute) -> Self {
+        Some(attribute.value)
+    }
 }
 
 /// One event for each record: a neutral event is one notification.
@@ -58,15 +65,9 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Vec<Event>> {
 
 fn event(record: Record<'_>, wiring: &Wiring) -> Result<Event> {
     let sns = record.sns;
-    let attributes = sns
-        .message_attributes
-        .into_iter()
-        // Bytes stay base64 and lists JSON, as they came: an attribute is text on every target.
-        .map(|(name, attribute)| (name, attribute.value))
-        .collect();
     let content = payload::decode(Wire {
         body: sns.message,
-        attributes,
+        attributes: sns.message_attributes,
     })?;
     let mut event = Event::of(Data::Topic(Notification {
         id: sns.message_id,
@@ -74,11 +75,11 @@ fn event(record: Record<'_>, wiring: &Wiring) -> Result<Event> {
         body: content.body,
         subject: content.subject.or(sns.subject),
         attributes: content.attributes,
-        published_at: sns.timestamp,
+        published_at: sns.timestamp.map(|Time(time)| time),
     }));
     if let Some(subscription) = record.event_subscription_arn.as_deref() {
         let extensions = &mut event.attributes.extensions;
-        extensions.insert("awssubscription".to_owned(), subscription.to_owned());
+        extensions.insert("awssubscription".into(), subscription.to_owned());
     }
     Ok(event)
 }

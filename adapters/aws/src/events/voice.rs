@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use nephos_core::event::{Data, VoiceRequest, VoiceRequestKind, VoiceResponse};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::time::Time;
 use super::{Wiring, malformed};
 
 #[derive(Deserialize)]
@@ -68,7 +68,7 @@ struct Request {
     ty: String,
     request_id: String,
     #[serde(default)]
-    timestamp: Option<DateTime<Utc>>,
+    timestamp: Option<Time>,
     #[serde(default)]
     locale: Option<String>,
     #[serde(default)]
@@ -137,7 +137,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
         attributes: attributes.unwrap_or_default(),
     })));
     event.attributes.id = request.request_id;
-    event.attributes.time = request.timestamp.or(event.attributes.time);
+    event.attributes.time = request.timestamp.map(|Time(time)| time).or(event.attributes.time);
     Ok(event)
 }
 

@@ -158,8 +158,8 @@ impl Letters {
             ("nephos-function", self.function.to_string()),
             ("nephos-attempts", attempt.to_string()),
             ("nephos-event-id", id.unwrap_or(event_id).to_owned()),
-            ("nephos-event-type", ty.clone()),
-            ("nephos-source", source.clone()),
+            ("nephos-event-type", ty.to_string()),
+            ("nephos-source", source.to_string()),
         ] {
             letter.attributes.insert(name.to_owned(), value);
         }

@@ -148,3 +148,18 @@ fn a_bad_record_without_an_id_fails_the_whole() {
         assert_eq!(error.kind(), ErrorKind::Decode);
     }
 }
+
+#[test]
+fn what_looks_like_a_service_and_says_it_is_another_is_raw() {
+    for (folder, file) in [
+        ("stream", "ministack-kinesis.json"),
+        ("email", "example-ses-event.json"),
+    ] {
+        let mut document: Value = serde_json::from_slice(&read(folder, file)).unwrap();
+        for record in document["Records"].as_array_mut().unwrap() {
+            record["eventSource"] = "com.example.mine".into();
+        }
+        let decoded = decode(&Bytes::from(document.to_string()), &wiring()).unwrap();
+        assert_eq!(decoded.kind, nephos_aws::events::Kind::Raw, "{file}");
+    }
+}

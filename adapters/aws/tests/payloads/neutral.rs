@@ -81,7 +81,7 @@ fn data(data: Data) -> Value {
                 "uri": parts.uri.to_string(),
                 "version": format!("{:?}", parts.version),
                 "headers": headers,
-                "params": parts.extensions.get::<PathParams>().map(|params| &params.0),
+                "params": parts.extensions.get::<PathParams>().cloned().unwrap_or_default().0,
                 "body": bytes(&request.body),
             })
         }),

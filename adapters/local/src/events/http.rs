@@ -35,8 +35,8 @@ pub fn decode_http(mut request: Request<Body>) -> Result<(Event, Meta)> {
     request.extensions_mut().insert(params);
     let attributes = Attributes {
         id: meta.invocation_id.clone(),
-        source: "http".to_owned(),
-        ty: HTTP_REQUEST.to_owned(),
+        source: "http".into(),
+        ty: HTTP_REQUEST.into(),
         subject: None,
         time: Some(Utc::now()),
         extensions: BTreeMap::new(),

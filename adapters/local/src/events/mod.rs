@@ -79,7 +79,7 @@ pub fn decode_delivery(headers: &HeaderMap, body: Bytes) -> Result<Event> {
         }
     };
     Ok(event.with_raw(Raw {
-        content_type: Some(content_type.to_owned()),
+        content_type: Some(content_type.to_owned().into()),
         bytes: body,
     }))
 }

@@ -13,7 +13,7 @@ use crate::support::{ADMIN, Api};
 
 fn raw(text: &'static str) -> Event {
     let raw = Raw {
-        content_type: Some("text/plain".to_owned()),
+        content_type: Some("text/plain".into()),
         bytes: text.into(),
     };
     Event::new(Attributes::new("test", "com.example.thing"), Data::Raw(raw))

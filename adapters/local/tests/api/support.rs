@@ -205,7 +205,7 @@ impl Control for Engine {
     async fn invoke(&self, function: &str, event: Event) -> Result<Outcome> {
         match (function, event.data) {
             ("echo", Data::Raw(raw)) => Ok(Outcome::Data(Payload {
-                content_type: raw.content_type,
+                content_type: raw.content_type.map(Into::into),
                 bytes: raw.bytes,
             })),
             ("page", _) => Ok(Outcome::Http(http::Response::new(Body::from("<p>")))),

@@ -191,7 +191,7 @@ pub(super) fn email() -> Happening {
         html: None,
         headers: headers
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), vec![value.to_owned()]))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         attachments: vec![Attachment {
             name: Some("a.bin".to_owned()),

@@ -1,7 +1,5 @@
 //! E-mail events: a message as it was received, its parts already read.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -60,12 +58,22 @@ pub struct Email {
     pub text: Option<String>,
     /// The HTML, if there is any. It is the sender's: do not show it unfiltered.
     pub html: Option<String>,
-    /// All headers by lower-case name, undecoded, in the order of the message.
-    pub headers: BTreeMap<String, Vec<String>>,
+    /// All headers, undecoded, in the order of the message: the name in lower case and the value. One name may come several times.
+    pub headers: Vec<(String, String)>,
     /// The attachments.
     pub attachments: Vec<Attachment>,
     /// The message as it came (RFC 5322).
     pub source: Bytes,
+}
+
+impl Email {
+    /// The values of the headers of this name, in any case of its letters: undecoded, in the order of the message.
+    pub fn header(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers
+            .iter()
+            .filter(move |(header, _)| header.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
 }
 
 #[cfg(feature = "email")]
@@ -206,11 +214,8 @@ mod parse {
                 HeaderName::Other(name) => name.as_ref(),
                 known => known.as_str(),
             };
-            email
-                .headers
-                .entry(name.to_ascii_lowercase())
-                .or_default()
-                .push(String::from_utf8_lossy(value).trim().to_owned());
+            let value = String::from_utf8_lossy(value).trim().to_owned();
+            email.headers.push((name.to_ascii_lowercase(), value));
         }
     }
 }
@@ -271,11 +276,12 @@ mod tests {
         );
         assert_eq!(email.text.as_deref().map(str::trim_end), Some("Grüße"));
         assert_eq!(email.html.as_deref().map(str::trim_end), Some("<p>hi</p>"));
-        assert_eq!(email.headers["x-camera"], ["one", "two"]);
+        assert_eq!(email.header("X-Camera").collect::<Vec<_>>(), ["one", "two"]);
         assert_eq!(
-            email.headers["from"],
+            email.header("from").collect::<Vec<_>>(),
             ["=?utf-8?q?Ann_=C3=85?= <ann@example.net>"]
         );
+        assert_eq!(email.header("x-none").count(), 0);
         let attachment = email
             .attachments
             .iter()

@@ -18,6 +18,7 @@ mod table;
 mod topic;
 mod voice;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -138,14 +139,15 @@ fn random_id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let [high, low] = [0_u8, 1].map(|half| KEY.hash_one((half, count, now)).to_ne_bytes());
     let mut random = [0; 10];
-    random[..8].copy_from_slice(&high);
-    random[8..].copy_from_slice(&low[..2]);
+    random[..8].copy_from_slice(&KEY.hash_one((count, now)).to_ne_bytes());
+    random[8..].copy_from_slice(&count.to_le_bytes()[..2]);
     let millis = u64::try_from(now.as_millis()).unwrap_or_default();
     uuid::Builder::from_unix_timestamp_millis(millis, &random)
         .into_uuid()
-        .to_string()
+        .hyphenated()
+        .encode_lower(&mut uuid::Uuid::encode_buffer())
+        .to_owned()
 }
 
 /// The context attributes of [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
@@ -154,10 +156,10 @@ pub struct Attributes {
     /// Identifies the event; unique together with `source`, the same on each redelivery.
     pub id: String,
     /// Where it happened, a URI reference (`bucket/snapshots`).
-    pub source: String,
+    pub source: Cow<'static, str>,
     /// What happened (`dev.nephos.bucket.object.created`).
     #[serde(rename = "type")]
-    pub ty: String,
+    pub ty: Cow<'static, str>,
     /// What it happened to, within the source (an object's key).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -166,13 +168,13 @@ pub struct Attributes {
     pub time: Option<DateTime<Utc>>,
     /// Facts beyond the standard's, by lower-case alphanumeric name; what only one provider tells goes here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub extensions: BTreeMap<String, String>,
+    pub extensions: BTreeMap<Cow<'static, str>, String>,
 }
 
 impl Attributes {
     /// Attributes with a new random id and the present time.
     #[must_use]
-    pub fn new(source: impl Into<String>, ty: impl Into<String>) -> Self {
+    pub fn new(source: impl Into<Cow<'static, str>>, ty: impl Into<Cow<'static, str>>) -> Self {
         Self {
             id: random_id(),
             source: source.into(),
@@ -222,13 +224,14 @@ impl Attributes {
             _ => None,
         };
         let (told_id, source, told_time) = match record {
-            Some((id, name, time)) => (id, format!("{kind}/{name}"), time),
-            None => (None, kind.name().to_owned(), None),
+            // Without the machinery of formatting: this is done for each event.
+            Some((id, name, time)) => (id, Cow::Owned([kind.name(), "/", name].concat()), time),
+            None => (None, Cow::Borrowed(kind.name()), None),
         };
         Self {
             id: id.or_else(|| told_id.cloned()).unwrap_or_else(random_id),
             source,
-            ty: cloudevents::type_of(data).unwrap_or_else(|| kind.name().to_owned()),
+            ty: cloudevents::type_of(data).unwrap_or(Cow::Borrowed(kind.name())),
             subject,
             time: match told_time {
                 Some(told) => time.or(told),

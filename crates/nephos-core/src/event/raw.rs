@@ -1,5 +1,7 @@
 //! An event as it came: bytes and their media type.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::error::Result;
@@ -9,7 +11,7 @@ use crate::event::Payload;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Raw {
     /// The media type, if it is known.
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'static, str>>,
     /// The bytes.
     pub bytes: Bytes,
 }
@@ -18,7 +20,7 @@ impl Raw {
     /// Raw JSON bytes.
     pub fn json(bytes: impl Into<Bytes>) -> Self {
         Self {
-            content_type: Some("application/json".to_owned()),
+            content_type: Some(Cow::Borrowed("application/json")),
             bytes: bytes.into(),
         }
     }
@@ -29,7 +31,7 @@ impl Raw {
     /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) with the field that does not fit.
     pub fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         Payload {
-            content_type: self.content_type.clone(),
+            content_type: self.content_type.clone().map(Cow::into_owned),
             bytes: self.bytes.clone(),
         }
         .decode()
@@ -39,7 +41,7 @@ impl Raw {
 impl From<Payload> for Raw {
     fn from(payload: Payload) -> Self {
         Self {
-            content_type: payload.content_type,
+            content_type: payload.content_type.map(Cow::Owned),
             bytes: payload.bytes,
         }
     }

@@ -58,7 +58,7 @@ fn other_kind<T: FromEvent>(data: &Data) -> Error {
         "event.extract",
         "the event is of another kind than the handler takes; its trigger in nephos.toml does not fit",
     )
-    .with("event", type_of(data).unwrap_or_else(|| kind.name().to_owned()))
+    .with("event", type_of(data).unwrap_or(kind.name().into()))
     .with("handler", std::any::type_name::<T>())
 }
 

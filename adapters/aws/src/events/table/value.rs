@@ -1,68 +1,29 @@
 //! DynamoDB's typed values and the JSON of neutral items:
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_AttributeValue.html>.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 use crate::number;
 use crate::payload::item_name;
 
-/// A typed value: `{"S": "text"}`.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Typed {
-    Text(String),
-    Number(String),
-    /// Base64, as it came.
-    Bytes(String),
-    Bool(bool),
-    Null,
-    List(Vec<Self>),
-    Map(BTreeMap<String, Self>),
-    Texts(Vec<String>),
-    Numbers(Vec<String>),
-}
+/// A typed value (`{"S": "text"}`) as JSON. Bytes are base64, sets are lists in the order of the document.
+///
+/// A number that none of Rust's JSON numbers holds stays text, as the driver reads it too: DynamoDB keeps
+/// [38 digits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html), a double 17.
+#[derive(Debug)]
+pub(super) struct Plain(pub(super) Value);
 
-impl Typed {
-    /// The value as JSON. Bytes are base64, sets are lists in the order of the document.
-    ///
-    /// A number that none of Rust's JSON numbers holds stays text, as the driver reads it too: DynamoDB keeps
-    /// [38 digits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html), a double 17.
-    pub(super) fn into_json(self) -> Value {
-        match self {
-            Self::Text(text) | Self::Bytes(text) => Value::String(text),
-            Self::Number(text) => number::to_json(text),
-            Self::Bool(value) => Value::Bool(value),
-            Self::Null => Value::Null,
-            Self::List(items) => items.into_iter().map(Self::into_json).collect(),
-            Self::Map(fields) => Value::Object(
-                fields
-                    .into_iter()
-                    .map(|(name, value)| (item_name(name), value.into_json()))
-                    .collect(),
-            ),
-            Self::Texts(texts) => texts.into_iter().map(Value::String).collect(),
-            Self::Numbers(texts) => texts.into_iter().map(number::to_json).collect(),
-        }
-    }
+/// The text of a key attribute, which is text, a number or bytes; `None` for a value of any other type.
+#[derive(Debug)]
+pub(super) struct KeyText(pub(super) Option<String>);
 
-    /// The text of a key attribute, which is text, a number or bytes.
-    pub(super) fn into_key(self) -> Option<String> {
-        match self {
-            Self::Text(text) | Self::Number(text) | Self::Bytes(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Typed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TypedVisitor)
-    }
-}
+/// Attributes by name.
+#[derive(Debug)]
+pub(super) struct Fields(pub(super) Map<String, Value>);
 
 #[derive(Deserialize)]
 enum Tag {
@@ -83,37 +44,109 @@ enum Tag {
     Bytes,
 }
 
-struct TypedVisitor;
-
-impl<'de> Visitor<'de> for TypedVisitor {
-    type Value = Typed;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value with its type (`S`, `N`, `B`, `BOOL`, `NULL`, `L`, `M`, `SS`, `NS`, `BS`)")
+/// The tag and, by `read`, the value of the one entry that a typed value has.
+fn typed<'de, A: MapAccess<'de>, T>(
+    mut fields: A,
+    read: impl FnOnce(Tag, &mut A) -> Result<T, A::Error>,
+) -> Result<T, A::Error> {
+    let Some(tag) = fields.next_key::<Tag>()? else {
+        return Err(A::Error::custom("a value without its type"));
+    };
+    let value = read(tag, &mut fields)?;
+    if fields.next_key::<Tag>()?.is_some() {
+        return Err(A::Error::custom("a value of two types"));
     }
+    Ok(value)
+}
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Typed, A::Error> {
-        let Some(tag) = fields.next_key::<Tag>()? else {
-            return Err(A::Error::custom("a value without its type"));
-        };
-        let typed = match tag {
-            Tag::S => Typed::Text(fields.next_value()?),
-            Tag::N => Typed::Number(fields.next_value()?),
-            Tag::B => Typed::Bytes(fields.next_value()?),
-            Tag::Bool => Typed::Bool(fields.next_value()?),
-            Tag::Null => {
-                fields.next_value::<bool>()?;
-                Typed::Null
+const EXPECTED: &str = "a value with its type (`S`, `N`, `B`, `BOOL`, `NULL`, `L`, `M`, `SS`, `NS`, `BS`)";
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Typed;
+
+        impl<'de> Visitor<'de> for Typed {
+            type Value = Plain;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(EXPECTED)
             }
-            Tag::L => Typed::List(fields.next_value()?),
-            Tag::M => Typed::Map(fields.next_value()?),
-            Tag::Texts | Tag::Bytes => Typed::Texts(fields.next_value()?),
-            Tag::Numbers => Typed::Numbers(fields.next_value()?),
-        };
-        if fields.next_key::<Tag>()?.is_some() {
-            return Err(A::Error::custom("a value of two types"));
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Plain, A::Error> {
+                typed(fields, |tag, fields| {
+                    Ok(match tag {
+                        Tag::S | Tag::B => Value::String(fields.next_value()?),
+                        Tag::N => number::to_json(fields.next_value()?),
+                        Tag::Bool => Value::Bool(fields.next_value()?),
+                        Tag::Null => {
+                            fields.next_value::<bool>()?;
+                            Value::Null
+                        }
+                        Tag::L => {
+                            let items: Vec<Plain> = fields.next_value()?;
+                            items.into_iter().map(|Plain(item)| item).collect()
+                        }
+                        Tag::M => Value::Object(fields.next_value::<Fields>()?.0),
+                        Tag::Texts | Tag::Bytes => fields.next_value::<Vec<String>>()?.into(),
+                        Tag::Numbers => {
+                            let numbers: Vec<String> = fields.next_value()?;
+                            numbers.into_iter().map(number::to_json).collect()
+                        }
+                    })
+                })
+                .map(Plain)
+            }
         }
-        Ok(typed)
+
+        deserializer.deserialize_map(Typed)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Typed;
+
+        impl<'de> Visitor<'de> for Typed {
+            type Value = KeyText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(EXPECTED)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<KeyText, A::Error> {
+                typed(fields, |tag, fields| match tag {
+                    Tag::S | Tag::N | Tag::B => fields.next_value().map(Some),
+                    _ => fields.next_value::<IgnoredAny>().map(|_| None),
+                })
+                .map(KeyText)
+            }
+        }
+
+        deserializer.deserialize_map(Typed)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByName;
+
+        impl<'de> Visitor<'de> for ByName {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("attributes by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+                let mut fields = Map::new();
+                while let Some((name, Plain(value))) = entries.next_entry()? {
+                    fields.insert(item_name(name), value);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(ByName)
     }
 }
 
@@ -122,7 +155,7 @@ mod tests {
     use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof, proptest};
     use serde_json::{Value, json};
 
-    use super::Typed;
+    use super::{KeyText, Plain};
     use crate::payload::stored_name;
 
     /// A neutral value with the form that DynamoDB has of it.
@@ -169,21 +202,22 @@ mod tests {
         #[test]
         fn every_typed_value_is_the_json_that_it_stands_for((plain, typed) in pairs()) {
             let text = typed.to_string();
-            let read: Typed = serde_json::from_str(&text).unwrap();
-            assert_eq!(read.into_json(), plain, "{text}");
+            let Plain(read) = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, plain, "{text}");
         }
     }
 
     #[test]
     fn values_of_no_or_two_types_are_refused() {
         for text in [r#"{}"#, r#"{"S":"a","N":"1"}"#, r#"{"X":"a"}"#, r#"{"S":1}"#, "7"] {
-            assert!(serde_json::from_str::<Typed>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Plain>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<KeyText>(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn numbers_that_would_lose_digits_stay_text_and_bytes_stay_base64() {
-        let json = |text: &str| serde_json::from_str::<Typed>(text).unwrap().into_json();
+        let json = |text: &str| serde_json::from_str::<Plain>(text).unwrap().0;
         assert_eq!(json(r#"{"N":"18446744073709551615"}"#), json!(u64::MAX));
         assert_eq!(
             json(r#"{"N":"12345678901234567890123"}"#),

@@ -98,11 +98,7 @@ pub(super) fn email(happening: &Happening, email: &Email) -> Value {
     let headers: Vec<Value> = email
         .headers
         .iter()
-        .flat_map(|(name, values)| {
-            values
-                .iter()
-                .map(move |value| json!({"name": name, "value": value}))
-        })
+        .map(|(name, value)| json!({"name": name, "value": value}))
         .collect();
     let texts = |mailboxes: &[Mailbox]| -> Vec<String> {
         let text = |mailbox: &Mailbox| match &mailbox.name {

@@ -139,6 +139,6 @@ pub(super) fn subject(event: &Event) -> String {
             .attributes
             .subject
             .clone()
-            .unwrap_or_else(|| event.attributes.ty.clone()),
+            .unwrap_or_else(|| event.attributes.ty.to_string()),
     }
 }

@@ -25,6 +25,8 @@ mod single;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use cloudevents::{AttributesReader as _, AttributesWriter as _, EventBuilder as _, EventBuilderV10};
 
 pub use self::http::request_to_cloudevent;
@@ -80,7 +82,7 @@ pub fn kind_of(ty: &str) -> TriggerKind {
 
 /// The CloudEvents type of `data`; `None` for [`Data::Raw`], whose type is its sender's. For changes of a table it is the first one's.
 #[must_use]
-pub fn type_of(data: &Data) -> Option<String> {
+pub fn type_of(data: &Data) -> Option<Cow<'static, str>> {
     let ty = match data {
         Data::Http(_) => HTTP_REQUEST,
         Data::Bucket(ObjectEvent::Created(_)) => BUCKET_CREATED,
@@ -93,11 +95,11 @@ pub fn type_of(data: &Data) -> Option<String> {
         }
         Data::Schedule(_) => SCHEDULE_TICK,
         Data::Email(_) => EMAIL_RECEIVED,
-        Data::Auth(auth) => return Some(format!("{AUTH_PREFIX}{}", auth.stage.name())),
+        Data::Auth(auth) => return Some([AUTH_PREFIX, auth.stage.name()].concat().into()),
         Data::Voice(_) => VOICE_REQUEST,
         Data::Raw(_) => return None,
     };
-    Some(ty.to_owned())
+    Some(Cow::Borrowed(ty))
 }
 
 const fn change_type(kind: ChangeKind) -> &'static str {
@@ -217,8 +219,8 @@ const DATA_SCHEMA: &str = "dataschema";
 fn builder(attributes: &Attributes, own: &[&str]) -> Result<EventBuilderV10> {
     let mut builder = EventBuilderV10::new()
         .id(&attributes.id)
-        .source(&attributes.source)
-        .ty(&attributes.ty);
+        .source(attributes.source.as_ref())
+        .ty(attributes.ty.as_ref());
     if let Some(subject) = &attributes.subject {
         builder = builder.subject(subject);
     }
@@ -233,7 +235,7 @@ fn builder(attributes: &Attributes, own: &[&str]) -> Result<EventBuilderV10> {
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if !lawful || STANDARD.contains(&name.as_str()) || own.contains(&name.as_str()) {
+        if !lawful || STANDARD.contains(&name.as_ref()) || own.contains(&name.as_ref()) {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 "cloudevents.encode",
@@ -289,18 +291,18 @@ fn check_writable(event: &CloudEvent) -> Result<()> {
 
 /// The attributes of `event`; extensions in `own` were written by the codec and are left out.
 fn attributes(event: &CloudEvent, own: &[&str]) -> Attributes {
-    let mut extensions: std::collections::BTreeMap<String, String> = event
+    let mut extensions: std::collections::BTreeMap<Cow<'static, str>, String> = event
         .iter_extensions()
         .filter(|(name, _)| !own.contains(name))
-        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .map(|(name, value)| (Cow::Owned(name.to_owned()), value.to_string()))
         .collect();
     if let Some(schema) = event.dataschema() {
-        extensions.insert(DATA_SCHEMA.to_owned(), schema.to_string());
+        extensions.insert(Cow::Borrowed(DATA_SCHEMA), schema.to_string());
     }
     Attributes {
         id: event.id().to_owned(),
-        source: event.source().clone(),
-        ty: event.ty().to_owned(),
+        source: Cow::Owned(event.source().clone()),
+        ty: Cow::Owned(event.ty().to_owned()),
         subject: event.subject().map(str::to_owned),
         time: event.time().copied(),
         extensions,

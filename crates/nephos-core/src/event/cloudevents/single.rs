@@ -65,6 +65,7 @@ pub(super) fn decode(mut event: CloudEvent, kind: TriggerKind) -> Result<Event> 
         _ => {
             let schema = event.dataschema().cloned();
             let (content_type, bytes) = body::take(&mut event)?;
+            let content_type = content_type.map(Into::into);
             // Taking the data took its schema along, which is one of the attributes.
             cloudevents::AttributesWriter::set_dataschema(&mut event, schema);
             (&RAW_OWN[..], Data::Raw(Raw { content_type, bytes }))

@@ -212,7 +212,7 @@ fn attributes_that_the_standard_forbids_are_refused() {
     let raw = |attributes: Attributes| to_cloudevents(&Event::new(attributes, Data::Raw(Raw::default())));
     for name in ["id", "Tenant", "tenant_id", "", "bodytype"] {
         let mut attributes = Attributes::new("/x", "com.example");
-        attributes.extensions.insert(name.to_owned(), "v".to_owned());
+        attributes.extensions.insert(name.into(), "v".to_owned());
         assert_eq!(
             raw(attributes).unwrap_err().kind(),
             ErrorKind::InvalidArgument,

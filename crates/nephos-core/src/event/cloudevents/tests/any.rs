@@ -86,11 +86,13 @@ pub(super) fn attributes(ty: &'static str) -> impl Strategy<Value = Attributes> 
     )
         .prop_map(move |(id, source, subject, time, extensions)| Attributes {
             id,
-            source,
-            ty: ty.to_owned(),
+            source: source.into(),
+            ty: ty.into(),
             subject,
             time,
-            extensions,
+            extensions: (extensions.into_iter())
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
         })
 }
 
