@@ -1,6 +1,7 @@
 //! The SDK's errors as ours: what kind by AWS's error code, whether trying again can help, and what to do. In one place, for all services.
 
 mod codes;
+pub(crate) mod credentials;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,14 +12,10 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use nephos_core::{Error, ErrorKind};
 
+use self::credentials::NO_CREDENTIALS;
+
 /// The fact of an error that holds AWS's own code for it (`ThrottlingException`).
 pub const CODE: &str = "aws_error";
-
-/// What is said where there are no credentials.
-pub(crate) const NO_CREDENTIALS: &str = "there are no credentials for AWS; sign in (`aws sso login`), set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure` (of a profile with single sign-on: `eval \"$(aws configure export-credentials --format env)\"`)";
-
-/// What the SDK says when it has looked everywhere: a list of all those places, of which none was meant.
-const NOWHERE: &str = "no credentials found in chain";
 
 /// The error of one call. `operation` is `resource.verb`.
 ///
@@ -103,24 +100,7 @@ fn not_sent(operation: &'static str, error: &(dyn StdError + 'static)) -> Error 
     let new = |kind, message: &'static str| Error::new(kind, operation, message);
     let found = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>());
     let translated = match found {
-        Some(CredentialsError::ProviderTimedOut(_)) => new(
-            ErrorKind::Unauthenticated,
-            "the source of the credentials did not answer; try again, or set AWS_PROFILE to another",
-        )
-        .retryable(true),
-        Some(_) if text.contains("expired") => new(
-            ErrorKind::Unauthenticated,
-            "the credentials have expired; sign in again (`aws sso login`), or renew them",
-        ),
-        Some(_) if text.contains("cached SSO token") => new(
-            ErrorKind::Unauthenticated,
-            "the profile is one of single sign-on, and nobody is signed in; sign in (`aws sso login`), and repeat the command",
-        ),
-        Some(CredentialsError::InvalidConfiguration(_)) => new(
-            ErrorKind::Unauthenticated,
-            "the credentials' configuration cannot be used; check ~/.aws/config and the variables that begin with AWS_",
-        ),
-        Some(_) => new(ErrorKind::Unauthenticated, NO_CREDENTIALS),
+        Some(found) => return credentials::failed(operation, found),
         None if is_about_credentials(&text) => new(ErrorKind::Unauthenticated, NO_CREDENTIALS),
         None if text.to_ascii_lowercase().contains("missing region")
             || text.contains("region must be set") =>
@@ -143,7 +123,7 @@ fn not_sent(operation: &'static str, error: &(dyn StdError + 'static)) -> Error 
             "AWS cannot be reached; check the network, the region, and AWS_ENDPOINT_URL if it is set",
         ),
     };
-    if text.contains(NOWHERE) {
+    if text.contains(credentials::NOWHERE) {
         return translated;
     }
     translated.caused_by(text)

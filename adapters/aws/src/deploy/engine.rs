@@ -92,11 +92,13 @@ impl AwsDeployer {
     /// The clients, once account and region are found.
     async fn clients(&self) -> Result<&Clients> {
         let connect = async || {
-            let sdk = match &self.sdk {
-                Some(sdk) => sdk.clone(),
-                None => config::load(self.settings.region.clone(), self.settings.profile.as_deref()).await,
-            };
-            Clients::connect(sdk).await
+            if let Some(sdk) = &self.sdk {
+                return Clients::connect(sdk.clone()).await;
+            }
+            let sdk = config::load(self.settings.region.clone(), self.settings.profile.as_deref()).await;
+            Clients::connect(sdk)
+                .await
+                .map_err(|error| config::naming_profile(error, self.settings.profile.as_deref()))
         };
         self.clients.get_or_try_init(connect).await
     }

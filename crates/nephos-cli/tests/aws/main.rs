@@ -12,6 +12,7 @@ mod life;
 mod permissions;
 mod refusals;
 mod sdk;
+mod sign_on;
 mod store;
 mod support;
 mod triggers;

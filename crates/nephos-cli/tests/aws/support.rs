@@ -157,11 +157,20 @@ pub(crate) struct Aws {
 
 impl Aws {
     pub(crate) fn start() -> Self {
+        Self::on(Emulator::start())
+    }
+
+    /// An account where nobody but its root may do what no policy allows.
+    pub(crate) fn start_enforcing() -> Self {
+        Self::on(Emulator::start_enforcing())
+    }
+
+    fn on(emulator: impl Future<Output = nephos_core::Result<Emulator>>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .unwrap();
-        let emulator = runtime.block_on(Emulator::start()).unwrap();
+        let emulator = runtime.block_on(emulator).unwrap();
         Self {
             emulator,
             runtime,

@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::clients::{Account, Clients};
 use super::failure::{no_credentials, said};
+use crate::error::credentials;
 
 pub(super) const OPERATION: &str = "deploy.artifacts";
 /// How long one upload may take: Lambda's largest artifact over a slow line.
@@ -59,7 +60,7 @@ impl Buckets {
         let credentials = provider
             .provide_credentials()
             .await
-            .map_err(|error| no_credentials(OPERATION).caused_by(error))?;
+            .map_err(|error| credentials::failed(OPERATION, &error))?;
         // As the SDK reads it: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
         let endpoint = std::env::var("AWS_ENDPOINT_URL_S3")
             .ok()

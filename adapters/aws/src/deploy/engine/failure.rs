@@ -70,7 +70,11 @@ fn of_meaning(operation: &'static str, message: &'static str, meant: Error, told
 
 /// No credentials were found.
 pub(super) fn no_credentials(operation: &'static str) -> Error {
-    Error::new(ErrorKind::Unauthenticated, operation, error::NO_CREDENTIALS)
+    Error::new(
+        ErrorKind::Unauthenticated,
+        operation,
+        error::credentials::NO_CREDENTIALS,
+    )
 }
 
 /// What is lost with AWS while something is under way there, which goes on: what that is, and how to go on. Any other error stays what it is.

@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use nephos_core::{Error, ErrorKind};
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
+
+use crate::error::credentials;
 
 /// How long before their end credentials are replaced: a request that is under way must not lose them.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(60);
@@ -58,11 +59,14 @@ impl SdkCredentials {
             return Ok(kept.clone());
         }
         let provider = self.provider.as_ref().ok_or_else(|| {
-            refused(CredentialsError::not_loaded(
+            refused(&CredentialsError::not_loaded(
                 "the configuration names no source of credentials",
             ))
         })?;
-        let found = provider.provide_credentials().await.map_err(refused)?;
+        let found = provider
+            .provide_credentials()
+            .await
+            .map_err(|error| refused(&error))?;
         let fresh = Kept {
             credential: Arc::new(AwsCredential {
                 key_id: found.access_key_id().to_owned(),
@@ -85,22 +89,9 @@ impl CredentialProvider for SdkCredentials {
 }
 
 /// `object_store`'s error, of which the core takes ours out again.
-fn refused(error: CredentialsError) -> object_store::Error {
-    let message = match error {
-        CredentialsError::ProviderTimedOut(_) => {
-            "the source of the credentials did not answer; try again, or set AWS_PROFILE to another"
-        }
-        CredentialsError::InvalidConfiguration(_) => {
-            "the credentials' configuration cannot be used; check ~/.aws/config and the variables that begin with AWS_"
-        }
-        _ => {
-            "there are no credentials for AWS, or they have expired; sign in (`aws sso login`), or set AWS_PROFILE"
-        }
-    };
+fn refused(error: &CredentialsError) -> object_store::Error {
     object_store::Error::Unauthenticated {
         path: String::new(),
-        source: Error::new(ErrorKind::Unauthenticated, "bucket.credentials", message)
-            .caused_by(error)
-            .into(),
+        source: credentials::failed("bucket.credentials", error).into(),
     }
 }
