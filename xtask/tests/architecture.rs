@@ -94,7 +94,7 @@ fn the_facade_imports_core_macros_and_adapters() {
 }
 
 #[test]
-fn the_command_imports_no_facade() {
+fn the_command_imports_what_it_deploys_with() {
     assert_imports(Role::Cli);
 }
 

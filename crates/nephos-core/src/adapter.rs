@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::deploy::{
-    Confirmed, Deployed, Destroyed, Invoked, Keep, LogLine, LogQuery, Moved, Progress, Requirements, Status,
+    Confirmed, Deployed, Destroyed, Invoked, Keep, LogLine, LogQuery, Moved, Progress, Rendered,
+    Requirements, Status,
 };
 use crate::env::Environment;
 use crate::error::Result;
@@ -74,12 +75,12 @@ pub trait Deployer: Debug + Send + Sync + 'static {
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the target's settings are wrong.
     fn requirements(&self) -> Result<Requirements>;
 
-    /// The provider's native template of the app, as [`apply`](Self::apply) would hand it to the provider's engine. No I/O. Where a value is known only
-    /// then, as the account's number, the text holds a placeholder that says so.
+    /// The provider's native documents of the app, as [`apply`](Self::apply) would hand them to the provider's engine, and what there is to say of them. No
+    /// I/O. Where a value is known only then, as the account's number, the text holds a placeholder that says so.
     ///
     /// # Errors
     /// What the target cannot do, before anything is deployed.
-    fn render(&self) -> Result<String>;
+    fn render(&self) -> Result<Rendered>;
 
     /// What [`apply`](Self::apply) would change, asked of the provider's engine where it can tell (a change set, a what-if). Must leave what is deployed
     /// alone; what it prepares at the provider is in [`Plan::prepared`], and removed by [`discard`](Self::discard). Waits for a change of ours that is

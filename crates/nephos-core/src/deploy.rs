@@ -34,6 +34,24 @@ pub struct Requirements {
     pub features: Vec<String>,
 }
 
+/// What a deployer makes of an app, before anything is deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rendered {
+    /// The native documents, each with the name of its file (`template.json`).
+    pub documents: Vec<Document>,
+    /// What will be otherwise than the manifest says, and what is left to do by hand: one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A document in the provider's own form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The name of its file.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
 /// One thing that happens during a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -167,6 +185,8 @@ pub struct Status {
     pub place: String,
     /// What the provider's engine calls the whole.
     pub deployment: String,
+    /// How it stands.
+    pub health: Health,
     /// The state in the provider's own word; `None` if nothing is deployed.
     pub state: Option<String>,
     /// Why it is in that state, where the provider says so.
@@ -175,6 +195,21 @@ pub struct Status {
     pub changed: Option<DateTime<Utc>>,
     /// The functions, by name.
     pub functions: BTreeMap<String, FunctionStatus>,
+}
+
+/// How a deployed app stands, whatever the provider calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Nothing is deployed.
+    #[default]
+    Absent,
+    /// It works, as it is now or as it was before a change that failed and was undone.
+    Works,
+    /// It is being changed.
+    Changing,
+    /// A change failed and is not undone.
+    Failed,
 }
 
 /// A deployed function.

@@ -5,7 +5,8 @@ use super::source::SourceFile;
 
 /// Words that name a provider, or a service that only one provider has. Compared without case, against words
 /// cut at punctuation, at underscores and at a capital letter.
-const PROVIDER_WORDS: [&str; 34] = [
+const PROVIDER_WORDS: [&str; 40] = [
+    "alexa",
     "alibaba",
     "amazon",
     "amazonaws",
@@ -21,8 +22,12 @@ const PROVIDER_WORDS: [&str; 34] = [
     "dynamo",
     "dynamodb",
     "ec2",
+    "entra",
     "eventarc",
     "eventbridge",
+    "eventgrid",
+    "eventhub",
+    "eventhubs",
     "fargate",
     "firebase",
     "firestore",
@@ -37,6 +42,7 @@ const PROVIDER_WORDS: [&str; 34] = [
     "microsoft",
     "pubsub",
     "s3",
+    "servicebus",
     "sns",
     "spanner",
     "sqs",

@@ -6,7 +6,6 @@
 
 mod apply;
 mod artifacts;
-mod back;
 mod buckets;
 mod changes;
 mod clients;
@@ -15,12 +14,15 @@ mod destroy;
 mod events;
 mod failure;
 mod features;
-mod native;
+mod imports;
+mod inspect;
+mod invoke;
+mod logs;
 mod preview;
+mod rollback;
 mod stack;
 mod state;
-mod taken;
-mod watch;
+mod status;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -29,8 +31,8 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use nephos_core::adapter::Deployer;
 use nephos_core::deploy::{
-    Confirmed, Deployed, Deployment, Destroyed, Invoked, Keep, LogLine, LogQuery, Moved, Progress,
-    Requirements, Status,
+    Confirmed, Deployed, Deployment, Destroyed, Document, Invoked, Keep, LogLine, LogQuery, Moved, Progress,
+    Rendered, Requirements, Status,
 };
 use nephos_core::event::Payload;
 use nephos_core::plan::Plan;
@@ -164,7 +166,7 @@ impl AwsDeployer {
 
     /// The deployed functions' names at Lambda.
     async fn functions(&self, stack: &Stack<'_>, deployed: &Value) -> Result<Functions> {
-        let mut names: BTreeMap<String, String> = native::functions(deployed)
+        let mut names: BTreeMap<String, String> = inspect::functions(deployed)
             .into_iter()
             .map(|(name, logical)| (logical, name))
             .collect();
@@ -195,8 +197,16 @@ impl Deployer for AwsDeployer {
         })
     }
 
-    fn render(&self) -> Result<String> {
-        Ok(self.placeholder()?.to_json())
+    fn render(&self) -> Result<Rendered> {
+        let template = self.placeholder()?;
+        let document = Document {
+            name: "template.json".to_owned(),
+            text: template.to_json(),
+        };
+        Ok(Rendered {
+            documents: vec![document],
+            notes: template.notes,
+        })
     }
 
     async fn preview(&self, progress: &Progress) -> Result<Plan> {

@@ -9,12 +9,12 @@ mod dead_letter;
 mod environment;
 mod function;
 mod http;
+mod layout;
 mod limits;
 mod mail;
 mod merge;
 mod name;
 mod notification;
-mod plan;
 mod policy;
 mod resource;
 mod schedule;
@@ -31,7 +31,7 @@ use nephos_core::resource::ResourceKind;
 use serde_json::Value;
 
 use self::body::Body;
-use self::plan::Plan;
+use self::layout::Layout;
 use super::settings::Settings;
 
 pub use self::function::ALIAS;
@@ -174,15 +174,15 @@ pub fn render(app: &App, target: &str, settings: &Settings, code: &Code) -> Resu
 /// # Errors
 /// As [`render`], but for [`ErrorKind::ResourceExhausted`](nephos_core::ErrorKind::ResourceExhausted).
 pub fn assemble(app: &App, target: &str, settings: &Settings, code: &Code) -> Result<Template> {
-    let plan = Plan::new(app, target, settings, code)?;
+    let layout = Layout::new(app, target, settings, code)?;
     let mut body = Body::new(app, target, settings);
-    resource::add_all(&plan, &mut body)?;
-    http::add_api(&plan, &mut body)?;
-    mail::add_store(&plan, &mut body)?;
+    resource::add_all(&layout, &mut body)?;
+    http::add_api(&layout, &mut body)?;
+    mail::add_store(&layout, &mut body)?;
     for (name, spec) in &app.functions {
-        function::add(&plan, &mut body, name, spec)?;
-        trigger::add_all(&plan, &mut body, name, spec)?;
+        function::add(&layout, &mut body, name, spec)?;
+        trigger::add_all(&layout, &mut body, name, spec)?;
     }
-    resource::add_outputs(&plan, &mut body);
+    resource::add_outputs(&layout, &mut body);
     Ok(body.finish(&settings.overrides))
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     let place = &place.in_folder(args.folder.as_deref());
     let target = args.target.as_deref();
     let project = Project::load(place, target, *output)?;
-    let targets = held(&project, place, target, *output)?;
+    let held = held(&project, place, target, *output)?;
     let app = project.app();
     if !args.no_build {
         let binary = build::build(&project.dir, &args.build, *output).await?;
@@ -49,10 +49,16 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     }
     if output.json {
         output.line(&serde_json::json!({
-            "ok": true, "app": app.name, "targets": targets, "functions": app.functions.len(), "resources": app.resources.len(),
+            "ok": true, "app": app.name, "targets": held.targets, "notes": held.notes, "functions": app.functions.len(), "resources": app.resources.len(),
             "warnings": project.manifest.warnings.problems(),
         }));
     } else {
+        for (target, note) in &held.notes {
+            output.print(&format!(
+                "{} {target}: {note}",
+                output.paint(Paint::Yellow, "note")
+            ));
+        }
         let what = if args.no_build {
             "the manifest is right (the functions were not built)"
         } else {
@@ -64,7 +70,7 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
             app.name,
             app.functions.len(),
             app.resources.len(),
-            match targets.as_slice() {
+            match held.targets.as_slice() {
                 [] => String::new(),
                 targets => format!("; it can be deployed to {}", targets.join(", ")),
             },
@@ -73,19 +79,23 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
     Ok(ExitCode::SUCCESS)
 }
 
+/// What was found out about targets.
+#[derive(Debug, Default)]
+struct Held {
+    /// Those that were asked.
+    targets: Vec<String>,
+    /// What each does otherwise than the manifest says.
+    notes: Vec<(String, String)>,
+}
+
 /// Holds the app against the limits of the target, or, where none is named, of all targets that the manifest has settings for: what its deployment would
-/// refuse is refused here. The targets that were asked; those that nothing is deployed to have no limits.
-fn held(
-    project: &Project,
-    place: &Place,
-    target: Option<&str>,
-    output: Output,
-) -> miette::Result<Vec<String>> {
+/// refuse is refused here, and what it would do otherwise is told. Those that nothing is deployed to have no limits.
+fn held(project: &Project, place: &Place, target: Option<&str>, output: Output) -> miette::Result<Held> {
     let named: Vec<String> = match target {
         Some(target) => vec![target.to_owned()],
         None => project.app().targets.keys().cloned().collect(),
     };
-    let mut held = Vec::new();
+    let mut held = Held::default();
     // What there is to say of the manifest was said.
     let mut quiet = output;
     quiet.json = true;
@@ -100,8 +110,10 @@ fn held(
             target: name.clone(),
             binary: None,
         };
-        targets::open(deployment)?.render().map_err(Fail::from)?;
-        held.push(name);
+        let rendered = targets::open(deployment)?.render().map_err(Fail::from)?;
+        held.notes
+            .extend(rendered.notes.into_iter().map(|note| (name.clone(), note)));
+        held.targets.push(name);
     }
     Ok(held)
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use nephos_core::deploy::Health;
+
 use crate::deployment::{self, TargetArgs};
 use crate::fail::Fail;
 use crate::output::{Output, Paint};
@@ -34,12 +36,10 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
         ));
         return Ok(ExitCode::SUCCESS);
     };
-    let paint = if state.contains("FAILED") || state.contains("ROLLBACK") {
-        Paint::Red
-    } else if state.ends_with("IN_PROGRESS") {
-        Paint::Yellow
-    } else {
-        Paint::Green
+    let paint = match status.health {
+        Health::Failed => Paint::Red,
+        Health::Changing | Health::Absent => Paint::Yellow,
+        Health::Works => Paint::Green,
     };
     let changed = status.changed.map_or(String::new(), |time| {
         time.format(", %Y-%m-%d %H:%M:%S UTC").to_string()

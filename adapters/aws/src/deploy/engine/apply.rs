@@ -15,7 +15,7 @@ use super::code::{self, Functions, NewCode};
 use super::failure::{cut_off, failed};
 use super::stack::{End, Stack, new_token};
 use super::state::{Standing, standing};
-use super::{AwsDeployer, native};
+use super::{AwsDeployer, inspect};
 
 const OPERATION: &str = "deploy.apply";
 
@@ -37,7 +37,7 @@ impl AwsDeployer {
             }
             let deployed = self.deployed_stack(&stack).await?;
             let functions = self.functions(&stack, &deployed).await?;
-            let named = native::versions(&stack.resources().await?);
+            let named = inspect::versions(&stack.resources().await?);
             let new = NewCode {
                 bucket,
                 key: artifact.key.clone(),
@@ -170,7 +170,7 @@ impl AwsDeployer {
         let answer =
             answer.map_err(|error| failed(OPERATION, "the change set's template cannot be read", error))?;
         let template = serde_json::from_str(answer.template_body().unwrap_or_default()).unwrap_or_default();
-        Ok(native::parts(&template))
+        Ok(inspect::parts(&template))
     }
 
     pub(super) async fn give_up(&self, plan: Plan) -> Result<()> {

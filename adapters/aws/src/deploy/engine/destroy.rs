@@ -12,7 +12,7 @@ use super::clients::Clients;
 use super::failure::{cut_off, failed};
 use super::stack::{Stack, new_token};
 use super::state::{Standing, own, standing};
-use super::{AwsDeployer, native};
+use super::{AwsDeployer, inspect};
 
 const OPERATION: &str = "deploy.destroy";
 
@@ -46,7 +46,7 @@ impl AwsDeployer {
             }
         }
         let template = stack.template().await?;
-        let parts = native::parts(&template);
+        let parts = inspect::parts(&template);
         let removed = stack.resources().await?.len();
         let (named, seen) = self.delete_stack(&stack, &found).await?;
         let end = named.wait(seen, &parts, progress).await.map_err(|error| {
@@ -109,7 +109,7 @@ impl AwsDeployer {
             return Ok(Destroyed::default());
         };
         let template = last.template().await.unwrap_or_default();
-        let parts = native::parts(&template);
+        let parts = inspect::parts(&template);
         let end = last.wait(HashSet::new(), &parts, &Progress::silent()).await?;
         let skipped = kept(&end.skipped, &parts);
         let found = skipped.len();
@@ -201,7 +201,7 @@ fn kept(skipped: &[StackEvent], parts: &BTreeMap<String, Part>) -> Vec<Kept> {
         id: event.physical_resource_id().unwrap_or_default().to_owned(),
     });
     things
-        .filter(|thing| !native::goes_with_another(&thing.kind))
+        .filter(|thing| !inspect::goes_with_another(&thing.kind))
         .collect()
 }
 

@@ -16,7 +16,7 @@ use super::code::{self, FUNCTION, Functions};
 use super::failure::{failed, said};
 use super::stack::{Looks, Stack, is_own_token, new_token, with_advice};
 use super::state::{Standing, own, standing};
-use super::{AwsDeployer, changes, native};
+use super::{AwsDeployer, changes, inspect};
 use crate::deploy::template::{Code, TAG_APP, TAG_TARGET, Template};
 
 const OPERATION: &str = "deploy.preview";
@@ -114,7 +114,7 @@ impl AwsDeployer {
                     let deployed = stack.template().await?;
                     // How it ended shows in the stack's state, at which the loop looks next.
                     stack
-                        .wait(Default::default(), &native::parts(&deployed), progress)
+                        .wait(Default::default(), &inspect::parts(&deployed), progress)
                         .await?;
                 }
                 Standing::Remains => {
@@ -171,10 +171,10 @@ impl AwsDeployer {
 
     /// Whether the deployed template is the new one, but for where the code lies.
     fn only_code_may_differ(&self, account: &Account, deployed: &Value, new: &Template) -> Result<bool> {
-        let Some(code) = native::code(deployed) else {
+        let Some(code) = inspect::code(deployed) else {
             return Ok(false);
         };
-        if native::code(&new.body).as_ref() == Some(&code) {
+        if inspect::code(&new.body).as_ref() == Some(&code) {
             return Ok(*deployed == new.body);
         }
         let before = self.rendered_for(account, &code)?;
@@ -224,7 +224,7 @@ impl AwsDeployer {
             .import_existing_resources(true)
             .set_tags(Some(self.tags()));
         let text = template.to_compact_json();
-        if text.len() > native::MAX_INLINE {
+        if text.len() > inspect::MAX_INLINE {
             request = request.template_url(self.upload_template(clients, text, progress).await?);
         } else {
             request = request.template_body(text);
@@ -242,8 +242,8 @@ impl AwsDeployer {
             self.give_up(plan.clone()).await?;
             return Err(foreign);
         }
-        let mut parts = deployed.map(native::parts).unwrap_or_default();
-        parts.extend(native::parts(&template.body));
+        let mut parts = deployed.map(inspect::parts).unwrap_or_default();
+        parts.extend(inspect::parts(&template.body));
         plan.steps = changes::steps(&found, &parts);
         changes::keep(&mut plan.steps, &template.body);
         plan.prepared = Some(id);

@@ -3,7 +3,7 @@
 //! The states: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
 
 use aws_sdk_cloudformation::types::Tag;
-use nephos_core::deploy::Deployment;
+use nephos_core::deploy::{Deployment, Health};
 use nephos_core::{Error, ErrorKind, Result};
 
 use crate::deploy::template::{TAG_APP, TAG_TARGET};
@@ -54,6 +54,16 @@ pub(super) fn standing(status: &str) -> Standing {
     }
 }
 
+/// How an app stands whose stack is in this state.
+pub(super) fn health(status: &str) -> Health {
+    match standing(status) {
+        Standing::New => Health::Absent,
+        Standing::Works => Health::Works,
+        Standing::Busy => Health::Changing,
+        Standing::Remains | Standing::HalfWay(_) | Standing::Stuck(_) => Health::Failed,
+    }
+}
+
 /// Holds that a stack is this app's on this target.
 pub(super) fn own(stack: &str, tags: &[Tag], deployment: &Deployment, operation: &'static str) -> Result<()> {
     let tag = |key: &str| {
@@ -83,6 +93,19 @@ mod tests {
     use nephos_core::app::App;
 
     use super::*;
+
+    #[test]
+    fn an_app_works_where_its_stack_was_brought_back_and_not_where_that_failed() {
+        for (state, expected) in [
+            ("REVIEW_IN_PROGRESS", Health::Absent),
+            ("UPDATE_ROLLBACK_COMPLETE", Health::Works),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", Health::Changing),
+            ("UPDATE_ROLLBACK_FAILED", Health::Failed),
+            ("ROLLBACK_COMPLETE", Health::Failed),
+        ] {
+            assert_eq!(health(state), expected, "{state}");
+        }
+    }
 
     #[test]
     fn each_state_of_a_stack_has_its_way() {

@@ -6,26 +6,26 @@ use nephos_core::{Error, ErrorKind, Result};
 
 use super::body::Body;
 use super::function::alias_id;
-use super::plan::Plan;
+use super::layout::Layout;
 use super::trigger::allow;
 use super::value::{literal, reference, sub};
 use super::{Output, name};
 
 /// Adds the function's `auth` and `voice` triggers.
-pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<()> {
+pub(super) fn add(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<()> {
     let mut stages: Vec<&str> = Vec::new();
     let mut called = false;
     for trigger in &spec.on {
         match trigger {
             Trigger::Auth { stage } => {
                 if stages.is_empty() {
-                    user_pool(plan, body, function)?;
+                    user_pool(layout, body, function)?;
                 }
                 stages.push(pool_trigger(stage));
                 called = true;
             }
             Trigger::Voice { skill } => {
-                voice(plan, body, function, skill)?;
+                voice(layout, body, function, skill)?;
                 called = true;
             }
             _ => {}
@@ -48,10 +48,10 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
     Ok(())
 }
 
-fn user_pool(plan: &Plan<'_>, body: &mut Body, function: &str) -> Result<()> {
-    let Some(pool) = &plan.settings.user_pool else {
+fn user_pool(layout: &Layout<'_>, body: &mut Body, function: &str) -> Result<()> {
+    let Some(pool) = &layout.settings.user_pool else {
         return Err(missing(
-            plan,
+            layout,
             function,
             "user_pool",
             "an `auth` trigger needs to know its user pool; name its id or ARN in the target's settings",
@@ -85,10 +85,10 @@ fn pool_trigger(stage: &AuthStage) -> &str {
     }
 }
 
-fn voice(plan: &Plan<'_>, body: &mut Body, function: &str, skill: &str) -> Result<()> {
-    let Some(id) = plan.settings.skills.get(skill) else {
+fn voice(layout: &Layout<'_>, body: &mut Body, function: &str, skill: &str) -> Result<()> {
+    let Some(id) = layout.settings.skills.get(skill) else {
         return Err(missing(
-            plan,
+            layout,
             function,
             "skills",
             "a `voice` trigger needs to know its skill's id; name it in the target's settings, skills = { name = \"amzn1.ask.skill.…\" }",
@@ -110,8 +110,8 @@ fn voice(plan: &Plan<'_>, body: &mut Body, function: &str, skill: &str) -> Resul
     Ok(())
 }
 
-fn missing(plan: &Plan<'_>, function: &str, key: &str, message: &'static str) -> Error {
+fn missing(layout: &Layout<'_>, function: &str, key: &str, message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidArgument, "deploy.render", message)
         .with("function", function)
-        .with("key", format!("target.{}.{key}", plan.target))
+        .with("key", format!("target.{}.{key}", layout.target))
 }

@@ -28,7 +28,7 @@ pub(super) struct QueuePlan<'a> {
 }
 
 /// What becomes of every queue.
-pub(super) fn plan(app: &App) -> Result<BTreeMap<&str, QueuePlan<'_>>> {
+pub(super) fn queues(app: &App) -> Result<BTreeMap<&str, QueuePlan<'_>>> {
     let mut queues: BTreeMap<&str, QueuePlan<'_>> = BTreeMap::new();
     for (name, resource) in &app.resources {
         if let Resource::Queue(spec) = resource {

@@ -8,9 +8,9 @@ use nephos_core::resource::{Binding, ResourceKind};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
-use super::plan::Plan;
+use super::layout::Layout;
 use super::value::{literal, literal_json, sub};
-use super::{mail, plan};
+use super::{layout, mail};
 use crate::binding::{DEAD_LETTER, MAIL, PHYSICAL, ROUTES, SOURCES, STREAMING, TABLE_KEYS};
 use crate::deploy::settings::HttpFront;
 
@@ -33,20 +33,20 @@ const RESERVED: [&str; 11] = [
 ];
 
 /// The variables, each as a value of the template.
-pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result<Value> {
+pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec) -> Result<Value> {
     let mut texts: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in &spec.env {
         check_name(function, name)?;
         texts.insert(name, literal(value));
     }
     texts.insert(env::FUNCTION, literal(function));
-    texts.insert(env::APP, literal(&plan.app.name));
-    texts.insert(env::TARGET, literal(plan.target));
-    let bindings = bindings(plan, function)?;
+    texts.insert(env::APP, literal(&layout.app.name));
+    texts.insert(env::TARGET, literal(layout.target));
+    let bindings = bindings(layout, function)?;
     if bindings != "[]" {
         texts.insert(env::BINDINGS, bindings);
     }
-    let sources = sources(plan, spec)?;
+    let sources = sources(layout, spec)?;
     if sources != "{}" {
         texts.insert(SOURCES, sources);
     }
@@ -59,25 +59,25 @@ pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result
         })
         .collect();
     // An API has matched the route already.
-    if !routes.is_empty() && plan.settings.http == HttpFront::FunctionUrl {
+    if !routes.is_empty() && layout.settings.http == HttpFront::FunctionUrl {
         texts.insert(ROUTES, literal(&Value::Array(routes).to_string()));
-        if plan.settings.response_streaming {
+        if layout.settings.response_streaming {
             texts.insert(STREAMING, "1".to_owned());
         }
     }
-    let keys = table_keys(plan, spec);
+    let keys = table_keys(layout, spec);
     if !keys.is_empty() {
         texts.insert(TABLE_KEYS, literal(&Value::Object(keys).to_string()));
     }
     if spec.has_dead_letters() {
-        texts.insert(DEAD_LETTER, plan.physical(&spec.dead_letter)?);
+        texts.insert(DEAD_LETTER, layout.physical(&spec.dead_letter)?);
     }
     if spec
         .on
         .iter()
         .any(|trigger| matches!(trigger, Trigger::Email { .. }))
     {
-        texts.insert(MAIL, format!("{}/{}", mail::bucket_name(plan)?, mail::PREFIX));
+        texts.insert(MAIL, format!("{}/{}", mail::bucket_name(layout)?, mail::PREFIX));
     }
     let bytes: usize = texts
         .iter()
@@ -122,14 +122,14 @@ fn check_name(function: &str, name: &str) -> Result<()> {
 
 /// The bindings with physical names. The secret with an outside bucket's credentials is among them without any access, because the bucket's
 /// driver needs its name and the function itself may not read it.
-fn bindings(plan: &Plan<'_>, function: &str) -> Result<String> {
-    let mut bindings = plan.app.bindings(function);
+fn bindings(layout: &Layout<'_>, function: &str) -> Result<String> {
+    let mut bindings = layout.app.bindings(function);
     let credentials: Vec<Binding> = bindings
         .iter()
         .filter(|binding| binding.kind == ResourceKind::Bucket)
         .filter_map(|binding| binding.properties.get("credentials"))
         .filter(|name| bindings.iter().all(|binding| binding.name != **name))
-        .filter_map(|name| plan.app.binding(name, [].into()))
+        .filter_map(|name| layout.app.binding(name, [].into()))
         .collect();
     for binding in credentials {
         if bindings.iter().all(|other| other.name != binding.name) {
@@ -153,7 +153,7 @@ fn bindings(plan: &Plan<'_>, function: &str) -> Result<String> {
             let properties = table.entry("properties").or_insert_with(|| json!({}));
             if let Value::Object(properties) = properties {
                 // The names that AWS makes hold nothing that JSON would escape.
-                properties.insert(PHYSICAL.to_owned(), plan.physical(&binding.name)?.into());
+                properties.insert(PHYSICAL.to_owned(), layout.physical(&binding.name)?.into());
             }
         }
         list.push(value);
@@ -162,14 +162,14 @@ fn bindings(plan: &Plan<'_>, function: &str) -> Result<String> {
 }
 
 /// What the function's triggers watch, by their names on AWS. Schedules are not among them: their ticks say themselves what they are.
-fn sources(plan: &Plan<'_>, spec: &FunctionSpec) -> Result<String> {
+fn sources(layout: &Layout<'_>, spec: &FunctionSpec) -> Result<String> {
     let mut sources = Map::new();
     for trigger in &spec.on {
         let Some(name) = trigger.resource() else { continue };
-        let key = match plan.resource(name)? {
+        let key = match layout.resource(name)? {
             Resource::Bucket(bucket) if bucket.url.is_some() => continue,
-            Resource::Bucket(_) => plan.bucket_name(name)?,
-            _ => plan.arn(name)?,
+            Resource::Bucket(_) => layout.bucket_name(name)?,
+            _ => layout.arn(name)?,
         };
         sources.insert(key, literal(name).into());
     }
@@ -177,12 +177,12 @@ fn sources(plan: &Plan<'_>, spec: &FunctionSpec) -> Result<String> {
 }
 
 /// The key attributes of watched tables that the function does not use besides: of the others the bindings have them.
-fn table_keys(plan: &Plan<'_>, spec: &FunctionSpec) -> Map<String, Value> {
+fn table_keys(layout: &Layout<'_>, spec: &FunctionSpec) -> Map<String, Value> {
     let mut keys = Map::new();
     for trigger in &spec.on {
         if let Trigger::Table { table, .. } = trigger
             && !spec.uses.contains_key(table)
-            && let Some(Resource::Table(watched)) = plan.app.resources.get(table)
+            && let Some(Resource::Table(watched)) = layout.app.resources.get(table)
         {
             let mut entry = json!({"key": watched.schema.key});
             if let (Some(sort), Value::Object(entry)) = (&watched.schema.sort, &mut entry) {
@@ -220,7 +220,7 @@ fn least_bytes(text: &str) -> usize {
 
 /// What belongs to the function's published version and is not in its own properties: whatever makes CloudFormation replace a resource gives
 /// it another name, which the function's variables then hold.
-pub(super) fn replaced_with(plan: &Plan<'_>, spec: &FunctionSpec) -> Vec<String> {
+pub(super) fn replaced_with(layout: &Layout<'_>, spec: &FunctionSpec) -> Vec<String> {
     let watched = spec.on.iter().filter_map(Trigger::resource);
     let mut names: Vec<&str> = spec
         .uses
@@ -234,9 +234,9 @@ pub(super) fn replaced_with(plan: &Plan<'_>, spec: &FunctionSpec) -> Vec<String>
     names
         .into_iter()
         .filter_map(|name| {
-            let resource = plan.app.resources.get(name)?;
+            let resource = layout.app.resources.get(name)?;
             let immutable = match resource {
-                Resource::Queue(_) => plan
+                Resource::Queue(_) => layout
                     .queues
                     .get(name)
                     .is_some_and(|queue| queue.ordered)
@@ -250,7 +250,7 @@ pub(super) fn replaced_with(plan: &Plan<'_>, spec: &FunctionSpec) -> Vec<String>
                 }
                 _ => String::new(),
             };
-            Some(format!("{}={immutable}", plan::resource_id(resource, name)))
+            Some(format!("{}={immutable}", layout::resource_id(resource, name)))
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::body::{Body, Resource};
-use super::plan::{Plan, is_asynchronous};
+use super::layout::{Layout, is_asynchronous};
 use super::value::{attribute, reference, sub};
 use super::{environment, merge, name, policy};
 use crate::deploy::settings::Reserve;
@@ -34,7 +34,7 @@ pub(super) fn alias_id(function: &str) -> String {
 }
 
 /// Adds the function and what belongs to it, its triggers aside.
-pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<()> {
+pub(super) fn add(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<()> {
     if spec.isolation == Isolation::Invocation {
         return Err(Error::new(
             ErrorKind::Unsupported,
@@ -46,8 +46,8 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
     let role = name::id("Role", function);
     let logs = name::id("Logs", function);
     let id = name::id("Function", function);
-    let physical = plan.function_name(function);
-    let retention = plan.settings.log_retention_days;
+    let physical = layout.function_name(function);
+    let retention = layout.settings.log_retention_days;
     body.add(
         &logs,
         Resource::new(
@@ -59,9 +59,9 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
     )?;
     let mut properties = json!({
         "AssumeRolePolicyDocument": trust("lambda.amazonaws.com", None),
-        "Policies": [{"PolicyName": "nephos", "PolicyDocument": policy::of(plan, function, spec)?.document()}],
+        "Policies": [{"PolicyName": "nephos", "PolicyDocument": policy::of(layout, function, spec)?.document()}],
     });
-    bound(plan, &mut properties);
+    bound(layout, &mut properties);
     body.add(
         &role,
         Resource::new("AWS::IAM::Role", "role", function, properties),
@@ -71,26 +71,26 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
         "FunctionName": physical,
         "Runtime": "provided.al2023",
         "Handler": "bootstrap",
-        "Architectures": [plan.settings.architecture.name()],
-        "Code": {"S3Bucket": plan.code.bucket, "S3Key": plan.code.key},
+        "Architectures": [layout.settings.architecture.name()],
+        "Code": {"S3Bucket": layout.code.bucket, "S3Key": layout.code.key},
         "Role": attribute(&role, "Arn"),
         "MemorySize": memory(body, function, spec)?,
         "Timeout": timeout(function, spec)?,
-        "Environment": {"Variables": environment::of(plan, function, spec)?},
+        "Environment": {"Variables": environment::of(layout, function, spec)?},
         "LoggingConfig": {"LogGroup": reference(&logs)},
     });
     if let Value::Object(table) = &mut properties {
         if let Some(storage) = ephemeral_storage(body, function, spec)? {
             table.insert("EphemeralStorage".to_owned(), json!({ "Size": storage }));
         }
-        if plan.settings.tracing {
+        if layout.settings.tracing {
             table.insert("TracingConfig".to_owned(), json!({"Mode": "Active"}));
         }
-        if let Some(reserved) = reserved(plan, body, function, spec) {
+        if let Some(reserved) = reserved(layout, body, function, spec) {
             table.insert("ReservedConcurrentExecutions".to_owned(), reserved.into());
         }
     }
-    let version = version_id(plan, function, spec, &id, &properties);
+    let version = version_id(layout, function, spec, &id, &properties);
     body.add(
         &id,
         Resource::new("AWS::Lambda::Function", "function", function, properties),
@@ -115,14 +115,20 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &Funct
             json!({"FunctionName": reference(&id), "FunctionVersion": attribute(&version, "Version"), "Name": ALIAS}),
         ),
     )?;
-    retries(plan, body, function, spec, &id)
+    retries(layout, body, function, spec, &id)
 }
 
 /// A version cannot change: a new one is a new resource, so its id follows from all that it holds. Publishing what has not changed is an
 /// error ("a version for this Lambda function exists"), so nothing else may be in it.
-fn version_id(plan: &Plan<'_>, function: &str, spec: &FunctionSpec, id: &str, properties: &Value) -> String {
+fn version_id(
+    layout: &Layout<'_>,
+    function: &str,
+    spec: &FunctionSpec,
+    id: &str,
+    properties: &Value,
+) -> String {
     let mut versioned = properties.clone();
-    if let Some(patch) = plan
+    if let Some(patch) = layout
         .settings
         .overrides
         .pointer(&format!("/Resources/{id}/Properties"))
@@ -140,13 +146,19 @@ fn version_id(plan: &Plan<'_>, function: &str, spec: &FunctionSpec, id: &str, pr
         code.remove("S3Bucket");
     }
     versioned.sort_all_objects();
-    let replaced = environment::replaced_with(plan, spec).join(",");
+    let replaced = environment::replaced_with(layout, spec).join(",");
     let hash = name::short_hash(&[&versioned.to_string(), &replaced]);
     format!("{}{hash}", name::id("Version", function))
 }
 
 /// Lambda retries asynchronous events itself, and keeps what failed for good.
-fn retries(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &FunctionSpec, id: &str) -> Result<()> {
+fn retries(
+    layout: &Layout<'_>,
+    body: &mut Body,
+    function: &str,
+    spec: &FunctionSpec,
+    id: &str,
+) -> Result<()> {
     if !spec.on.iter().any(is_asynchronous) {
         return Ok(());
     }
@@ -162,7 +174,7 @@ fn retries(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &FunctionSpec
         "FunctionName": reference(id),
         "Qualifier": ALIAS,
         "MaximumRetryAttempts": wanted.min(MAX_RETRIES),
-        "DestinationConfig": {"OnFailure": {"Destination": sub(plan.arn(&spec.dead_letter)?)}},
+        "DestinationConfig": {"OnFailure": {"Destination": sub(layout.arn(&spec.dead_letter)?)}},
     });
     body.add(
         &name::id("Retries", function),
@@ -182,8 +194,8 @@ pub(super) fn trust(service: &str, account: Option<Value>) -> Value {
 }
 
 /// Puts the settings' permissions boundary on a role.
-pub(super) fn bound(plan: &Plan<'_>, role: &mut Value) {
-    if let (Some(boundary), Value::Object(role)) = (&plan.settings.permissions_boundary, role) {
+pub(super) fn bound(layout: &Layout<'_>, role: &mut Value) {
+    if let (Some(boundary), Value::Object(role)) = (&layout.settings.permissions_boundary, role) {
         role.insert("PermissionsBoundary".to_owned(), boundary.as_str().into());
     }
 }
@@ -253,9 +265,9 @@ pub(super) fn seconds(duration: Duration) -> u64 {
 
 /// The function's own part of the account's concurrency. Lambda refuses reservations that leave the account less than 100 for all other
 /// functions: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>.
-fn reserved(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Option<u32> {
+fn reserved(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Option<u32> {
     let most = spec.max_instances;
-    let reserve = match plan.settings.reserve_concurrency {
+    let reserve = match layout.settings.reserve_concurrency {
         Reserve::Few => most < DEFAULT_INSTANCES,
         Reserve::All => true,
         Reserve::None => false,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::body::{Body, Resource};
 use super::function::{ALIAS, alias_id, seconds};
-use super::plan::{Plan, has_http};
+use super::layout::{Layout, has_http};
 use super::trigger::allow;
 use super::value::{attribute, reference, sub};
 use super::{Output, name};
@@ -18,8 +18,8 @@ const API: &str = "Api";
 const API_TIMEOUT: u64 = 30;
 
 /// Adds the API, if HTTP triggers share one.
-pub(super) fn add_api(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
-    if !plan.has_api {
+pub(super) fn add_api(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
+    if !layout.has_api {
         return Ok(());
     }
     body.add(
@@ -27,8 +27,8 @@ pub(super) fn add_api(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
         Resource::new(
             "AWS::ApiGatewayV2::Api",
             "api",
-            &plan.app.name,
-            json!({"Name": plan.stack, "ProtocolType": "HTTP"}),
+            &layout.app.name,
+            json!({"Name": layout.stack, "ProtocolType": "HTTP"}),
         ),
     )?;
     body.add(
@@ -36,7 +36,7 @@ pub(super) fn add_api(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
         Resource::new(
             "AWS::ApiGatewayV2::Stage",
             "stage",
-            &plan.app.name,
+            &layout.app.name,
             json!({"ApiId": reference(API), "StageName": "$default", "AutoDeploy": true}),
         ),
     )?;
@@ -45,22 +45,22 @@ pub(super) fn add_api(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
 }
 
 /// Adds the function's HTTP triggers.
-pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<()> {
+pub(super) fn add(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<()> {
     if !has_http(spec) {
         return Ok(());
     }
-    if plan.has_api {
+    if layout.has_api {
         routes(body, function, spec)
     } else {
-        url(plan, body, function)
+        url(layout, body, function)
     }
 }
 
 /// A URL that anyone may call: both permissions are needed since October 2025:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html>.
-fn url(plan: &Plan<'_>, body: &mut Body, function: &str) -> Result<()> {
+fn url(layout: &Layout<'_>, body: &mut Body, function: &str) -> Result<()> {
     let id = name::id("Url", function);
-    let mode = if plan.settings.response_streaming {
+    let mode = if layout.settings.response_streaming {
         "RESPONSE_STREAM"
     } else {
         "BUFFERED"

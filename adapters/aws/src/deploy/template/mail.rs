@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::body::{Body, Resource};
 use super::function::alias_id;
-use super::plan::{BUCKET_SUFFIX, MAX_BUCKET_NAME, Plan};
+use super::layout::{BUCKET_SUFFIX, Layout, MAX_BUCKET_NAME};
 use super::resource::private;
 use super::trigger::allow;
 use super::value::{reference, sub};
@@ -23,28 +23,28 @@ const POLICY: &str = "MailBucketPolicy";
 const RULE_SET: &str = "MailRuleSet";
 
 /// The name of the bucket for mails, as text for `Fn::Sub`.
-pub(super) fn bucket_name(plan: &Plan<'_>) -> Result<String> {
-    plan.own_bucket_name(&name::physical(
+pub(super) fn bucket_name(layout: &Layout<'_>) -> Result<String> {
+    layout.own_bucket_name(&name::physical(
         "mail-of",
-        &plan.stack,
+        &layout.stack,
         MAX_BUCKET_NAME - BUCKET_SUFFIX,
     ))
 }
 
-fn rule_set(plan: &Plan<'_>) -> String {
-    match &plan.settings.mail_rule_set {
+fn rule_set(layout: &Layout<'_>) -> String {
+    match &layout.settings.mail_rule_set {
         Some(existing) => existing.clone(),
-        None => name::physical(&plan.stack, "mail", MAX_NAME),
+        None => name::physical(&layout.stack, "mail", MAX_NAME),
     }
 }
 
 /// Adds the bucket for mails and the rule set, if a function has an `email` trigger.
-pub(super) fn add_store(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
-    let mut triggers = plan.app.functions.values().flat_map(|function| &function.on);
+pub(super) fn add_store(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
+    let mut triggers = layout.app.functions.values().flat_map(|function| &function.on);
     if !triggers.any(|trigger| matches!(trigger, Trigger::Email { .. })) {
         return Ok(());
     }
-    let mut bucket = private(bucket_name(plan)?);
+    let mut bucket = private(bucket_name(layout)?);
     if let Value::Object(bucket) = &mut bucket {
         bucket.insert(
             "LifecycleConfiguration".to_owned(),
@@ -53,12 +53,12 @@ pub(super) fn add_store(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
     }
     body.add(
         BUCKET,
-        Resource::new("AWS::S3::Bucket", "mail", &plan.app.name, bucket),
+        Resource::new("AWS::S3::Bucket", "mail", &layout.app.name, bucket),
     )?;
     // https://docs.aws.amazon.com/ses/latest/dg/receiving-email-permissions.html
     let source = format!(
         "arn:${{AWS::Partition}}:ses:${{AWS::Region}}:${{AWS::AccountId}}:receipt-rule-set/{}:receipt-rule/*",
-        value::literal(&rule_set(plan))
+        value::literal(&rule_set(layout))
     );
     let policy = json!({
         "Bucket": reference(BUCKET),
@@ -75,16 +75,16 @@ pub(super) fn add_store(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
     });
     body.add(
         POLICY,
-        Resource::new("AWS::S3::BucketPolicy", "mail_policy", &plan.app.name, policy),
+        Resource::new("AWS::S3::BucketPolicy", "mail_policy", &layout.app.name, policy),
     )?;
-    let set = rule_set(plan);
-    if plan.settings.mail_rule_set.is_none() {
+    let set = rule_set(layout);
+    if layout.settings.mail_rule_set.is_none() {
         body.add(
             RULE_SET,
             Resource::new(
                 "AWS::SES::ReceiptRuleSet",
                 "mail_rules",
-                &plan.app.name,
+                &layout.app.name,
                 json!({ "RuleSetName": set }),
             ),
         )?;
@@ -96,10 +96,10 @@ pub(super) fn add_store(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
 }
 
 /// Adds a rule that stores the mails of an address and calls the function.
-pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, address: &str) -> Result<()> {
-    let set = rule_set(plan);
+pub(super) fn add(layout: &Layout<'_>, body: &mut Body, function: &str, address: &str) -> Result<()> {
+    let set = rule_set(layout);
     let rule = name::physical(
-        &plan.stack,
+        &layout.stack,
         &format!("{function}-{}", name::short_hash(&[address])),
         MAX_NAME,
     );
@@ -130,7 +130,7 @@ pub(super) fn add(plan: &Plan<'_>, body: &mut Body, function: &str, address: &st
     if let (Some(recipient), Value::Object(entry)) = (recipient(address), &mut entry) {
         entry.insert("Recipients".to_owned(), json!([recipient]));
     }
-    let own = plan.settings.mail_rule_set.is_none();
+    let own = layout.settings.mail_rule_set.is_none();
     let set = if own { reference(RULE_SET) } else { set.into() };
     body.add(
         &name::trigger_id("Rule", function, &["email", address]),

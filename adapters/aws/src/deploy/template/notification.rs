@@ -66,7 +66,7 @@ impl Notification<'_> {
 ///
 /// # Errors
 /// For those that S3 refuses.
-pub(super) fn plan(app: &App) -> Result<BTreeMap<&str, Vec<Notification<'_>>>> {
+pub(super) fn by_bucket(app: &App) -> Result<BTreeMap<&str, Vec<Notification<'_>>>> {
     let mut buckets: BTreeMap<&str, Vec<Notification<'_>>> = BTreeMap::new();
     for (function, spec) in &app.functions {
         for trigger in &spec.on {

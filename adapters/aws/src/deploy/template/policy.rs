@@ -7,7 +7,7 @@ use nephos_core::resource::{Access, ResourceKind};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
-use super::plan::{self, Plan, resource_id};
+use super::layout::{self, Layout, resource_id};
 use super::value::sub;
 use super::{mail, name};
 
@@ -78,24 +78,24 @@ const fn actions(kind: ResourceKind, access: Access) -> (&'static [&'static str]
 }
 
 /// All that a function's role allows.
-pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result<Grants> {
+pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec) -> Result<Grants> {
     let mut grants = Grants::default();
     grants.allow(
         &["logs:CreateLogStream", "logs:PutLogEvents"],
         format!("${{{}.Arn}}", name::id("Logs", function)),
     );
-    if plan.settings.tracing {
+    if layout.settings.tracing {
         // X-Ray names no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
         grants.allow(&["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*");
     }
     for (name, access) in &spec.uses {
-        uses(plan, &mut grants, name, access)?;
+        uses(layout, &mut grants, name, access)?;
     }
     for trigger in &spec.on {
-        watches(plan, &mut grants, trigger)?;
+        watches(layout, &mut grants, trigger)?;
     }
     if spec.has_dead_letters() {
-        grants.allow(&["sqs:SendMessage"], plan.arn(&spec.dead_letter)?);
+        grants.allow(&["sqs:SendMessage"], layout.arn(&spec.dead_letter)?);
     }
     let bytes = grants.document().to_string().len();
     if bytes > MAX_POLICY_BYTES {
@@ -112,29 +112,29 @@ pub(super) fn of(plan: &Plan<'_>, function: &str, spec: &FunctionSpec) -> Result
     Ok(grants)
 }
 
-fn uses(plan: &Plan<'_>, grants: &mut Grants, name: &str, access: &BTreeSet<Access>) -> Result<()> {
-    let resource = plan.resource(name)?;
+fn uses(layout: &Layout<'_>, grants: &mut Grants, name: &str, access: &BTreeSet<Access>) -> Result<()> {
+    let resource = layout.resource(name)?;
     if let Resource::Bucket(bucket) = resource
         && bucket.url.is_some()
     {
         // A store outside the target has its own keys.
         return match &bucket.credentials {
-            Some(secret) => uses(plan, grants, secret, &BTreeSet::from([Access::Read])),
+            Some(secret) => uses(layout, grants, secret, &BTreeSet::from([Access::Read])),
             None => Ok(()),
         };
     }
-    if plan
+    if layout
         .settings
         .secrets
         .get(name)
         .is_some_and(|existing| is_parameter(existing))
     {
-        grants.allow(&["ssm:GetParameter"], plan.arn(name)?);
+        grants.allow(&["ssm:GetParameter"], layout.arn(name)?);
         return Ok(());
     }
     for access in access {
         let (itself, within) = actions(resource.kind(), *access);
-        let arn = plan.arn(name)?;
+        let arn = layout.arn(name)?;
         if !within.is_empty() {
             grants.allow(within, format!("{arn}/*"));
         }
@@ -147,11 +147,11 @@ fn uses(plan: &Plan<'_>, grants: &mut Grants, name: &str, access: &BTreeSet<Acce
 
 /// Whether a secret that exists already is a parameter of Systems Manager: `ssm:` and its name, or its ARN.
 fn is_parameter(existing: &str) -> bool {
-    existing.starts_with(plan::PARAMETER) || existing.split(':').nth(2) == Some("ssm")
+    existing.starts_with(layout::PARAMETER) || existing.split(':').nth(2) == Some("ssm")
 }
 
 /// What Lambda does for the function under the function's own role.
-fn watches(plan: &Plan<'_>, grants: &mut Grants, trigger: &Trigger) -> Result<()> {
+fn watches(layout: &Layout<'_>, grants: &mut Grants, trigger: &Trigger) -> Result<()> {
     match trigger {
         // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
         Trigger::Queue { queue, .. } => grants.allow(
@@ -160,7 +160,7 @@ fn watches(plan: &Plan<'_>, grants: &mut Grants, trigger: &Trigger) -> Result<()
                 "sqs:GetQueueAttributes",
                 "sqs:ReceiveMessage",
             ],
-            plan.arn(queue)?,
+            layout.arn(queue)?,
         ),
         // https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
         Trigger::Stream { stream, .. } => grants.allow(
@@ -171,11 +171,11 @@ fn watches(plan: &Plan<'_>, grants: &mut Grants, trigger: &Trigger) -> Result<()
                 "kinesis:GetShardIterator",
                 "kinesis:ListShards",
             ],
-            plan.arn(stream)?,
+            layout.arn(stream)?,
         ),
         // https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
         Trigger::Table { table, .. } => {
-            let id = resource_id(plan.resource(table)?, table);
+            let id = resource_id(layout.resource(table)?, table);
             grants.allow(
                 &[
                     "dynamodb:DescribeStream",
@@ -189,7 +189,7 @@ fn watches(plan: &Plan<'_>, grants: &mut Grants, trigger: &Trigger) -> Result<()
         Trigger::Email { .. } => {
             grants.allow(
                 &["s3:GetObject"],
-                format!("arn:${{AWS::Partition}}:s3:::{}/*", mail::bucket_name(plan)?),
+                format!("arn:${{AWS::Partition}}:s3:::{}/*", mail::bucket_name(layout)?),
             );
         }
         _ => {}

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::{Body, Resource};
 use super::function::{alias_id, seconds};
-use super::plan::{Plan, resource_id};
+use super::layout::{Layout, resource_id};
 use super::value::{attribute, reference, sub};
 use super::{MAX_OUTPUTS, Output, name, trigger};
 
@@ -18,39 +18,39 @@ const MIN_STREAM_HOURS: u64 = 24;
 const MAX_STREAM_HOURS: u64 = 8760;
 
 /// Adds all resources of the target's own.
-pub(super) fn add_all(plan: &Plan<'_>, body: &mut Body) -> Result<()> {
-    for (name, resource) in &plan.app.resources {
+pub(super) fn add_all(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
+    for (name, resource) in &layout.app.resources {
         let id = resource_id(resource, name);
         match resource {
             AppResource::Bucket(spec) if spec.url.is_some() => outside(name, spec.endpoint.as_deref())?,
-            AppResource::Bucket(_) => bucket(plan, body, &id, name)?,
-            AppResource::Queue(spec) => queue(plan, body, &id, name, spec)?,
+            AppResource::Bucket(_) => bucket(layout, body, &id, name)?,
+            AppResource::Queue(spec) => queue(layout, body, &id, name, spec)?,
             AppResource::Topic(_) => body.add(
                 &id,
                 Resource::new("AWS::SNS::Topic", "topic", name, Value::Object(Map::new())),
             )?,
             AppResource::Stream(spec) => stream(body, &id, name, spec)?,
-            AppResource::Table(spec) => table(plan, body, &id, name, spec)?,
-            AppResource::Secret(_) => secret(plan, body, &id, name)?,
+            AppResource::Table(spec) => table(layout, body, &id, name, spec)?,
+            AppResource::Secret(_) => secret(layout, body, &id, name)?,
         }
     }
     Ok(())
 }
 
 /// Adds outputs with the names of functions and resources, as long as the stack can hold them.
-pub(super) fn add_outputs(plan: &Plan<'_>, body: &mut Body) {
-    let resources: Vec<(&String, &AppResource)> = plan
+pub(super) fn add_outputs(layout: &Layout<'_>, body: &mut Body) {
+    let resources: Vec<(&String, &AppResource)> = layout
         .app
         .resources
         .iter()
         .filter(|(_, resource)| !matches!(resource, AppResource::Bucket(spec) if spec.url.is_some()))
-        .filter(|(name, _)| !plan.settings.secrets.contains_key(*name))
+        .filter(|(name, _)| !layout.settings.secrets.contains_key(*name))
         .collect();
-    if body.output_count() + resources.len() + plan.app.functions.len() > MAX_OUTPUTS {
+    if body.output_count() + resources.len() + layout.app.functions.len() > MAX_OUTPUTS {
         body.note("the names of functions and resources are not among the stack's outputs: it can hold no more; the stack's resources have them".to_owned());
         return;
     }
-    for function in plan.app.functions.keys() {
+    for function in layout.app.functions.keys() {
         let id = name::id("Function", function);
         let output = Output::Function {
             function: function.clone(),
@@ -96,8 +96,8 @@ pub(super) fn private(name: String) -> Value {
 }
 
 /// Uploads in parts that nobody finished are removed: they cost as much as objects, and are not seen.
-fn bucket(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str) -> Result<()> {
-    let mut properties = private(plan.bucket_name(name)?);
+fn bucket(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str) -> Result<()> {
+    let mut properties = private(layout.bucket_name(name)?);
     let mut permissions = Vec::new();
     if let Value::Object(properties) = &mut properties {
         properties.insert(
@@ -109,7 +109,7 @@ fn bucket(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str) -> Result<()> 
             }]}),
         );
         let mut configurations = Vec::new();
-        for notification in plan.notifications.get(name).into_iter().flatten() {
+        for notification in layout.notifications.get(name).into_iter().flatten() {
             permissions.push(trigger::bucket_permission(notification.function, name));
             let function = reference(&alias_id(notification.function));
             configurations.extend(notification.configurations(&function));
@@ -134,8 +134,8 @@ pub(super) fn queue_policy_id(queue: &str) -> String {
     name::id("PolicyOfQueue", queue)
 }
 
-fn queue(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str, spec: &QueueSpec) -> Result<()> {
-    let Some(queue) = plan.queues.get(name) else {
+fn queue(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str, spec: &QueueSpec) -> Result<()> {
+    let Some(queue) = layout.queues.get(name) else {
         return Ok(());
     };
     let visibility = seconds(queue.visibility);
@@ -228,7 +228,7 @@ fn stream(body: &mut Body, id: &str, name: &str, spec: &StreamSpec) -> Result<()
     )
 }
 
-fn table(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str, spec: &TableSpec) -> Result<()> {
+fn table(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str, spec: &TableSpec) -> Result<()> {
     let schema = &spec.schema;
     let mut attributes = vec![json!({"AttributeName": schema.key, "AttributeType": "S"})];
     let mut keys = vec![json!({"AttributeName": schema.key, "KeyType": "HASH"})];
@@ -237,7 +237,7 @@ fn table(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str, spec: &TableSpe
         keys.push(json!({"AttributeName": sort, "KeyType": "RANGE"}));
     }
     let mut properties = json!({
-        "TableName": plan.table_name(name),
+        "TableName": layout.table_name(name),
         "AttributeDefinitions": attributes,
         "KeySchema": keys,
         "BillingMode": "PAY_PER_REQUEST",
@@ -249,7 +249,7 @@ fn table(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str, spec: &TableSpe
                 json!({"AttributeName": ttl, "Enabled": true}),
             );
         }
-        if plan.watched.contains(name) {
+        if layout.watched.contains(name) {
             properties.insert(
                 "StreamSpecification".to_owned(),
                 json!({"StreamViewType": "NEW_AND_OLD_IMAGES"}),
@@ -263,14 +263,14 @@ fn table(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str, spec: &TableSpe
 }
 
 /// The secret without a value: that is set beside the template, and no deployment touches it.
-fn secret(plan: &Plan<'_>, body: &mut Body, id: &str, name: &str) -> Result<()> {
-    if plan.settings.secrets.contains_key(name) {
+fn secret(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str) -> Result<()> {
+    if layout.settings.secrets.contains_key(name) {
         return Ok(());
     }
     body.note(format!(
         "secret `{name}` has no value until you set one: aws secretsmanager put-secret-value --secret-id <output {id}> --secret-string file://…"
     ));
-    let properties = json!({"Description": format!("{name} of the app {}", plan.app.name)});
+    let properties = json!({"Description": format!("{name} of the app {}", layout.app.name)});
     body.add(
         id,
         Resource::new("AWS::SecretsManager::Secret", "secret", name, properties),

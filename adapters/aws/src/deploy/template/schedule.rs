@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::body::{Body, Resource};
 use super::function::{alias_id, bound, trust};
+use super::layout::Layout;
 use super::name;
-use super::plan::Plan;
 use super::policy::Grants;
 use super::value::{attribute, reference, sub};
 
 /// Adds a schedule, and the function's role for it if it is the first.
 pub(super) fn add(
-    plan: &Plan<'_>,
+    layout: &Layout<'_>,
     body: &mut Body,
     function: &str,
     spec: &FunctionSpec,
@@ -39,13 +39,13 @@ pub(super) fn add(
         let alias = format!("${{{}}}", alias_id(function));
         let mut grants = Grants::default();
         grants.allow(&["lambda:InvokeFunction"], alias);
-        grants.allow(&["sqs:SendMessage"], plan.arn(&spec.dead_letter)?);
+        grants.allow(&["sqs:SendMessage"], layout.arn(&spec.dead_letter)?);
         let own = json!({"StringEquals": {"aws:SourceAccount": reference("AWS::AccountId")}});
         let mut properties = json!({
             "AssumeRolePolicyDocument": trust("scheduler.amazonaws.com", Some(own)),
             "Policies": [{"PolicyName": "nephos", "PolicyDocument": grants.document()}],
         });
-        bound(plan, &mut properties);
+        bound(layout, &mut properties);
         body.add(
             &role,
             Resource::new("AWS::IAM::Role", "schedule_role", function, properties),
@@ -61,7 +61,7 @@ pub(super) fn add(
             "Arn": reference(&alias_id(function)),
             "RoleArn": attribute(&role, "Arn"),
             "Input": input.to_string(),
-            "DeadLetterConfig": {"Arn": sub(plan.arn(&spec.dead_letter)?)},
+            "DeadLetterConfig": {"Arn": sub(layout.arn(&spec.dead_letter)?)},
         },
     });
     if let (None, serde_json::Value::Object(properties)) = (every, &mut properties) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::body::{Body, Resource};
 use super::function::alias_id;
-use super::plan::{Plan, resource_id};
+use super::layout::{Layout, resource_id};
 use super::value::{attribute, reference, sub};
 use super::{caller, http, mail, name, schedule};
 
@@ -32,33 +32,38 @@ pub(super) const fn batching_window(batch: u32) -> Duration {
 }
 
 /// Adds all triggers of a function.
-pub(super) fn add_all(plan: &Plan<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<()> {
-    http::add(plan, body, function, spec)?;
-    caller::add(plan, body, function, spec)?;
+pub(super) fn add_all(
+    layout: &Layout<'_>,
+    body: &mut Body,
+    function: &str,
+    spec: &FunctionSpec,
+) -> Result<()> {
+    http::add(layout, body, function, spec)?;
+    caller::add(layout, body, function, spec)?;
     let mut buckets = BTreeSet::new();
     for trigger in &spec.on {
         match trigger {
             Trigger::Bucket { bucket, .. } => {
                 if buckets.insert(bucket.as_str()) {
-                    bucket_trigger(plan, body, function, bucket)?;
+                    bucket_trigger(layout, body, function, bucket)?;
                 }
             }
-            Trigger::Queue { queue, batch } => queue_trigger(plan, body, function, spec, queue, *batch)?,
-            Trigger::Topic { topic, filter } => topic_trigger(plan, body, function, spec, topic, filter)?,
+            Trigger::Queue { queue, batch } => queue_trigger(layout, body, function, spec, queue, *batch)?,
+            Trigger::Topic { topic, filter } => topic_trigger(layout, body, function, spec, topic, filter)?,
             Trigger::Stream { stream, batch } => {
-                let source = attribute(&resource_id(plan.resource(stream)?, stream), "Arn");
-                log_trigger(plan, body, function, spec, stream, source, *batch, None)?;
+                let source = attribute(&resource_id(layout.resource(stream)?, stream), "Arn");
+                log_trigger(layout, body, function, spec, stream, source, *batch, None)?;
             }
             Trigger::Table { table, events, batch } => {
-                let source = attribute(&resource_id(plan.resource(table)?, table), "StreamArn");
-                log_trigger(plan, body, function, spec, table, source, *batch, Some(events))?;
+                let source = attribute(&resource_id(layout.resource(table)?, table), "StreamArn");
+                log_trigger(layout, body, function, spec, table, source, *batch, Some(events))?;
             }
             Trigger::Schedule {
                 schedule,
                 every,
                 timezone,
-            } => schedule::add(plan, body, function, spec, schedule, *every, timezone)?,
-            Trigger::Email { address } => mail::add(plan, body, function, address)?,
+            } => schedule::add(layout, body, function, spec, schedule, *every, timezone)?,
+            Trigger::Email { address } => mail::add(layout, body, function, address)?,
             Trigger::Http { .. } | Trigger::Auth { .. } | Trigger::Voice { .. } => {}
         }
     }
@@ -95,8 +100,8 @@ pub(super) fn bucket_permission(function: &str, bucket: &str) -> String {
 }
 
 /// The bucket itself has the notifications; here is what allows them.
-fn bucket_trigger(plan: &Plan<'_>, body: &mut Body, function: &str, bucket: &str) -> Result<()> {
-    if let AppResource::Bucket(spec) = plan.resource(bucket)?
+fn bucket_trigger(layout: &Layout<'_>, body: &mut Body, function: &str, bucket: &str) -> Result<()> {
+    if let AppResource::Bucket(spec) = layout.resource(bucket)?
         && let Some(url) = &spec.url
     {
         body.note(format!(
@@ -112,25 +117,25 @@ fn bucket_trigger(plan: &Plan<'_>, body: &mut Body, function: &str, bucket: &str
         &[
             // A bucket's ARN has no account in it, and a bucket that was deleted can become another's.
             ("SourceAccount", reference("AWS::AccountId")),
-            ("SourceArn", sub(plan.arn(bucket)?)),
+            ("SourceArn", sub(layout.arn(bucket)?)),
         ],
     )
 }
 
 fn queue_trigger(
-    plan: &Plan<'_>,
+    layout: &Layout<'_>,
     body: &mut Body,
     function: &str,
     spec: &FunctionSpec,
     queue: &str,
     batch: u32,
 ) -> Result<()> {
-    let ordered = plan.queues.get(queue).is_some_and(|queue| queue.ordered);
+    let ordered = layout.queues.get(queue).is_some_and(|queue| queue.ordered);
     let most = if ordered { MAX_FIFO_BATCH } else { MAX_QUEUE_BATCH };
     check_batch(function, queue, batch, most)?;
     let mut properties = json!({
         "FunctionName": reference(&alias_id(function)),
-        "EventSourceArn": attribute(&resource_id(plan.resource(queue)?, queue), "Arn"),
+        "EventSourceArn": attribute(&resource_id(layout.resource(queue)?, queue), "Arn"),
         "BatchSize": batch,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     });
@@ -153,7 +158,7 @@ fn queue_trigger(
 }
 
 fn topic_trigger(
-    plan: &Plan<'_>,
+    layout: &Layout<'_>,
     body: &mut Body,
     function: &str,
     spec: &FunctionSpec,
@@ -171,12 +176,12 @@ fn topic_trigger(
         .with("attributes", filter.len())
         .with("max_attributes", MAX_FILTER_KEYS));
     }
-    let id = resource_id(plan.resource(topic)?, topic);
+    let id = resource_id(layout.resource(topic)?, topic);
     let mut properties = json!({
         "TopicArn": reference(&id),
         "Protocol": "lambda",
         "Endpoint": reference(&alias_id(function)),
-        "RedrivePolicy": {"deadLetterTargetArn": sub(plan.arn(&spec.dead_letter)?)},
+        "RedrivePolicy": {"deadLetterTargetArn": sub(layout.arn(&spec.dead_letter)?)},
     });
     if let Value::Object(properties) = &mut properties
         && !filter.is_empty()
@@ -206,7 +211,7 @@ fn topic_trigger(
 /// A stream, or a table's changes: read from their beginning, so that nothing is lost while the mapping is being made.
 #[expect(clippy::too_many_arguments, reason = "a mapping has as many facts")]
 fn log_trigger(
-    plan: &Plan<'_>,
+    layout: &Layout<'_>,
     body: &mut Body,
     function: &str,
     spec: &FunctionSpec,
@@ -224,7 +229,7 @@ fn log_trigger(
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": true,
         "MaximumRetryAttempts": spec.retry.attempts.saturating_sub(1),
-        "DestinationConfig": {"OnFailure": {"Destination": sub(plan.arn(&spec.dead_letter)?)}},
+        "DestinationConfig": {"OnFailure": {"Destination": sub(layout.arn(&spec.dead_letter)?)}},
     });
     if let (Some(events), Value::Object(properties)) = (events, &mut properties)
         && events.len() < 3

@@ -112,3 +112,29 @@ fn check_refuses_for_a_target_what_its_deployment_would() {
     let fine = done(&check(&[]));
     assert!(fine.contains("aws"), "{fine}");
 }
+
+#[test]
+fn what_a_target_does_otherwise_is_told_before_anything_is_deployed() {
+    let aws = Aws::start();
+    let project = Project::new(&format!("{HELLO}memory = \"64 MiB\"\n[target.aws]\n"));
+    let told = "`hello` gets 128 MiB of memory, not 64";
+    let check = |more: &[&str]| {
+        let mut command = aws.command(&project, &["check", "--no-build"]);
+        done(&command.args(more).output().unwrap())
+    };
+    let text = check(&[]);
+    assert!(text.contains("note aws: ") && text.contains(told), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&check(&["--json"])).unwrap();
+    assert!(json["notes"][0][1].as_str().unwrap().contains(told), "{json}");
+
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("out");
+    let rendered = aws.run(&project, &["render", "--out", folder.to_str().unwrap()]);
+    done(&rendered);
+    assert!(String::from_utf8_lossy(&rendered.stderr).contains(told));
+    let written = std::fs::read_to_string(folder.join("template.json")).unwrap();
+    assert_eq!(
+        done(&aws.run(&project, &["render"])).trim_end(),
+        written.trim_end()
+    );
+}

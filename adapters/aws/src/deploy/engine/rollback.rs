@@ -11,7 +11,7 @@ use super::code::{self, FUNCTION};
 use super::failure::{cut_off, failed};
 use super::stack::{Stack, new_token};
 use super::state::{Standing, Undo, standing};
-use super::{AwsDeployer, native};
+use super::{AwsDeployer, inspect};
 
 const OPERATION: &str = "deploy.rollback";
 
@@ -31,7 +31,7 @@ impl AwsDeployer {
     /// Undoes an update that failed.
     async fn undo(&self, stack: &Stack<'_>, undo: Undo, progress: &Progress) -> Result<()> {
         progress.phase("CloudFormation undoes the update that failed");
-        let parts = native::parts(&stack.template().await?);
+        let parts = inspect::parts(&stack.template().await?);
         let seen = stack.mark().await?;
         let begun = match undo {
             Undo::GoOn => stack

@@ -25,7 +25,7 @@ const BUCKET_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 
 /// The app with all that follows from it.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct Layout<'a> {
     pub(super) app: &'a App,
     pub(super) target: &'a str,
     pub(super) settings: &'a Settings,
@@ -41,7 +41,7 @@ pub(super) struct Plan<'a> {
     pub(super) notifications: BTreeMap<&'a str, Vec<Notification<'a>>>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Layout<'a> {
     pub(super) fn new(app: &'a App, target: &'a str, settings: &'a Settings, code: &'a Code) -> Result<Self> {
         let mut watched = BTreeSet::new();
         for trigger in app.functions.values().flat_map(|function| &function.on) {
@@ -56,9 +56,9 @@ impl<'a> Plan<'a> {
             code,
             stack: settings.stack_name(app, target),
             has_api: settings.http == HttpFront::HttpApi && app.functions.values().any(has_http),
-            queues: dead_letter::plan(app)?,
+            queues: dead_letter::queues(app)?,
             watched,
-            notifications: notification::plan(app)?,
+            notifications: notification::by_bucket(app)?,
         })
     }
 
