@@ -6,6 +6,7 @@
 pub mod adapter;
 pub mod app;
 pub mod context;
+pub mod dead_letter;
 pub mod deploy;
 mod dispatch;
 pub mod env;

@@ -14,7 +14,7 @@ impl FunctionSpec {
 
 impl App {
     /// The features of the crate `nephos` that the functions' binary needs, whatever the target: the kinds of trigger that they have (`on-queue`), the kinds
-    /// of resource that they use (`table`), and buckets outside the target by the scheme of their URL (`s3`). A target adds its host's own.
+    /// of resource that they use (`table`), and buckets outside the target by the scheme of their URL. A target adds its host's own.
     ///
     /// Where a host sends dead letters itself, that is with the driver of queues.
     #[must_use]
@@ -78,12 +78,12 @@ mod tests {
             ["on-http", "table"]
         );
         let archive = json!({
-            "archive": {"kind": "bucket", "url": "s3://evidence", "credentials": "keys"},
+            "archive": {"kind": "bucket", "url": "store://evidence", "credentials": "keys"},
             "keys": {"kind": "secret"},
         });
         assert_eq!(
             features(archive, http, json!({"archive": ["write"]})),
-            ["on-http", "s3", "secret"]
+            ["on-http", "secret", "store"]
         );
     }
 

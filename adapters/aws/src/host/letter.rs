@@ -6,17 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use nephos_core::dead_letter::{self, Given};
 use nephos_core::env::Environment;
-use nephos_core::event::cloudevents::to_cloudevents;
 use nephos_core::event::{Attributes, Data, Payload, RecordFailure};
 use nephos_core::resource::queue::{Outgoing, Queue};
 use nephos_core::resource::{Access, Binding, Drivers, ResourceKind};
 use nephos_core::{BatchOutcome, Disposition, Error, ErrorKind, Event, Outcome, Result};
 
 use crate::binding::{DEAD_LETTER, PHYSICAL};
-
-/// The longest reason that is kept, in bytes: attributes count against a message's size.
-const MAX_REASON: usize = 4096;
 
 /// Where dead letters go.
 #[derive(Debug)]
@@ -141,29 +138,20 @@ impl Letters {
             source,
             ..
         } = &event.attributes;
-        let mut reason = error.chain();
-        let end = reason.floor_char_boundary(MAX_REASON);
-        reason.truncate(end);
+        let given = Given {
+            function: &self.function,
+            id: id.unwrap_or(event_id),
+            ty,
+            source,
+            attempts: attempt,
+            error,
+        };
         // Only a queue that is ordered takes groups.
         let is_ordered = (self.queue.as_ref()).is_some_and(|queue| queue.capabilities().ordered_groups);
-        let mut letter = Outgoing {
-            body,
-            attributes,
+        Ok(Outgoing {
             group: group.filter(|_| is_ordered),
-            ..Outgoing::default()
-        };
-        for (name, value) in [
-            ("nephos-reason", reason),
-            ("nephos-kind", error.kind().name().to_owned()),
-            ("nephos-function", self.function.to_string()),
-            ("nephos-attempts", attempt.to_string()),
-            ("nephos-event-id", id.unwrap_or(event_id).to_owned()),
-            ("nephos-event-type", ty.to_string()),
-            ("nephos-source", source.to_string()),
-        ] {
-            letter.attributes.insert(name.to_owned(), value);
-        }
-        Ok(letter)
+            ..dead_letter::of_record(body, attributes, given)
+        })
     }
 }
 
@@ -214,7 +202,7 @@ fn held(event: &Event, id: Option<&str>) -> Result<Held> {
         (Data::Table(changes), Some(id)) => {
             if let Some(change) = changes.iter().find(|change| change.sequence == id) {
                 let one = Event::of(Data::Table(vec![change.clone()]));
-                held.body = cloudevents(&one)?;
+                held.body = dead_letter::body(&one)?;
                 return Ok(held);
             }
         }
@@ -229,25 +217,13 @@ fn held(event: &Event, id: Option<&str>) -> Result<Held> {
             return Ok(held);
         }
         (_, None) => {
-            held.body = cloudevents(event)?;
+            held.body = dead_letter::body(event)?;
             return Ok(held);
         }
         _ => {}
     }
     held.body = undecodable(event, id)?;
     Ok(held)
-}
-
-fn cloudevents(event: &Event) -> Result<Payload> {
-    let events = to_cloudevents(event)?;
-    let (content_type, json) = match events.as_slice() {
-        [only] if !event.kind().has_records() => ("application/cloudevents+json", Payload::json(only)?),
-        batch => ("application/cloudevents-batch+json", Payload::json(batch)?),
-    };
-    Ok(Payload {
-        content_type: Some(content_type.to_owned()),
-        ..json
-    })
 }
 
 /// A record that could not be decoded, as Lambda delivered it.

@@ -8,13 +8,13 @@ mod outcome;
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use bytes::Bytes;
-use nephos_core::event::cloudevents::{CloudEvent, from_cloudevents, to_cloudevents};
+use nephos_core::event::cloudevents::{CloudEvent, EVENT_BATCH_JSON, EVENT_JSON, from_cloudevents, to_json};
 use nephos_core::event::{Raw, RecordFailure};
 use nephos_core::{Error, ErrorKind, Event, Result};
 
 pub use self::http::{decode_http, encode_http};
 pub use self::outcome::{decode_outcome, encode_outcome};
-use crate::wire::{DeliveryKind, EVENT_BATCH_JSON, EVENT_JSON, Meta};
+use crate::wire::{DeliveryKind, Meta};
 
 const DECODE: &str = "event.decode";
 
@@ -23,7 +23,7 @@ const DECODE: &str = "event.decode";
 /// # Errors
 /// As `to_cloudevents`: HTTP requests travel as themselves (see [`encode_http`]), and attributes must be what CloudEvents allow.
 pub fn encode_delivery(event: &Event, meta: &Meta) -> Result<Request<Bytes>> {
-    let (content_type, body) = encode_event(event)?;
+    let (content_type, body) = to_json(event)?;
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::from_static("/");
@@ -31,28 +31,6 @@ pub fn encode_delivery(event: &Event, meta: &Meta) -> Result<Request<Bytes>> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     meta.write(DeliveryKind::Event, headers);
     Ok(request)
-}
-
-/// Writes `event` as CloudEvents in JSON; returns the content type, which says whether it is one or a batch.
-///
-/// # Errors
-/// As [`encode_delivery`].
-pub fn encode_event(event: &Event) -> Result<(&'static str, Bytes)> {
-    let events = to_cloudevents(event)?;
-    let written = match events.as_slice() {
-        [only] if !event.kind().has_records() => serde_json::to_vec(only).map(|json| (EVENT_JSON, json)),
-        batch => serde_json::to_vec(batch).map(|json| (EVENT_BATCH_JSON, json)),
-    };
-    let (content_type, json) = written.map_err(|error| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            "event.encode",
-            "the event cannot be written as JSON",
-        )
-        .with("kind", event.kind())
-        .caused_by(error)
-    })?;
-    Ok((content_type, json.into()))
 }
 
 /// Reads the event of a delivery; keeps its bytes, so that the handler can have them raw.

@@ -46,10 +46,7 @@ pub const RESERVED_PREFIX: &str = "nephos-";
 /// What begins the name of a header that carries one of an object's metadata.
 pub const OBJECT_META_PREFIX: &str = "nephos-meta-";
 
-/// One CloudEvent in JSON.
-pub const EVENT_JSON: &str = "application/cloudevents+json";
-/// A list of CloudEvents in JSON.
-pub const EVENT_BATCH_JSON: &str = "application/cloudevents-batch+json";
+pub use nephos_core::event::cloudevents::{EVENT_BATCH_JSON, EVENT_JSON};
 pub use nephos_core::outcome::PROBLEM_JSON;
 /// JSON.
 pub const JSON: &str = "application/json";

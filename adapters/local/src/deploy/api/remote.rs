@@ -5,6 +5,7 @@ use futures::stream::{self, Stream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 use http_body_util::BodyExt as _;
+use nephos_core::event::cloudevents::to_json;
 use nephos_core::event::{Message, Payload};
 use nephos_core::resource::ResourceKind;
 use nephos_core::resource::queue::Received;
@@ -12,7 +13,7 @@ use nephos_core::{Error, ErrorKind, Event, Outcome, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::events::{decode_outcome, encode_event};
+use crate::events::decode_outcome;
 use crate::resources::LocalDrivers;
 use crate::resources::client::{Client, failure, read};
 use crate::wire::{OutcomeKind, PeekBody, ReceiveReply, query_value, resource_path};
@@ -164,7 +165,7 @@ fn get(operation: &'static str, path: &str) -> Result<Request<Bytes>> {
 }
 
 fn post(operation: &'static str, path: &str, event: &Event) -> Result<Request<Bytes>> {
-    let (content_type, body) = encode_event(event)?;
+    let (content_type, body) = to_json(event)?;
     Request::post(path)
         .header(CONTENT_TYPE, HeaderValue::from_static(content_type))
         .body(body)

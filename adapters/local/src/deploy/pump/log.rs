@@ -1,15 +1,15 @@
 //! The pump of streams and tables: reads on from its checkpoint, in order, and stops at the first failure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use nephos_core::dead_letter::{self, Given};
 use nephos_core::event::{Attributes, Change, ChangeKind, Data, Event, Payload, Record, cloudevents as wire};
 use nephos_core::{Disposition, Error, ErrorKind, Outcome, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{self, Given};
 use super::{Feed, Running, backoff};
 use crate::deploy::activity::Activity;
 use crate::deploy::store::Checkpoint;
@@ -311,8 +311,12 @@ impl LogPump {
             error,
         };
         let dead = match entry {
-            Entry::Record(record) => letter::of_record(record.body, record.attributes, given),
-            change @ Entry::Change(_) => letter::of_change(self.event(std::iter::once(change)), given)?,
+            Entry::Record(record) => dead_letter::of_record(record.body, record.attributes, given),
+            // A change has no body of its own.
+            change @ Entry::Change(_) => {
+                let body = dead_letter::body(&self.event(std::iter::once(change)))?;
+                dead_letter::of_record(body, BTreeMap::new(), given)
+            }
         };
         let queue = &self.feed.spec.dead_letter;
         let to = Checkpoint {

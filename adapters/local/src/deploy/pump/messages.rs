@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nephos_core::dead_letter::{self, Given};
 use nephos_core::event::{Attributes, Data, Event, Message, Payload, cloudevents as wire};
 use nephos_core::resource::queue::{Outgoing, QueueDriver as _, Receipt, Received};
 use nephos_core::{Disposition, Error, ErrorKind, Outcome, Result};
@@ -11,7 +12,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{self, Given};
 use super::{Feed, Running, backoff, source};
 use crate::deploy::activity::Activity;
 use crate::deploy::store::{EmbeddedQueue, notification};
@@ -238,7 +238,7 @@ impl MessagePump {
             if error.disposition() == Disposition::Reject || last {
                 let dead = match &self.source {
                     MessageSource::Queue { .. } => self.dead_record(&letter, message, error),
-                    _ => letter::of_event(&event, &self.feed.function, letter.attempt, error)
+                    _ => dead_letter::of_event(&event, &self.feed.function, letter.attempt, error)
                         .unwrap_or_else(|_| self.dead_record(&letter, message, error)),
                 };
                 settlement.dead.push((letter, dead, error.chain()));
@@ -279,7 +279,7 @@ impl MessagePump {
 
     fn dead_record(&self, letter: &Letter, message: Message<Payload>, error: &Error) -> Outgoing {
         let source = format!("queue/{}", self.queue.name());
-        letter::of_record(
+        dead_letter::of_record(
             message.body,
             message.attributes,
             Given {

@@ -3,7 +3,6 @@
 //! Every trigger but HTTP has a durable source: a queue is one itself, bucket, topic, schedule and e-mail events wait in an inbox, streams and tables are
 //! logs with a checkpoint. A pump takes from its source, has the function invoked, and settles what came of it in one transaction.
 
-pub mod letter;
 mod log;
 mod messages;
 pub mod source;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use nephos_core::app::{App, ObjectEventKind, Trigger};
+use nephos_core::event::cloudevents::to_json;
 use nephos_core::event::{Change, Data, Event, ObjectEvent, Payload};
 use nephos_core::resource::ResourceKind;
 use nephos_core::resource::queue::Outgoing;
@@ -14,7 +15,7 @@ use nephos_core::{Error, ErrorKind, Result};
 
 use crate::deploy::bucket::{EventSink, Occurrence};
 use crate::deploy::store::Store;
-use crate::events::{decode_delivery, encode_event};
+use crate::events::decode_delivery;
 use crate::wire::EVENT_JSON;
 
 /// What the names of all inboxes begin with; no queue of an app can have such a name.
@@ -87,7 +88,7 @@ pub fn trigger_of(inbox: &str) -> String {
 /// # Errors
 /// It has no CloudEvents form.
 pub fn write(event: &Event) -> Result<Outgoing> {
-    let (content_type, bytes) = encode_event(event)?;
+    let (content_type, bytes) = to_json(event)?;
     Ok(Outgoing::new(Payload {
         content_type: Some(content_type.to_owned()),
         bytes,

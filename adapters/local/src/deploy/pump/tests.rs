@@ -17,10 +17,10 @@ use nephos_core::resource::queue::{Outgoing, QueueDriver as _, Received};
 use nephos_core::resource::stream::{Append, StreamDriver as _};
 use nephos_core::resource::table::{Condition, Key, TableDriver as _, TableSchema, Write};
 use nephos_core::resource::topic::{Publication, TopicDriver as _};
-use nephos_core::{BatchOutcome, Error, Outcome, Result};
+use nephos_core::{BatchOutcome, Error, Outcome, Result, dead_letter};
 
 use super::source::{self, Router};
-use super::{Feed, Invoker, LogPump, MessagePump, MessageSource, letter};
+use super::{Feed, Invoker, LogPump, MessagePump, MessageSource};
 use crate::deploy::activity::Activities;
 use crate::deploy::store::Store;
 
@@ -198,10 +198,10 @@ async fn what_fails_every_time_is_given_up_with_its_body_attributes_and_reason()
     assert_eq!(message.body, Payload::text("parcel"));
     let attribute = |name: &str| message.attributes[name].as_str();
     assert_eq!(attribute("to"), "Ann");
-    assert_eq!(attribute(letter::REASON), "the warehouse is shut");
-    assert_eq!(attribute(letter::ATTEMPTS), "3");
-    assert_eq!(attribute(letter::FUNCTION), "work");
-    assert_eq!(attribute(letter::EVENT_ID), stage.seen()[0].0[0]);
+    assert_eq!(attribute(dead_letter::REASON), "the warehouse is shut");
+    assert_eq!(attribute(dead_letter::ATTEMPTS), "3");
+    assert_eq!(attribute(dead_letter::FUNCTION), "work");
+    assert_eq!(attribute(dead_letter::EVENT_ID), stage.seen()[0].0[0]);
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn a_refusal_is_given_up_at_once_and_one_of_a_batch_alone() {
     assert_eq!(stage.seen(), [(ids.clone(), 1)]);
     let letters = stage.letters().await;
     assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].message.attributes[letter::EVENT_ID], ids[1]);
+    assert_eq!(letters[0].message.attributes[dead_letter::EVENT_ID], ids[1]);
 }
 
 #[tokio::test]
@@ -314,8 +314,8 @@ async fn a_stream_stops_at_its_first_failure_gives_that_one_up_and_goes_on_in_or
     assert_eq!(stage.seen(), expected);
     let letters = stage.letters().await;
     assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].message.attributes[letter::EVENT_ID], sequences[2]);
-    assert_eq!(letters[0].message.attributes[letter::ATTEMPTS], "3");
+    assert_eq!(letters[0].message.attributes[dead_letter::EVENT_ID], sequences[2]);
+    assert_eq!(letters[0].message.attributes[dead_letter::ATTEMPTS], "3");
 }
 
 #[tokio::test]

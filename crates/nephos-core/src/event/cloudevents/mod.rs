@@ -145,6 +145,33 @@ pub fn to_cloudevents(event: &Event) -> Result<Vec<CloudEvent>> {
     }
 }
 
+/// The media type of one event in [JSON](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
+pub const EVENT_JSON: &str = "application/cloudevents+json";
+/// The media type of several.
+pub const EVENT_BATCH_JSON: &str = "application/cloudevents-batch+json";
+
+/// Writes `event` as CloudEvents in JSON: one, or a batch for kinds that have records. The media type says which.
+///
+/// # Errors
+/// As [`to_cloudevents`].
+pub fn to_json(event: &Event) -> Result<(&'static str, bytes::Bytes)> {
+    let events = to_cloudevents(event)?;
+    let written = match events.as_slice() {
+        [only] if !event.kind().has_records() => serde_json::to_vec(only).map(|json| (EVENT_JSON, json)),
+        batch => serde_json::to_vec(batch).map(|json| (EVENT_BATCH_JSON, json)),
+    };
+    let (content_type, json) = written.map_err(|error| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            "event.encode",
+            "the event cannot be written as JSON",
+        )
+        .with("kind", event.kind())
+        .caused_by(error)
+    })?;
+    Ok((content_type, json.into()))
+}
+
 /// Reads CloudEvents that were delivered together: several records of one source, or one event of any other kind.
 ///
 /// A record that cannot be read goes to [`Event::undecodable`] under its id, and the others go on.

@@ -59,7 +59,7 @@ async fn a_message_that_crashes_the_process_is_given_up_without_its_neighbours()
         let letters = stage.letters().await;
         let dead: Vec<_> = letters
             .iter()
-            .map(|letter| letter.message.attributes[letter::EVENT_ID].clone())
+            .map(|letter| letter.message.attributes[dead_letter::EVENT_ID].clone())
             .collect();
         assert_eq!(dead, [ids[2].clone()], "attempts = {attempts}");
     }
@@ -86,7 +86,7 @@ async fn a_record_that_crashes_the_process_is_given_up_and_no_other_is_passed_ov
         );
         let letters = stage.letters().await;
         assert_eq!(letters.len(), 1, "attempts = {attempts}");
-        assert_eq!(letters[0].message.attributes[letter::EVENT_ID], sequences[2]);
+        assert_eq!(letters[0].message.attributes[dead_letter::EVENT_ID], sequences[2]);
     }
 }
 
@@ -130,5 +130,5 @@ async fn what_only_waited_behind_a_failure_is_tried_before_it_is_given_up() {
     assert_eq!(*handled.lock().unwrap(), expected);
     let letters = stage.letters().await;
     assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].message.attributes[letter::EVENT_ID], sequences[2]);
+    assert_eq!(letters[0].message.attributes[dead_letter::EVENT_ID], sequences[2]);
 }
