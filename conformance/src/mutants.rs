@@ -145,6 +145,8 @@ pub enum Fault {
     LeaseForever,
     /// A lease is not extended.
     ExtendIgnored,
+    /// The receipt of a lease that was extended is good for nothing.
+    ExtendVoid,
     /// A stale receipt is taken.
     StaleReceiptTaken,
     /// The attempt is always 1.

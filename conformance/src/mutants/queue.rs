@@ -216,14 +216,16 @@ impl QueueDriver for Wrong {
         }
     }
 
-    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<()> {
+    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<Receipt> {
         if self.fault == Fault::ExtendIgnored {
-            return Ok(());
+            return Ok(receipt.clone());
         }
-        settle(
-            self.fault,
-            self.inner.driver().extend(receipt, visibility_timeout).await,
-        )
+        let extended = self.inner.driver().extend(receipt, visibility_timeout).await;
+        match extended {
+            Ok(_) if self.fault == Fault::ExtendVoid => Ok(Receipt("void".to_owned())),
+            Err(_) if self.fault == Fault::StaleReceiptTaken => Ok(receipt.clone()),
+            extended => extended,
+        }
     }
 
     async fn depth(&self) -> Result<Depth> {

@@ -103,7 +103,7 @@ impl QueueDriver for Fake {
         unsupported()
     }
 
-    async fn extend(&self, _: &Receipt, _: Duration) -> Result<()> {
+    async fn extend(&self, _: &Receipt, _: Duration) -> Result<Receipt> {
         unsupported()
     }
 

@@ -319,7 +319,7 @@ impl QueueDriver for AwsQueue {
         }
     }
 
-    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<()> {
+    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<Receipt> {
         const OPERATION: &str = "queue.extend";
         let handle = self
             .leases
@@ -337,7 +337,7 @@ impl QueueDriver for AwsQueue {
             Err(error) => Err(error),
             Ok(()) => {
                 self.leases.change(receipt, visibility_timeout);
-                Ok(())
+                Ok(receipt.clone())
             }
         }
     }

@@ -96,7 +96,7 @@ impl QueueDriver for LocalQueue {
         self.client.call("queue.nack", &self.path("nack"), &body).await
     }
 
-    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<()> {
+    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<Receipt> {
         let body = ExtendBody {
             receipt: receipt.clone(),
             visibility_timeout_ms: millis(visibility_timeout),

@@ -77,7 +77,7 @@ impl QueueDriver for Failing {
         Err(failure(ErrorKind::Internal))
     }
 
-    async fn extend(&self, _receipt: &Receipt, _lease: Duration) -> Result<()> {
+    async fn extend(&self, _receipt: &Receipt, _lease: Duration) -> Result<Receipt> {
         Err(failure(ErrorKind::Internal))
     }
 

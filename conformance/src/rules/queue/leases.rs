@@ -64,6 +64,13 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         extend
     ),
     rule!(
+        "queue.lease.extended-receipt-settles",
+        "a provider may give another receipt with each change of a lease",
+        "Azure Storage Queue Update Message",
+        ExtendVoid,
+        extended_receipt
+    ),
+    rule!(
         "queue.lease.stale-receipt-is-a-conflict",
         "who lost the lease must not settle for the new receiver",
         "Nephos",
@@ -186,14 +193,30 @@ async fn extend(harness: Subject) -> Verdict {
     let queue = open(&*harness).await?;
     queue.send("slow").await?;
     let received = next(&queue, SHORT).await?;
-    queue.extend(&received.receipt, LONG).await?;
+    let extended = queue.extend(&received.receipt, LONG).await?;
     harness.pass(SHORT + BRIEF).await;
     ensure_eq!(
         texts(&queue.receive(1, LONG, BRIEF).await?).len(),
         0,
         "messages while the extended lease goes on"
     );
-    queue.ack(&received.receipt).await?;
+    queue.ack(&extended).await?;
+    Ok(())
+}
+
+async fn extended_receipt(harness: Subject) -> Verdict {
+    let queue = open(&*harness).await?;
+    queue.send("slow").await?;
+    let received = next(&queue, SHORT).await?;
+    let once = queue.extend(&received.receipt, SHORT).await?;
+    let twice = queue.extend(&once, SHORT).await?;
+    queue.ack(&twice).await?;
+    harness.pass(SHORT + BRIEF).await;
+    ensure_eq!(
+        texts(&queue.receive(1, LONG, BRIEF).await?).len(),
+        0,
+        "messages after the acknowledgement by the extended lease's receipt"
+    );
     Ok(())
 }
 

@@ -99,8 +99,8 @@ impl QueueDriver for Fake {
         self.call(())
     }
 
-    async fn extend(&self, _receipt: &Receipt, _timeout: Duration) -> Result<()> {
-        self.call(())
+    async fn extend(&self, receipt: &Receipt, _timeout: Duration) -> Result<Receipt> {
+        self.call(receipt.clone())
     }
 
     async fn depth(&self) -> Result<Depth> {

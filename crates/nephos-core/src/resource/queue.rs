@@ -133,8 +133,9 @@ pub trait QueueDriver: Debug + Send + Sync + 'static {
     async fn ack(&self, receipts: &[Receipt]) -> Result<()>;
     /// Gives the message back, to be delivered again after `delay`. Errors as `ack`.
     async fn nack(&self, receipt: &Receipt, delay: Duration) -> Result<()>;
-    /// Starts the lease anew, for `visibility_timeout` from now. Errors as `ack`, and [`ErrorKind::Conflict`] if the message is gone.
-    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<()>;
+    /// Starts the lease anew, for `visibility_timeout` from now; returns the receipt that counts from then on, as some providers give another one with each
+    /// change. Errors as `ack`, and [`ErrorKind::Conflict`] if the message is gone.
+    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<Receipt>;
     /// Counts.
     async fn depth(&self) -> Result<Depth>;
     /// The provider's own client, for what the portable type cannot do.
@@ -334,11 +335,11 @@ impl Queue {
         self.grant.retry.run(|| self.driver.nack(receipt, delay)).await
     }
 
-    /// Starts the lease anew, for `visibility_timeout` from now.
+    /// Starts the lease anew, for `visibility_timeout` from now. The receipt that it returns takes the place of the old one, which may be void.
     ///
     /// # Errors
     /// As [`ack`](Self::ack), and [`ErrorKind::Unsupported`] beyond the longest visibility timeout.
-    pub async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<()> {
+    pub async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<Receipt> {
         self.grant.require(Access::Receive, "queue.extend")?;
         self.check_visibility("queue.extend", visibility_timeout)?;
         self.grant

@@ -132,9 +132,10 @@ impl EmbeddedQueue {
             .await
     }
 
-    async fn with_held<F>(&self, operation: &'static str, receipt: &Receipt, mut then: F) -> Result<()>
+    async fn with_held<T, F>(&self, operation: &'static str, receipt: &Receipt, mut then: F) -> Result<T>
     where
-        F: FnMut(&mut Tx<'_>, &str, Held) -> Sql<()> + Send + 'static,
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>, &str, Held) -> Sql<T> + Send + 'static,
     {
         let (queue, id, receipt) = (
             Arc::clone(&self.name),
@@ -233,9 +234,13 @@ impl QueueDriver for EmbeddedQueue {
         .await
     }
 
-    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<()> {
+    async fn extend(&self, receipt: &Receipt, visibility_timeout: Duration) -> Result<Receipt> {
+        let same = receipt.clone();
         self.with_held("queue.extend", receipt, move |tx, _, held| match held {
-            Held::Yes(lease) => message::extend(tx, lease, tx.now.saturating_add(millis(visibility_timeout))),
+            Held::Yes(lease) => {
+                message::extend(tx, lease, tx.now.saturating_add(millis(visibility_timeout)))?;
+                Ok(same.clone())
+            }
             Held::Gone => Err(Error::new(
                 ErrorKind::Conflict,
                 "queue.extend",
