@@ -7,7 +7,7 @@ use nephos_core::event::{Attributes, Data, Tick};
 use nephos_core::{Event, Result};
 use serde::Deserialize;
 
-use super::text::{Str, Text};
+use super::text::{First, Text};
 use super::time::Time;
 use super::{Wiring, malformed};
 
@@ -47,13 +47,13 @@ struct Rule<'a> {
     #[serde(default, borrow)]
     account: Text<'a>,
     #[serde(default, borrow)]
-    resources: Vec<Str<'a>>,
+    resources: First<'a>,
 }
 
 pub(super) fn decode_rule(document: &str, wiring: &Wiring) -> Result<Event> {
     let rule: Rule<'_> = serde_json::from_str(document)
         .map_err(|error| malformed("the tick is not as EventBridge documents it", error))?;
-    let arn = rule.resources.first().map_or("", |Str(arn)| arn);
+    let arn = rule.resources.0.as_deref().unwrap_or_default();
     let mut event = tick(
         wiring.sources.name(arn).to_owned(),
         rule.time.map(|Time(time)| time),

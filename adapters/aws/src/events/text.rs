@@ -102,6 +102,32 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
+/// The first of a list of texts.
+#[derive(Default)]
+pub(super) struct First<'a>(pub(super) Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FirstVisitor)
+    }
+}
+
+struct FirstVisitor;
+
+impl<'de> Visitor<'de> for FirstVisitor {
+    type Value = First<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of strings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<First<'de>, A::Error> {
+        let first = items.next_element::<Str<'de>>()?.map(|Str(text)| text);
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(First(first))
+    }
+}
+
 /// The attributes of a message by name: of each, what `A` tells of it as text.
 pub(super) fn attributes<'de, D, A>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
