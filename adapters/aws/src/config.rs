@@ -1,5 +1,8 @@
 //! Region, credentials, endpoint and HTTPS of all clients, as the official SDK finds them: its variables and files mean here what they mean everywhere.
 
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
@@ -10,14 +13,28 @@ use aws_types::region::Region;
 use nephos_core::{Error, ErrorKind};
 
 /// Loads the configuration by the SDK's default chain: `AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL` and the others, the shared files, the role of the
-/// machine or function. `region` comes before what the chain finds, `profile` chooses a profile of the shared files.
+/// machine or function. `region` comes before what the chain finds. `profile` names a profile of the shared files, whose credentials come before keys in
+/// the environment, as those of `aws --profile` do: whoever names one must not end up in another account.
 pub async fn load(region: Option<String>, profile: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https());
-    if let Some(region) = region {
-        loader = loader.region(Region::new(region));
-    }
+    let mut region = region.map(Region::new);
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);
+        if region.is_none() {
+            let chain = DefaultRegionChain::builder().profile_name(profile).build();
+            region = chain.region().await;
+        }
+        let parts = ProviderConfig::without_region()
+            .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_http_client(https())
+            .with_region(region.clone());
+        let credentials = ProfileFileCredentialsProvider::builder()
+            .profile_name(profile)
+            .configure(&parts);
+        loader = loader.credentials_provider(credentials.build());
+    }
+    if let Some(region) = region {
+        loader = loader.region(region);
     }
     loader.load().await
 }
@@ -26,12 +43,11 @@ pub async fn load(region: Option<String>, profile: Option<&str>) -> SdkConfig {
 #[cfg(feature = "deploy")]
 pub(crate) fn naming_profile(error: Error, profile: Option<&str>) -> Error {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    // The SDK's chain takes a key of the environment before it looks at profiles.
+    // The SDK's chain takes a key of the environment before it looks at a profile that is only named there too.
     let by_key = set("AWS_ACCESS_KEY_ID").is_some();
-    match profile.map(str::to_owned).or_else(|| set("AWS_PROFILE")) {
-        Some(profile) if error.kind() == ErrorKind::Unauthenticated && !by_key => {
-            error.with("profile", profile)
-        }
+    let of_environment = || set("AWS_PROFILE").filter(|_| !by_key);
+    match profile.map(str::to_owned).or_else(of_environment) {
+        Some(profile) if error.kind() == ErrorKind::Unauthenticated => error.with("profile", profile),
         _ => error,
     }
 }

@@ -72,6 +72,26 @@ fn whoever_is_signed_in_deploys_as_the_role_that_the_portal_gives() {
 }
 
 #[test]
+fn the_profile_that_a_target_names_comes_before_keys_of_the_environment() {
+    let (aws, project) = (Aws::start(), Project::new(HELLO));
+    let portal = Portal::start([("Deployer", Keys::root())]);
+    let home = SignIn::new(&portal);
+    home.signed_in(TOKEN);
+    let status = || {
+        let mut command = home.command(&aws, &project, "", &["status"]);
+        command
+            .env("AWS_ACCESS_KEY_ID", "AKIAANOTHERACCOUNT00")
+            .env("AWS_SECRET_ACCESS_KEY", "secret");
+        done(&command.output().unwrap())
+    };
+    status();
+    assert_eq!(portal.gave("Deployer"), 0, "nobody named a profile");
+    project.write(&format!("{HELLO}[target.aws]\nprofile = \"dev\"\n"));
+    status();
+    assert_eq!(portal.gave("Deployer"), 1);
+}
+
+#[test]
 fn a_sign_in_that_ends_soon_is_renewed_and_kept() {
     let (aws, project) = (Aws::start(), Project::new(HELLO));
     let portal = Portal::start([("Deployer", Keys::root())]);
