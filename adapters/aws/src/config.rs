@@ -1,7 +1,8 @@
 //! Region, credentials, endpoint and HTTPS of all clients, as the official SDK finds them: its variables and files mean here what they mean everywhere.
 
-use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
@@ -21,8 +22,9 @@ pub async fn load(region: Option<String>, profile: Option<&str>) -> SdkConfig {
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);
         if region.is_none() {
-            let chain = DefaultRegionChain::builder().profile_name(profile).build();
-            region = chain.region().await;
+            let of_profile = ProfileFileRegionProvider::builder().profile_name(profile).build();
+            let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
+            region = chain.or_else(of_profile).region().await;
         }
         let parts = ProviderConfig::without_region()
             .with_behavior_version(Some(BehaviorVersion::latest()))

@@ -130,7 +130,7 @@ fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
         },
         unread => {
             if unread != Kind::Raw {
-                tracing::warn!(kind = ?unread, "no trigger in nephos.toml has events of this kind, so the function was built without their codec; it gets the document as it came");
+                tracing::warn!(kind = ?unread, "no trigger in nephos.toml has events of this kind, so the function was built without their codec, and gets the document as it came; name the trigger, or turn on its feature (`on-queue`, …) of the crate `nephos`");
             }
             read_as = Kind::Raw;
             one(Event::of(Data::Raw(Raw::default())))
