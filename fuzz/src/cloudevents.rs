@@ -152,8 +152,8 @@ fn is_lawful(event: &Event) -> bool {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         !name.is_empty()
             && name.bytes().all(plain)
-            && !OURS.contains(&name.as_str())
-            && !STANDARD.contains(&name.as_str())
+            && !OURS.contains(&name.as_ref())
+            && !STANDARD.contains(&name.as_ref())
             && name != "uri"
     });
     let schema = attributes
