@@ -19,6 +19,7 @@ pub mod plan;
 pub mod resource;
 pub mod retry;
 pub mod route;
+pub mod wiring;
 
 pub use self::context::{Context, TraceContext};
 pub use self::error::{BoxError, Disposition, Error, ErrorContext, ErrorKind, Result};
