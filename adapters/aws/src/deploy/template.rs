@@ -87,7 +87,7 @@ pub enum Output {
         /// The function.
         function: String,
     },
-    /// A resource's own name on AWS, as [`PHYSICAL`](crate::binding::PHYSICAL) has it.
+    /// A resource's own name on AWS, as [`PHYSICAL`](nephos_core::wiring::PHYSICAL) has it.
     Resource {
         /// The resource.
         name: String,

@@ -128,7 +128,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     };
     let mut event = Event::of(Data::Voice(Box::new(VoiceRequest {
         id: request.request_id.clone(),
-        skill: skill.map_or_else(String::new, |id| wiring.sources.name(&id).to_owned()),
+        skill: skill.map_or_else(String::new, |id| wiring.source(&id).to_owned()),
         request: kind,
         locale: request.locale.unwrap_or_default(),
         user: session_user.or(user).map(|user| user.user_id),

@@ -35,7 +35,7 @@ fn unsupported<T>() -> Result<T> {
 
 impl Fake {
     fn open(&self, binding: &Binding) -> Result<()> {
-        let physical = crate::binding::physical(binding)?.to_owned();
+        let physical = nephos_core::wiring::physical(binding)?.to_owned();
         self.opened.lock().unwrap().push(physical);
         Ok(())
     }

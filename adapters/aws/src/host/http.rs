@@ -13,8 +13,8 @@ use nephos_core::{Error, ErrorKind, Result};
 use tokio::time::Instant;
 
 use super::invocation::Answer;
-use crate::binding::STREAMING;
 use crate::events::{Reply, http as codec};
+use crate::variables::STREAMING;
 
 /// The largest response that is not streamed, in bytes:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution>.

@@ -1,19 +1,18 @@
 //! Dead letters: what a handler rejects goes to the dead-letter queue at once, which Lambda's answers have no word for.
 //!
-//! The host sends it itself, and tells Lambda that the record is done with. Where it cannot (no queue in [`DEAD_LETTER`], the feature `queue` off, see
+//! The host sends it itself, and tells Lambda that the record is done with. Where it cannot (no queue in the function's wiring, the feature `queue` off, see
 //! `no_letter.rs`, or SQS refuses), the record or event fails like any other: it comes again, until the limit of the queue, mapping or asynchronous invocation dead-letters it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nephos_core::dead_letter::{self, Given};
-use nephos_core::env::Environment;
 use nephos_core::event::{Attributes, Data, Payload, RecordFailure};
 use nephos_core::resource::queue::{Outgoing, Queue};
 use nephos_core::resource::{Access, Binding, Drivers, ResourceKind};
 use nephos_core::{BatchOutcome, Disposition, Error, ErrorKind, Event, Outcome, Result};
 
-use crate::binding::{DEAD_LETTER, PHYSICAL};
+use nephos_core::wiring::PHYSICAL;
 
 /// Where dead letters go.
 #[derive(Debug)]
@@ -23,9 +22,9 @@ pub(super) struct Letters {
 }
 
 impl Letters {
-    /// Letters to the queue that the environment names, if this build can send to it.
-    pub(super) fn new(environment: &Environment, drivers: &Arc<dyn Drivers>, function: Arc<str>) -> Self {
-        let queue = environment.get(DEAD_LETTER).and_then(|url| {
+    /// Letters to the queue with this URL, if this build can send to it.
+    pub(super) fn new(url: Option<&str>, drivers: &Arc<dyn Drivers>, function: Arc<str>) -> Self {
+        let queue = url.and_then(|url| {
             let name = url.rsplit('/').next().unwrap_or(url);
             let binding = Binding {
                 name: name.to_owned(),

@@ -3,11 +3,8 @@
 
 use std::sync::Arc;
 
-use nephos_core::env::Environment;
 use nephos_core::resource::Drivers;
 use nephos_core::{Event, Outcome};
-
-use crate::binding::DEAD_LETTER;
 
 /// Where dead letters go: nowhere.
 #[derive(Debug)]
@@ -15,8 +12,8 @@ pub(super) struct Letters;
 
 impl Letters {
     /// Says so where deployment has a queue for them.
-    pub(super) fn new(environment: &Environment, _drivers: &Arc<dyn Drivers>, _function: Arc<str>) -> Self {
-        if environment.get(DEAD_LETTER).is_some() {
+    pub(super) fn new(url: Option<&str>, _drivers: &Arc<dyn Drivers>, _function: Arc<str>) -> Self {
+        if url.is_some() {
             tracing::warn!(
                 "what the handler rejects is tried again until Lambda gives it up: this function was built without queues on AWS; turn on the feature `queue` of the crate `nephos`"
             );

@@ -17,11 +17,10 @@ use nephos_core::resource::Binding;
 use nephos_core::resource::table::{
     Key, Page, Query, Stored, TableCapabilities, TableDriver, TableSchema, Version, Write,
 };
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, wiring};
 use serde_json::Value;
 
 use self::value::Attributes;
-use crate::binding;
 use crate::payload::VERSION;
 
 /// The properties of a table's binding with its key attributes, as on every target.
@@ -59,7 +58,7 @@ impl AwsTable {
     /// Opens the table whose name the binding holds, with its key attributes.
     ///
     /// # Errors
-    /// As [`binding::physical`], and [`ErrorKind::InvalidArgument`] if the binding does not name the partition key.
+    /// As [`wiring::physical`], and [`ErrorKind::InvalidArgument`] if the binding does not name the partition key.
     pub fn open(config: &SdkConfig, binding: &Binding) -> Result<Self> {
         let property = |name: &str| binding.properties.get(name).cloned();
         let key = property(KEY).ok_or_else(|| {
@@ -73,7 +72,7 @@ impl AwsTable {
         Ok(Self {
             client: Client::new(config),
             name: binding.name.clone(),
-            table: binding::physical(binding)?.to_owned(),
+            table: wiring::physical(binding)?.to_owned(),
             schema: TableSchema {
                 key,
                 sort: property(SORT),

@@ -126,7 +126,7 @@ impl fmt::Display for Access {
     }
 }
 
-/// One resource as a function sees it: what the host hands to the function's process (in `NEPHOS_BINDINGS`, a JSON list).
+/// One resource as a function sees it: what the host hands to the function's process (in its [`Wiring`](crate::wiring::Wiring)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// Its name in the manifest.
