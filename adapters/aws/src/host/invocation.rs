@@ -17,7 +17,7 @@ use tokio::time::Instant;
 #[cfg(feature = "on-http")]
 use super::http::Responder;
 #[cfg(feature = "asynchronous")]
-use super::letter::Letters;
+use super::letter::{Letters, letters};
 #[cfg(feature = "on-email")]
 use super::mail;
 use super::resources::{self, Refuse};
@@ -66,7 +66,7 @@ impl Invocations {
         Ok(Self {
             wiring: Wiring::new(&told, &launch.environment)?,
             #[cfg(feature = "asynchronous")]
-            letters: Letters::new(told.dead_letter.as_deref(), &drivers, launch.name().into()),
+            letters: letters(told.dead_letter.as_deref(), &drivers, launch.name().into()),
             #[cfg(feature = "on-http")]
             responder: Responder::new(&launch.environment),
             context: launch.context("aws", told.bindings, Arc::clone(&drivers)),
@@ -174,7 +174,7 @@ impl Invocations {
         let Some(event) = event else {
             return Ok(outcome);
         };
-        let planned = self.letters.plan(&event, outcome);
+        let planned = self.letters.plan(&event, outcome, 1);
         let mut outcome = self.letters.settle(planned).await;
         // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
         if let (Outcome::Batch(batch), nephos_core::event::Data::Queue(messages)) =

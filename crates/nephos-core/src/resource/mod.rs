@@ -6,7 +6,7 @@
 
 pub mod bucket;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod open;
 pub mod queue;
 pub mod secret;
