@@ -30,6 +30,7 @@ pub const STREAM: StreamCapabilities = StreamCapabilities {
     max_record_bytes: 1024 * 1024,
     attributes: true,
     read: true,
+    sequences: true,
 };
 
 /// A table's limits.

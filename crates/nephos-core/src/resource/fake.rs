@@ -137,11 +137,13 @@ impl StreamDriver for Fake {
             max_record_bytes: 16,
             attributes: self.able,
             read: self.able,
+            sequences: self.able,
         }
     }
 
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {
-        self.call(ids(batch.len()))
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>> {
+        let sequences = ids(batch.len()).into_iter();
+        self.call(sequences.map(|id| self.able.then_some(id)).collect())
     }
 
     async fn read(&self, position: &Position, _max: usize) -> Result<StreamPage> {

@@ -149,7 +149,7 @@ async fn a_stream_refuses_what_it_cannot_carry() {
         ErrorKind::Unsupported
     );
     assert_eq!(fake.calls(), 0);
-    assert_eq!(stream.append(Append::new("key", "x")).await.unwrap(), "1");
+    assert_eq!(stream.append(Append::new("key", "x")).await.unwrap(), None);
     let mut able = Fake::new();
     able.able = true;
     let stream = Stream::new("clicks", Arc::new(able));
@@ -157,6 +157,8 @@ async fn a_stream_refuses_what_it_cannot_carry() {
         kind_of(stream.read(&Position::Oldest, 0).await),
         ErrorKind::InvalidArgument
     );
+    let appended = stream.append(Append::new("key", "x")).await.unwrap();
+    assert_eq!(appended.as_deref(), Some("1"));
 }
 
 #[tokio::test]
