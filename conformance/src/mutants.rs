@@ -115,6 +115,8 @@ pub enum Fault {
     SignedForAnyKey,
     /// The signature of a signed URL is not looked at.
     SignatureIgnored,
+    /// A header that the request by a signed URL must have is not told.
+    SignedHeaderUntold,
     /// A signed URL lives longer than asked for.
     SignedForLong,
     /// Ids are in another order than what they stand for.

@@ -11,7 +11,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use serde_json::Value;
 
-use super::bucket::{BucketCapabilities, BucketDriver, SignedMethod};
+use super::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl};
 use super::queue::{Depth, Outgoing, QueueCapabilities, QueueDriver, Receipt, Received};
 use super::secret::{SecretCapabilities, SecretDriver, SecretValue};
 use super::stream::{Append, Position, StreamCapabilities, StreamDriver, StreamPage};
@@ -244,8 +244,8 @@ impl BucketDriver for Fake {
         Arc::<InMemory>::clone(&self.store)
     }
 
-    async fn signed_url(&self, _method: SignedMethod, key: &str, _expires_in: Duration) -> Result<String> {
-        self.call(format!("https://store.example/{key}"))
+    async fn signed_url(&self, _method: SignedMethod, key: &str, _expires_in: Duration) -> Result<SignedUrl> {
+        self.call(SignedUrl::new(format!("https://store.example/{key}")))
     }
 
     fn as_any(&self) -> &dyn Any {
