@@ -6,8 +6,8 @@ use nephos_core::resource::stream::{Append, StreamPage};
 use nephos_core::resource::topic::Publication;
 use nephos_local::wire::{
     AckBody, AppendBody, ExtendBody, IdsReply, MAX_CAUSES, NackBody, PublishBody, ReadBody, ReadReply,
-    ReceiveBody, ReceiveReply, SecretBody, SecretReply, SendBody, WireAppend, WireError, WireOutgoing,
-    WirePublication, WireReceived,
+    ReceiveBody, ReceiveReply, SecretBody, SecretReply, SendBody, SequencesReply, WireAppend, WireError,
+    WireOutgoing, WirePublication, WireReceived,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +50,7 @@ pub fn check(data: &[u8]) {
             assert_eq!(ReadReply::from(StreamPage::from(body.clone())), *body);
         }),
         "ids" => both_ways(body, |_: &IdsReply| {}),
+        "sequences" => both_ways(body, |_: &SequencesReply| {}),
         "secret" => both_ways(body, |_: &SecretBody| {}),
         "value" => both_ways(body, |_: &SecretReply| {}),
         "error" => both_ways(body, |body: &WireError| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nephos_core::Result;
-use nephos_core::resource::bucket::{Bucket, BucketCapabilities, BucketDriver, SignedMethod};
+use nephos_core::resource::bucket::{Bucket, BucketCapabilities, BucketDriver, SignedMethod, SignedUrl};
 use object_store::ObjectStore;
 
 use super::{EXTRA, Fault, longer, signed, store};
@@ -67,14 +67,14 @@ impl BucketDriver for Wrong {
         Arc::clone(&self.store)
     }
 
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<SignedUrl> {
         let driver = self.inner.driver();
         match self.fault {
-            Fault::PretendsCapability => Ok("http://localhost/signed".to_owned()),
+            Fault::PretendsCapability => Ok(SignedUrl::new("http://localhost/signed")),
             Fault::SignedForAnyMethod => driver.signed_url(SignedMethod::Put, key, expires_in).await,
             Fault::SignedForOtherKey => driver.signed_url(method, "b", expires_in).await,
-            Fault::SignedForAnyKey | Fault::SignatureIgnored => {
-                signed::url(self.inner.clone(), key, self.fault).await
+            Fault::SignedForAnyKey | Fault::SignatureIgnored | Fault::SignedHeaderUntold => {
+                signed::url(self.inner.clone(), method, key, self.fault).await
             }
             Fault::SignedForLong => {
                 let longest = self.inner.capabilities().max_signed_url;

@@ -62,7 +62,7 @@ impl StreamDriver for Wrong {
         capabilities
     }
 
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>> {
         let asked = batch.len();
         let mut batch = batch.to_vec();
         for record in &mut batch {
@@ -82,7 +82,10 @@ impl StreamDriver for Wrong {
         if self.fault == Fault::IdsReversed {
             sequences.reverse();
         }
-        sequences.resize(asked, "lost".to_owned());
+        sequences.resize(asked, Some("lost".to_owned()));
+        if self.fault == Fault::PretendsCapability && !self.inner.capabilities().sequences {
+            sequences.fill(Some("made up".to_owned()));
+        }
         Ok(sequences)
     }
 

@@ -17,10 +17,14 @@ fn readable(capabilities: &Capabilities) -> bool {
     capabilities.stream.read
 }
 
+fn sequenced(capabilities: &Capabilities) -> bool {
+    capabilities.stream.sequences && capabilities.stream.read
+}
+
 pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("stream.append.then-read", "what is appended is what is read", "Nephos", BodyTruncated, append_read, needs readable, refused),
     rule!("stream.append.order-per-key", "a device's readings stay in order", "Kinesis and Kafka documentation", OrderReversed, order, needs readable, refused),
-    rule!("stream.append.sequences-in-order", "a sequence belongs to the record that it was returned for", "Nephos", IdsReversed, sequences, needs readable, refused),
+    rule!("stream.append.sequences-in-order", "a sequence belongs to the record that it was returned for", "Nephos", IdsReversed, sequences, needs sequenced, sequences_refused),
     rule!("stream.append.any-number", "a driver splits what its provider limits", "Go CDK drivertest", BatchLosesLast, many, needs readable, refused),
     rule!("stream.append.empty-key-is-refused", "without a key there is no order", "Kinesis documentation", RefusalLeftOut, empty_key, needs readable, refused),
     rule!(
@@ -97,7 +101,9 @@ async fn append_read(harness: Subject) -> Verdict {
     let sequence = stream.append(Append::new("device-1", "23 °C")).await?;
     let (records, _) = read_all(&stream, Position::Oldest, 10).await?;
     ensure_eq!(records.len(), 1, "records");
-    ensure_eq!(records[0].sequence, sequence, "the sequence");
+    if let Some(sequence) = sequence {
+        ensure_eq!(records[0].sequence, sequence, "the sequence");
+    }
     ensure_eq!(records[0].partition_key, "device-1", "the partition key");
     ensure_eq!(texts(&records), ["23 °C"], "the body");
     Ok(())
@@ -134,8 +140,33 @@ async fn sequences(harness: Subject) -> Verdict {
         .append_batch((0..4).map(|n| Append::new("k", n.to_string())).collect())
         .await?;
     let (records, _) = read_all(&stream, Position::Oldest, 10).await?;
-    let read: Vec<_> = records.iter().map(|record| record.sequence.clone()).collect();
-    ensure_eq!(read, sequences, "sequences as read");
+    let read: Vec<_> = records
+        .iter()
+        .map(|record| Some(record.sequence.clone()))
+        .collect();
+    ensure_eq!(sequences, read, "sequences as told, and as read");
+    Ok(())
+}
+
+/// The negative: one that is made up would be looked for and never found.
+async fn sequences_refused(harness: Subject) -> Verdict {
+    let stream = open(&harness).await?;
+    let sequences = stream
+        .append_batch((0..4).map(|n| Append::new("k", n.to_string())).collect())
+        .await?;
+    if !stream.capabilities().sequences {
+        ensure_eq!(
+            sequences,
+            vec![None; 4],
+            "sequences of 4 records where none are told"
+        );
+        return Ok(());
+    }
+    ensure_fails!(
+        stream.read(&Position::Oldest, 1).await,
+        Unsupported,
+        "a read where a stream can only trigger"
+    );
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, key_to_path};
+use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl, key_to_path};
 use nephos_core::resource::secret::Secret;
 use nephos_core::resource::{Binding, ExternalBuckets};
 use nephos_core::{Error, ErrorKind, Result};
@@ -157,7 +157,7 @@ impl BucketDriver for S3Bucket {
         }
     }
 
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<SignedUrl> {
         let whole = match &self.prefix {
             Some(prefix) => format!("{prefix}/{key}"),
             None => key.to_owned(),
@@ -175,7 +175,7 @@ impl BucketDriver for S3Bucket {
             .signed_url(method.into(), &path, expires_in)
             .await
             .map_err(Error::from)?;
-        Ok(url.into())
+        Ok(SignedUrl::new(url))
     }
 
     fn as_any(&self) -> &dyn Any {

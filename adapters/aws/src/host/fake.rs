@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod};
+use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl};
 use nephos_core::resource::queue::{Depth, Outgoing, QueueCapabilities, QueueDriver, Receipt, Received};
 use nephos_core::resource::secret::SecretDriver;
 use nephos_core::resource::stream::StreamDriver;
@@ -80,6 +80,8 @@ impl QueueDriver for Fake {
             ordered_groups: self.is_ordered,
             attributes: true,
             exact_depth: false,
+            counts_leased: false,
+            counts_delayed: false,
         }
     }
 
@@ -135,7 +137,7 @@ impl BucketDriver for Fake {
         store
     }
 
-    async fn signed_url(&self, _: SignedMethod, _: &str, _: Duration) -> Result<String> {
+    async fn signed_url(&self, _: SignedMethod, _: &str, _: Duration) -> Result<SignedUrl> {
         unsupported()
     }
 

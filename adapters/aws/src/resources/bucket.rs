@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use nephos_core::resource::Binding;
-use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, key_to_path};
+use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl, key_to_path};
 use nephos_core::{Error, ErrorKind, Result, wiring};
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
@@ -106,7 +106,7 @@ impl BucketDriver for AwsBucket {
         Arc::clone(&self.store) as _
     }
 
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<SignedUrl> {
         let path = key_to_path(key).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidArgument,
@@ -134,7 +134,7 @@ impl BucketDriver for AwsBucket {
             .signed_url(method.into(), &path, expires_in)
             .await
             .map_err(Error::from)?;
-        Ok(url.into())
+        Ok(SignedUrl::new(url))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -56,10 +56,11 @@ impl StreamDriver for AwsStream {
             max_record_bytes: MAX_RECORD - RESERVED,
             attributes: true,
             read: true,
+            sequences: true,
         }
     }
 
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>> {
         append::append(self, batch).await
     }
 

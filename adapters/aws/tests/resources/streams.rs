@@ -87,7 +87,7 @@ async fn all_shards_are_read_each_key_in_order_by_pages_of_any_size() {
     let emulator = Emulator::start().await.unwrap();
     let (_, stream) = create(&emulator, 4).await;
     let sequences = stream.append_batch(batch(0)).await.unwrap();
-    let different: std::collections::BTreeSet<_> = sequences.iter().collect();
+    let different: std::collections::BTreeSet<_> = sequences.iter().flatten().collect();
     assert_eq!(different.len(), 40);
     let mut end = Position::Oldest;
     for max in [1, 3, 40, 1000] {

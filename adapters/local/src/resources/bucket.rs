@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, StreamBody};
 use hyper::body::{Frame, Incoming};
 use nephos_core::event::Body;
-use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod};
+use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl};
 use nephos_core::{Error, ErrorKind, Result};
 use object_store::path::Path;
 use object_store::{
@@ -445,7 +445,7 @@ impl BucketDriver for LocalBucket {
         Arc::new(self.clone())
     }
 
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<SignedUrl> {
         const OPERATION: &str = "bucket.signed_url";
         let query = format!(
             "?sign={}&expires-in={}",
@@ -460,7 +460,8 @@ impl BucketDriver for LocalBucket {
         )?;
         let signed: SignedReply =
             json(OPERATION, self.client.send(OPERATION, request.map(empty)).await?).await?;
-        Ok(signed.url)
+        // The host's own URLs are enough by themselves.
+        Ok(SignedUrl::new(signed.url))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -17,6 +17,8 @@ pub const QUEUE: QueueCapabilities = QueueCapabilities {
     ordered_groups: true,
     attributes: true,
     exact_depth: true,
+    counts_leased: true,
+    counts_delayed: true,
 };
 
 /// A topic's limits.
@@ -30,6 +32,7 @@ pub const STREAM: StreamCapabilities = StreamCapabilities {
     max_record_bytes: 1024 * 1024,
     attributes: true,
     read: true,
+    sequences: true,
 };
 
 /// A table's limits.
@@ -38,6 +41,8 @@ pub const TABLE: TableCapabilities = TableCapabilities {
     max_batch: 100,
     ttl: true,
     scan: true,
+    batch_across_partitions: true,
+    max_key_bytes: None,
 };
 
 /// A secret's limits.

@@ -10,7 +10,7 @@ use nephos_core::resource::stream::{Append, Position, StreamCapabilities, Stream
 use super::capabilities;
 use super::client::Client;
 use super::parts;
-use crate::wire::{AppendBody, IdsReply, ReadBody, ReadReply, resource_path};
+use crate::wire::{AppendBody, ReadBody, ReadReply, SequencesReply, resource_path};
 
 /// A stream of the embedded host.
 #[derive(Debug)]
@@ -40,17 +40,17 @@ impl StreamDriver for LocalStream {
         capabilities::STREAM
     }
 
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>> {
         let mut sequences = Vec::with_capacity(batch.len());
         for part in parts(batch, |record| record.body.bytes.len()) {
             let body = AppendBody {
                 records: part.iter().map(Into::into).collect(),
             };
-            let reply: IdsReply = self
+            let reply: SequencesReply = self
                 .client
                 .call("stream.append", &self.path("append"), &body)
                 .await?;
-            sequences.extend(reply.ids);
+            sequences.extend(reply.sequences);
         }
         Ok(sequences)
     }

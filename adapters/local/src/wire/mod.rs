@@ -23,7 +23,8 @@ pub use self::queue::{
 };
 pub use self::resources::{
     AppendBody, GetBody, IdsReply, ItemReply, PublishBody, ReadBody, ReadReply, ScanBody, SecretBody,
-    SecretReply, VersionsReply, WireAppend, WirePayload, WirePublication, WireRecord, WriteBody,
+    SecretReply, SequencesReply, VersionsReply, WireAppend, WirePayload, WirePublication, WireRecord,
+    WriteBody,
 };
 
 /// The variable with the resource API's URL (`http://127.0.0.1:4567`); that it is set tells that the embedded host started the process.

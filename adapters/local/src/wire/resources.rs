@@ -59,11 +59,18 @@ mod base64_bytes {
     }
 }
 
-/// The answer to `queue/send`, `topic/publish` and `stream/append`: ids or sequences, in order.
+/// The answer to `queue/send` and `topic/publish`: ids, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdsReply {
     /// One for each that was sent.
     pub ids: Vec<String>,
+}
+
+/// The answer to `stream/append`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequencesReply {
+    /// One for each record, in order; `null` for one of which none is told.
+    pub sequences: Vec<Option<String>>,
 }
 
 /// `topic/publish`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nephos_core::resource::bucket::{Bucket, SignedMethod};
+use nephos_core::resource::bucket::{Bucket, SignedMethod, SignedUrl};
 
 use crate::harness::{Capabilities, Harness};
 use crate::http::{self, Answer};
@@ -18,6 +18,7 @@ fn declared(capabilities: &Capabilities) -> bool {
 
 pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("bucket.signed-url.works", "a browser uploads and downloads without credentials", "Go CDK drivertest", SignedForOtherKey, works, needs declared, refused),
+    rule!("bucket.signed-url.headers-are-told", "a browser can send what a store demands only if it is told", "Azure Blob Storage documentation, Put Blob, x-ms-blob-type", SignedHeaderUntold, headers, needs declared, refused),
     rule!("bucket.signed-url.for-its-method-only", "a link to read must not write", "Go CDK drivertest", SignedForAnyMethod, method, needs declared, refused),
     rule!("bucket.signed-url.for-its-key-only", "a link to one object must not open another", "Go CDK drivertest", SignedForAnyKey, key, needs declared, refused),
     rule!("bucket.signed-url.tampered-is-refused", "a link without its signature is no link", "Go CDK drivertest", SignatureIgnored, tampered, needs declared, refused),
@@ -38,8 +39,22 @@ async fn refused(harness: Subject) -> Verdict {
     Ok(())
 }
 
-async fn call(method: &str, url: &str, body: &str) -> Result<Answer, Violation> {
-    http::call(method, url, body).await
+/// A request as the URL's client sends it: with the headers that came with the URL, and no others.
+async fn call(method: &str, signed: &SignedUrl, body: &str) -> Result<Answer, Violation> {
+    let headers = signed
+        .headers
+        .iter()
+        .map(|(name, value)| Ok((name.as_str(), value.to_str().map_err(Violation::new)?)))
+        .collect::<Result<Vec<_>, Violation>>()?;
+    http::call_with(method, &signed.url, body.as_bytes(), &headers).await
+}
+
+/// The same with another URL.
+fn with(signed: &SignedUrl, url: String) -> SignedUrl {
+    SignedUrl {
+        url,
+        headers: signed.headers.clone(),
+    }
 }
 
 async fn two(harness: &Subject) -> Result<Bucket, Violation> {
@@ -84,6 +99,19 @@ async fn works(harness: Subject) -> Verdict {
     Ok(())
 }
 
+async fn headers(harness: Subject) -> Verdict {
+    let bucket = two(&harness).await?;
+    let allowed = bucket.signed_url(SignedMethod::Put, "a", MINUTE).await?;
+    let put = call("PUT", &allowed, "by URL and headers").await?;
+    ensure!(
+        put.is_success(),
+        "PUT with the headers that came with the URL ({allowed:?}) answered {}",
+        put.status
+    );
+    ensure_eq!(bucket.get("a").await?, "by URL and headers", "the object");
+    Ok(())
+}
+
 async fn method(harness: Subject) -> Verdict {
     let bucket = two(&harness).await?;
     let url = bucket.signed_url(SignedMethod::Get, "a", MINUTE).await?;
@@ -109,9 +137,10 @@ async fn key(harness: Subject) -> Verdict {
         "GET by the URL for `a`"
     );
     let (before, after) = url
+        .url
         .split_once("/a?")
-        .ok_or_else(|| Violation::new(format!("the URL names no `/a?`: {url}")))?;
-    let other = call("GET", &format!("{before}/b?{after}"), "").await?;
+        .ok_or_else(|| Violation::new(format!("the URL names no `/a?`: {url:?}")))?;
+    let other = call("GET", &with(&url, format!("{before}/b?{after}")), "").await?;
     ensure!(
         other.is_refused(),
         "the URL for `a`, changed to `b`, answered {}: {}",
@@ -127,9 +156,10 @@ async fn tampered(harness: Subject) -> Verdict {
     let answer = call("GET", &url, "").await?;
     ensure_eq!(answer.text(), "content of a", "GET by the URL as it is");
     let (bare, query) = url
+        .url
         .split_once('?')
         .ok_or_else(|| Violation::new("the URL has no query"))?;
-    let answer = call("GET", bare, "").await?;
+    let answer = call("GET", &with(&url, bare.to_owned()), "").await?;
     ensure!(
         answer.is_refused(),
         "the URL without its query answered {}",
@@ -142,7 +172,8 @@ async fn tampered(harness: Subject) -> Verdict {
             .filter(|(n, _)| *n != index)
             .map(|(_, part)| part)
             .collect();
-        let answer = call("GET", &format!("{bare}?{}", fewer.join("&")), "").await?;
+        let fewer = with(&url, format!("{bare}?{}", fewer.join("&")));
+        let answer = call("GET", &fewer, "").await?;
         ensure!(
             answer.is_refused(),
             "the URL without its parameter number {index} answered {}",

@@ -11,7 +11,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use serde_json::Value;
 
-use super::bucket::{BucketCapabilities, BucketDriver, SignedMethod};
+use super::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl};
 use super::queue::{Depth, Outgoing, QueueCapabilities, QueueDriver, Receipt, Received};
 use super::secret::{SecretCapabilities, SecretDriver, SecretValue};
 use super::stream::{Append, Position, StreamCapabilities, StreamDriver, StreamPage};
@@ -79,6 +79,8 @@ impl QueueDriver for Fake {
             ordered_groups: self.able,
             attributes: self.able,
             exact_depth: true,
+            counts_leased: self.able,
+            counts_delayed: self.able,
         }
     }
 
@@ -137,11 +139,13 @@ impl StreamDriver for Fake {
             max_record_bytes: 16,
             attributes: self.able,
             read: self.able,
+            sequences: self.able,
         }
     }
 
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {
-        self.call(ids(batch.len()))
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>> {
+        let sequences = ids(batch.len()).into_iter();
+        self.call(sequences.map(|id| self.able.then_some(id)).collect())
     }
 
     async fn read(&self, position: &Position, _max: usize) -> Result<StreamPage> {
@@ -164,6 +168,8 @@ impl TableDriver for Fake {
             max_batch: 2,
             ttl: self.able,
             scan: self.able,
+            batch_across_partitions: self.able,
+            max_key_bytes: Some(16),
         }
     }
 
@@ -242,8 +248,8 @@ impl BucketDriver for Fake {
         Arc::<InMemory>::clone(&self.store)
     }
 
-    async fn signed_url(&self, _method: SignedMethod, key: &str, _expires_in: Duration) -> Result<String> {
-        self.call(format!("https://store.example/{key}"))
+    async fn signed_url(&self, _method: SignedMethod, key: &str, _expires_in: Duration) -> Result<SignedUrl> {
+        self.call(SignedUrl::new(format!("https://store.example/{key}")))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -63,6 +63,8 @@ pub struct StreamCapabilities {
     pub attributes: bool,
     /// Whether a function can read it by itself, besides being triggered.
     pub read: bool,
+    /// Whether appending tells the sequence of each record. Where it does not, a record's sequence is known to those who read it only.
+    pub sequences: bool,
 }
 
 /// One provider's stream. Must not retry. May be called concurrently. Must not keep what it borrows.
@@ -70,8 +72,9 @@ pub struct StreamCapabilities {
 pub trait StreamDriver: Debug + Send + Sync + 'static {
     /// What it can do; constant for the driver's life.
     fn capabilities(&self) -> StreamCapabilities;
-    /// Appends all of `batch`, in order, splitting it as the provider demands; returns the sequences in the same order.
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>>;
+    /// Appends all of `batch`, in order, splitting it as the provider demands; returns the sequences in the same order, `None` for each record where the
+    /// provider tells none.
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>>;
     /// Up to `max` records from `position` on; an empty page when there are none yet.
     async fn read(&self, position: &Position, max: usize) -> Result<StreamPage>;
     /// The provider's own client, for what the portable type cannot do.
@@ -120,36 +123,41 @@ impl Stream {
         self.driver.capabilities()
     }
 
-    /// Appends one record; returns its sequence.
+    /// Appends one record; returns its sequence, `None` where the target does not tell it ([`StreamCapabilities::sequences`]). The record has one all the same,
+    /// for those who read it.
     ///
     /// # Errors
     /// [`ErrorKind::PermissionDenied`] without `write`, [`ErrorKind::InvalidArgument`] for an empty partition key,
     /// [`ErrorKind::ResourceExhausted`] if it is too large, or the driver's. After an error it may have been appended all the same.
-    pub async fn append(&self, record: Append) -> Result<String> {
+    pub async fn append(&self, record: Append) -> Result<Option<String>> {
         let mut sequences = self.append_batch(vec![record]).await?;
         sequences.pop().ok_or_else(|| {
             self.error(
                 ErrorKind::Internal,
                 "stream.append",
-                "the driver returned no sequence",
+                "the driver did not answer for the record",
             )
         })
     }
 
-    /// Appends `value` as JSON; returns its sequence.
+    /// Appends `value` as JSON; returns what [`append`](Self::append) does.
     ///
     /// # Errors
     /// As [`append`](Self::append).
-    pub async fn append_json<T: Serialize + ?Sized>(&self, partition_key: &str, value: &T) -> Result<String> {
+    pub async fn append_json<T: Serialize + ?Sized>(
+        &self,
+        partition_key: &str,
+        value: &T,
+    ) -> Result<Option<String>> {
         self.append(Append::new(partition_key, Payload::json(value)?))
             .await
     }
 
-    /// Appends several, any number, in order; returns their sequences in the same order.
+    /// Appends several, any number, in order; returns their sequences in the same order, as [`append`](Self::append) does.
     ///
     /// # Errors
     /// As [`append`](Self::append); nothing is appended if one of them is beyond the capabilities.
-    pub async fn append_batch(&self, batch: Vec<Append>) -> Result<Vec<String>> {
+    pub async fn append_batch(&self, batch: Vec<Append>) -> Result<Vec<Option<String>>> {
         const OPERATION: &str = "stream.append";
         self.grant.require(Access::Write, OPERATION)?;
         let limits = self.driver.capabilities();

@@ -44,7 +44,7 @@ impl Prepared<'_> {
     }
 }
 
-pub(super) async fn append(stream: &AwsStream, batch: &[Append]) -> Result<Vec<String>> {
+pub(super) async fn append(stream: &AwsStream, batch: &[Append]) -> Result<Vec<Option<String>>> {
     let mut by_key: BTreeMap<&str, Vec<Prepared<'_>>> = BTreeMap::new();
     for (index, record) in batch.iter().enumerate() {
         let prepared = Prepared {
@@ -72,16 +72,16 @@ pub(super) async fn append(stream: &AwsStream, batch: &[Append]) -> Result<Vec<S
             chains.push(records);
         }
     }
-    let mut sequences = vec![String::new(); batch.len()];
+    let mut sequences = vec![None; batch.len()];
     for part in parts(&single, PUT, Prepared::size) {
         for (index, sequence) in put_part(stream, part).await? {
-            sequences[index] = sequence;
+            sequences[index] = Some(sequence);
         }
     }
     for some in chains.chunks(CHAINS) {
         let appended = try_join_all(some.iter().map(|chain| put_chain(stream, chain))).await?;
         for (index, sequence) in appended.into_iter().flatten() {
-            sequences[index] = sequence;
+            sequences[index] = Some(sequence);
         }
     }
     Ok(sequences)

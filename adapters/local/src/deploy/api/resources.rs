@@ -17,7 +17,7 @@ use crate::deploy::store::EmbeddedQueue;
 use crate::wire::{
     AckBody, AppendBody, ExtendBody, GetBody, IdsReply, ItemReply, MAX_RESOURCE_BYTES, NackBody, PeekBody,
     PublishBody, ReadBody, ReadReply, ReceiveBody, ReceiveReply, ScanBody, SecretBody, SecretReply, SendBody,
-    VersionsReply, WriteBody,
+    SequencesReply, VersionsReply, WriteBody,
 };
 
 /// The longest that a receive waits for a first message.
@@ -173,8 +173,8 @@ impl Call<'_> {
             "append" => {
                 let body: AppendBody = self.body()?;
                 let records = body.records.into_iter().map(Into::into).collect();
-                let ids = stream.append_batch(records).await?;
-                json(&IdsReply { ids })
+                let sequences = stream.append_batch(records).await?;
+                json(&SequencesReply { sequences })
             }
             "read" => {
                 let ReadBody { position, max }: ReadBody = self.body()?;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use chrono::Utc;
 use futures::stream::{BoxStream, StreamExt as _};
-use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod};
+use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl};
 use nephos_core::{Error, ErrorKind, Result};
 use object_store::path::Path;
 use object_store::{
@@ -396,11 +396,17 @@ impl BucketDriver for FolderBucket {
         Arc::new(self.clone())
     }
 
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<SignedUrl> {
         const OPERATION: &str = "bucket.signed_url";
         check_key(key, OPERATION)?;
         match &self.inner.signer {
-            Some(signer) => Ok(signer.sign(self.name(), method, key, Utc::now(), expires_in)),
+            Some(signer) => Ok(SignedUrl::new(signer.sign(
+                self.name(),
+                method,
+                key,
+                Utc::now(),
+                expires_in,
+            ))),
             None => Err(Error::new(
                 ErrorKind::Unsupported,
                 OPERATION,

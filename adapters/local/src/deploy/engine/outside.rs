@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nephos_core::app::BucketSpec;
-use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, key_to_path};
+use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl, key_to_path};
 use nephos_core::{Error, ErrorKind, Result};
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -83,7 +83,7 @@ impl BucketDriver for Below {
         Arc::new(PrefixStore::new(self.bucket.store(), self.prefix.clone()))
     }
 
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<SignedUrl> {
         let whole = format!("{}/{key}", self.prefix);
         self.bucket.signed_url(method, &whole, expires_in).await
     }

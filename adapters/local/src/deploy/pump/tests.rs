@@ -30,6 +30,14 @@ const DEAD: &str = "dead";
 type Seen = (Vec<String>, u32);
 type Script = dyn Fn(&Event, u32) -> Result<Outcome> + Send + Sync;
 
+/// The sequences of all that was appended.
+fn told(sequences: Vec<Option<String>>) -> Vec<String> {
+    sequences
+        .into_iter()
+        .map(|sequence| sequence.expect("the embedded stream tells each"))
+        .collect()
+}
+
 struct Scripted {
     seen: Mutex<VecDeque<Seen>>,
     script: Box<Script>,
@@ -297,7 +305,7 @@ async fn a_stream_stops_at_its_first_failure_gives_that_one_up_and_goes_on_in_or
         .into_iter()
         .map(|body| Append::new("key", body))
         .collect();
-    let sequences = stream.append_batch(&records).await.unwrap();
+    let sequences = told(stream.append_batch(&records).await.unwrap());
     let running = LogPump::stream(stage.feed(), "s", 10, "work".to_owned()).start();
     until("the last was seen", async || {
         stage.seen().last().is_some_and(|(ids, _)| ids == &sequences[3..])
@@ -322,11 +330,11 @@ async fn a_stream_stops_at_its_first_failure_gives_that_one_up_and_goes_on_in_or
 async fn a_checkpoint_survives_the_pump_and_nothing_is_delivered_again() {
     let stage = Stage::new(|_, _| Ok(Outcome::Ack)).await;
     let stream = stage.store.stream("s", &StreamSpec::default());
-    let first = stream.append_batch(&[Append::new("k", "1")]).await.unwrap();
+    let first = told(stream.append_batch(&[Append::new("k", "1")]).await.unwrap());
     let running = LogPump::stream(stage.feed(), "s", 10, "work".to_owned()).start();
     until("the first was seen", async || stage.seen().len() == 1).await;
     running.stop().await;
-    let second = stream.append_batch(&[Append::new("k", "2")]).await.unwrap();
+    let second = told(stream.append_batch(&[Append::new("k", "2")]).await.unwrap());
     let running = LogPump::stream(stage.feed(), "s", 10, "work".to_owned()).start();
     until("the second was seen", async || stage.seen().len() == 2).await;
     running.stop().await;

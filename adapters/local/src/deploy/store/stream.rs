@@ -77,7 +77,7 @@ impl StreamDriver for EmbeddedStream {
         capabilities::STREAM
     }
 
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<String>> {
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>> {
         let (stream, batch) = (Arc::clone(&self.name), batch.to_vec());
         self.store
             .inner
@@ -87,7 +87,7 @@ impl StreamDriver for EmbeddedStream {
                     .iter()
                     .map(|record| {
                         append(tx, &stream, record)?;
-                        Ok(sequence(&stream, tx.conn.last_insert_rowid()))
+                        Ok(Some(sequence(&stream, tx.conn.last_insert_rowid())))
                     })
                     .collect()
             })

@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use http::{HeaderName, HeaderValue};
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,38 @@ impl From<SignedMethod> for http::Method {
     }
 }
 
+/// A request that needs no credentials: its URL, and the headers that it must have.
+///
+/// Whoever has the URL may do what it allows, so it belongs in no log: its [`Debug`] form leaves out what proves it, and there is no other.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedUrl {
+    /// Where the request goes.
+    pub url: String,
+    /// What the client must send too, as some stores refuse the request without it. Empty on most targets.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl SignedUrl {
+    /// A URL that is enough by itself.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl Debug for SignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.url.find(['?', '#']).unwrap_or(self.url.len());
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("SignedUrl")
+            .field("url", &&self.url[..end])
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One provider's bucket: an [`ObjectStore`], and what that trait does not have.
 ///
 /// Must not retry beyond what its store does. May be called concurrently.
@@ -96,8 +129,8 @@ pub trait BucketDriver: Debug + Send + Sync + 'static {
     fn capabilities(&self) -> BucketCapabilities;
     /// The store, rooted at the bucket.
     fn store(&self) -> Arc<dyn ObjectStore>;
-    /// A URL that allows `method` on `key` until `expires_in` from now, without credentials.
-    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String>;
+    /// A URL that allows `method` on `key` until `expires_in` from now, without credentials, with the headers that the store demands beside it.
+    async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<SignedUrl>;
     /// The provider's own client, for what neither this nor the store can do.
     fn as_any(&self) -> &dyn Any;
 }

@@ -19,7 +19,9 @@ use object_store::{
     PutOptions, PutPayload, UpdateVersion,
 };
 
-pub use self::driver::{BucketCapabilities, BucketDriver, ObjectMeta, PutOptionsExt, SignedMethod};
+pub use self::driver::{
+    BucketCapabilities, BucketDriver, ObjectMeta, PutOptionsExt, SignedMethod, SignedUrl,
+};
 pub use self::list::Listing;
 pub use self::object::Object;
 use crate::error::{Error, ErrorKind, Result};
@@ -279,12 +281,17 @@ impl Bucket {
         }
     }
 
-    /// A URL that allows `method` on `key` for `expires_in`, without credentials.
+    /// A URL that allows `method` on `key` for `expires_in`, without credentials. Its client must send the headers that come with it.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where there are none or not for so long, [`ErrorKind::PermissionDenied`] without the access that the URL
     /// would give, or the driver's.
-    pub async fn signed_url(&self, method: SignedMethod, key: &str, expires_in: Duration) -> Result<String> {
+    pub async fn signed_url(
+        &self,
+        method: SignedMethod,
+        key: &str,
+        expires_in: Duration,
+    ) -> Result<SignedUrl> {
         const OPERATION: &str = "bucket.signed_url";
         let access = match method {
             SignedMethod::Get => Access::Read,

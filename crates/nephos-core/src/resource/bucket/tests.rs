@@ -1,6 +1,7 @@
 //! Keys, ranges, listings and streamed uploads, over a store in memory.
 
 use futures::stream;
+use http::{HeaderName, HeaderValue};
 
 use super::*;
 use crate::resource::fake::Fake;
@@ -209,6 +210,25 @@ async fn a_missing_object_is_not_found_and_deleting_it_is_no_error() {
     bucket.delete("k").await.unwrap();
     assert_eq!(bucket.get("l").await.unwrap(), "x");
     assert_eq!(kind_of(bucket.copy("k", "m").await), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_signed_url_keeps_its_proof_to_itself_when_it_is_logged() {
+    let signed = SignedUrl {
+        url: "https://store.example/snapshots/a.jpg?sig=hunter2".to_owned(),
+        headers: vec![(
+            HeaderName::from_static("x-ms-blob-type"),
+            HeaderValue::from_static("hunter3"),
+        )],
+    };
+    let shown = format!("{signed:?}");
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert!(
+        shown.contains("snapshots/a.jpg") && shown.contains("x-ms-blob-type"),
+        "{shown}"
+    );
+    let bare = SignedUrl::new("https://store.example/a");
+    assert!(format!("{bare:?}").contains("example/a\""), "{bare:?}");
 }
 
 #[tokio::test]

@@ -175,10 +175,10 @@ async fn a_signed_url_allows_one_method_on_one_key_for_its_time() {
     let bucket = served.bucket();
     let life = Duration::from_secs(60);
     let key = "odd key/100%.txt";
-    let put = bucket.signed_url(SignedMethod::Put, key, life).await.unwrap();
+    let put = bucket.signed_url(SignedMethod::Put, key, life).await.unwrap().url;
     assert_eq!(served.by_url("PUT", &put, b"signed").await.0, 200);
     assert_eq!(bucket.get(key).await.unwrap(), "signed");
-    let get = bucket.signed_url(SignedMethod::Get, key, life).await.unwrap();
+    let get = bucket.signed_url(SignedMethod::Get, key, life).await.unwrap().url;
     assert_eq!(served.by_url("GET", &get, b"").await, (200, b"signed".to_vec()));
     assert_eq!(served.by_url("HEAD", &get, b"").await.0, 200);
 
@@ -221,7 +221,11 @@ async fn a_signed_url_allows_one_method_on_one_key_for_its_time() {
     ] {
         assert_eq!(served.by_url(method, &url, b"").await.0, 403, "{method} {url}");
     }
-    let delete = bucket.signed_url(SignedMethod::Delete, key, life).await.unwrap();
+    let delete = bucket
+        .signed_url(SignedMethod::Delete, key, life)
+        .await
+        .unwrap()
+        .url;
     assert_eq!(served.by_url("DELETE", &delete, b"").await.0, 204);
     assert_eq!(bucket.get(key).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(UrlSigner::new(b"short", "http://x").is_err());

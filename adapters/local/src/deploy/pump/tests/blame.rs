@@ -72,7 +72,7 @@ async fn a_record_that_crashes_the_process_is_given_up_and_no_other_is_passed_ov
         let stage = crashes_on_bad(Arc::clone(&handled)).await;
         let stream = stage.store.stream("s", &StreamSpec::default());
         let records: Vec<_> = BODIES.map(|body| Append::new("key", body)).into();
-        let sequences = stream.append_batch(&records).await.unwrap();
+        let sequences = told(stream.append_batch(&records).await.unwrap());
         let running = LogPump::stream(feed(&stage, attempts), "s", 10, "work".to_owned()).start();
         until("the last is handled", async || {
             handled.lock().unwrap().last().is_some_and(|last| last == "5")
@@ -119,7 +119,7 @@ async fn what_only_waited_behind_a_failure_is_tried_before_it_is_given_up() {
     .await;
     let stream = stage.store.stream("s", &StreamSpec::default());
     let records: Vec<_> = BODIES.map(|body| Append::new("key", body)).into();
-    let sequences = stream.append_batch(&records).await.unwrap();
+    let sequences = told(stream.append_batch(&records).await.unwrap());
     let running = LogPump::stream(feed(&stage, 1), "s", 10, "work".to_owned()).start();
     until("the last is handled", async || {
         handled.lock().unwrap().last() == sequences.last()

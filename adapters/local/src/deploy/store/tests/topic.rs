@@ -8,6 +8,14 @@ use nephos_core::resource::topic::{Publication, TopicDriver};
 use super::super::notification;
 use super::{Bed, attributes, receive_all, secs};
 
+/// The sequences of all that was appended.
+fn told(sequences: Vec<Option<String>>) -> Vec<String> {
+    sequences
+        .into_iter()
+        .map(|sequence| sequence.expect("the embedded stream tells each"))
+        .collect()
+}
+
 #[tokio::test]
 async fn a_notification_goes_to_every_subscription_that_it_fits() {
     let bed = Bed::new().await;
@@ -81,7 +89,7 @@ async fn a_stream_is_read_in_order_from_any_position() {
             ..Append::new(format!("key-{}", n % 2), n.to_string())
         })
         .collect();
-    let sequences = stream.append_batch(&batch).await.unwrap();
+    let sequences = told(stream.append_batch(&batch).await.unwrap());
     let page = stream.read(&Position::Oldest, 3).await.unwrap();
     assert_eq!(
         page.records.iter().map(|one| &one.sequence).collect::<Vec<_>>(),
@@ -115,11 +123,7 @@ async fn a_stream_is_read_in_order_from_any_position() {
 async fn a_position_of_another_stream_is_refused() {
     let bed = Bed::new().await;
     let one = bed.store.stream("one", &StreamSpec::default());
-    let sequence = one
-        .append_batch(&[Append::new("k", "x")])
-        .await
-        .unwrap()
-        .remove(0);
+    let sequence = told(one.append_batch(&[Append::new("k", "x")]).await.unwrap()).remove(0);
     let two = bed.store.stream("two", &StreamSpec::default());
     for text in [sequence.as_str(), "", "nonsense", "00000000-1"] {
         let error = two.read(&Position::After(text.into()), 1).await.unwrap_err();
@@ -135,7 +139,7 @@ async fn a_record_is_gone_when_its_retention_is_over_and_positions_go_on() {
         ..StreamSpec::default()
     };
     let stream = bed.store.stream("clicks", &spec);
-    let old = stream.append_batch(&[Append::new("k", "old")]).await.unwrap();
+    let old = told(stream.append_batch(&[Append::new("k", "old")]).await.unwrap());
     bed.clock.advance(secs(100));
     assert!(
         stream
@@ -147,7 +151,7 @@ async fn a_record_is_gone_when_its_retention_is_over_and_positions_go_on() {
     );
     assert_eq!(bed.store.sweep().await.unwrap().records, 1);
     assert!(bed.store.records("clicks", 0, 10).await.unwrap().is_empty());
-    let new = stream.append_batch(&[Append::new("k", "new")]).await.unwrap();
+    let new = told(stream.append_batch(&[Append::new("k", "new")]).await.unwrap());
     assert!(new > old);
     let page = stream.read(&Position::After(old[0].clone()), 10).await.unwrap();
     assert_eq!(page.records[0].sequence, new[0]);
