@@ -1,15 +1,17 @@
 //! Requests of the Alexa Skills Kit, and what the user hears:
-//! <https://developer.amazon.com/en-US/docs/alexa/custom-skills/request-and-response-json-reference.html>.
+//! <https://developer.amazon.com/en-US/docs/alexa/custom-skills/request-and-response-json-reference.html>. The document is the same wherever the function runs;
+//! where it comes over HTTPS, [`signature`] tells whether Alexa sent it.
+
+#[cfg(feature = "signature")]
+pub mod signature;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use nephos_core::event::{Data, VoiceRequest, VoiceRequestKind, VoiceResponse};
-use nephos_core::{Event, Result};
+use nephos_core::{Error, ErrorKind, Event, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-
-use super::time::Time;
-use super::{Wiring, malformed};
 
 #[derive(Deserialize)]
 struct Document {
@@ -68,7 +70,7 @@ struct Request {
     ty: String,
     request_id: String,
     #[serde(default)]
-    timestamp: Option<Time>,
+    timestamp: Option<DateTime<Utc>>,
     #[serde(default)]
     locale: Option<String>,
     #[serde(default)]
@@ -90,9 +92,19 @@ struct Slot {
     value: Option<String>,
 }
 
-pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
-    let read: Document = serde_json::from_str(document)
-        .map_err(|error| malformed("the request is not as the Alexa Skills Kit documents it", error))?;
+/// Reads a request. `name` tells the manifest's name of the skill that has this id.
+///
+/// # Errors
+/// [`ErrorKind::Decode`] if it is none, and what `name` refuses: whoever may call the function's URL may send another skill's requests to it.
+pub fn decode(document: &[u8], name: impl FnOnce(&str) -> Result<String>) -> Result<Event> {
+    let read: Document = serde_json::from_slice(document).map_err(|error| {
+        Error::new(
+            ErrorKind::Decode,
+            "event.decode",
+            "the request is not as the Alexa Skills Kit documents it",
+        )
+        .caused_by(error)
+    })?;
     // Requests outside a session, as those of an audio player, have only the context.
     let (session, system) = (read.session, read.context.and_then(|context| context.system));
     let (application, user) = system.map_or((None, None), |system| (system.application, system.user));
@@ -128,7 +140,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
     };
     let mut event = Event::of(Data::Voice(Box::new(VoiceRequest {
         id: request.request_id.clone(),
-        skill: skill.map_or_else(String::new, |id| wiring.source(&id).to_owned()),
+        skill: name(skill.as_deref().unwrap_or_default())?,
         request: kind,
         locale: request.locale.unwrap_or_default(),
         user: session_user.or(user).map(|user| user.user_id),
@@ -137,12 +149,13 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Event> {
         attributes: attributes.unwrap_or_default(),
     })));
     event.attributes.id = request.request_id;
-    event.attributes.time = request.timestamp.map(|Time(time)| time).or(event.attributes.time);
+    event.attributes.time = request.timestamp.or(event.attributes.time);
     Ok(event)
 }
 
 /// The answer. Alexa ignores what is said once a session has ended.
-pub(super) fn encode(response: &VoiceResponse) -> Value {
+#[must_use]
+pub fn encode(response: &VoiceResponse) -> Value {
     let speech = |text: &str| json!({"type": "PlainText", "text": text});
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
@@ -164,4 +177,62 @@ pub(super) fn encode(response: &VoiceResponse) -> Value {
     }
     set("shouldEndSession", response.end_session.into());
     json!({"version": "1.0", "sessionAttributes": response.attributes, "response": body})
+}
+
+/// The answer of a handler that says nothing.
+#[must_use]
+pub fn silence() -> Value {
+    json!({"version": "1.0", "response": {}})
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::*;
+
+    #[test]
+    fn the_skill_has_its_name_in_the_manifest_or_is_refused() {
+        let request =
+            json!({"session": {"application": {"applicationId": "skill-1"}, "user": {"userId": "ann"}},
+            "request": {"type": "IntentRequest", "requestId": "r", "timestamp": "2026-12-01T12:00:00Z",
+                "intent": {"name": "Cook", "slots": {"dish": {"value": "soup"}, "time": {}}}}})
+            .to_string();
+        let event = decode(request.as_bytes(), |id| Ok(id.replace("skill-1", "kitchen"))).unwrap();
+        let Data::Voice(voice) = event.data else {
+            panic!("another kind")
+        };
+        assert_eq!(
+            (voice.skill.as_str(), voice.user.as_deref()),
+            ("kitchen", Some("ann"))
+        );
+        let VoiceRequestKind::Intent { name, slots } = voice.request else {
+            panic!("another request")
+        };
+        assert_eq!((name.as_str(), slots.len()), ("Cook", 1));
+        assert!(decode(request.as_bytes(), |_| Err(Error::reject("no"))).is_err());
+        assert_eq!(
+            decode(b"{}", |id| Ok(id.to_owned())).unwrap_err().kind(),
+            ErrorKind::Decode
+        );
+    }
+
+    #[test]
+    fn an_answer_has_only_what_was_said() {
+        let answer = encode(&VoiceResponse::tell("done"));
+        assert_eq!(
+            answer["response"]["outputSpeech"],
+            json!({"type": "PlainText", "text": "done"})
+        );
+        assert_eq!(answer["response"]["shouldEndSession"], true);
+        assert_eq!(answer["response"].get("card"), None);
+        assert_eq!(silence()["response"], json!({}));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_a_panic(bytes in any::<Vec<u8>>()) {
+            let _ = decode(&bytes, |id| Ok(id.to_owned()));
+        }
+    }
 }
