@@ -7,4 +7,8 @@
     feature = "on-voice"
 ))]
 pub mod events;
+pub mod package;
 pub mod payload;
+
+#[cfg(feature = "host")]
+pub mod host;

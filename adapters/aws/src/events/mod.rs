@@ -118,7 +118,7 @@ fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
         Kind::Auth => auth::decode(text).map(one)?,
         #[cfg(feature = "on-voice")]
         Kind::Voice => {
-            nephos_alexa::decode(text.as_bytes(), |id| Ok(wiring.sources.name(id).to_owned())).map(one)?
+            nephos_alexa::decode(text.as_bytes(), |id| Ok(wiring.source(id).to_owned())).map(one)?
         }
         #[cfg(feature = "on-http")]
         Kind::Http => match http::decode(text, wiring)? {

@@ -20,7 +20,7 @@ use super::http::Responder;
 use super::letter::{Letters, letters};
 #[cfg(feature = "on-email")]
 use super::mail;
-use super::resources::{self, Refuse};
+use super::resources::{self, REFUSE};
 use super::trace;
 #[cfg(feature = "asynchronous")]
 use crate::events::Kind;
@@ -57,7 +57,7 @@ impl Invocations {
         let drivers: Arc<dyn Drivers> = if needs_drivers {
             resources::drivers().await
         } else {
-            Arc::new(Refuse)
+            Arc::new(REFUSE)
         };
         Self::with_drivers(launch, told, drivers)
     }
@@ -144,10 +144,13 @@ impl Invocations {
         }
         #[cfg(feature = "on-http")]
         let context = match &event.data {
-            nephos_core::event::Data::Http(request) => match trace::of_request(request.headers()) {
-                Some(trace) => context.trace(trace),
-                None => context,
-            },
+            nephos_core::event::Data::Http(request) => {
+                let trace = nephos_core::TraceContext::of_headers(request.headers());
+                match trace.parent {
+                    Some(_) => context.trace(trace),
+                    None => context,
+                }
+            }
             _ => context,
         };
         self.function.dispatch(event, context.build()).await

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use lambda_runtime::{Diagnostic, FunctionResponse};
+use nephos_conformance::fake::Fake;
 use nephos_core::adapter::Launch;
 use nephos_core::env::Environment;
 use nephos_core::event::{Batch, Change, Email, Message, Notification, ObjectEvent};
@@ -14,7 +15,6 @@ use nephos_core::{BatchOutcome, Error, Function, Result};
 use object_store::ObjectStoreExt as _;
 use serde_json::{Value, json};
 
-use super::fake::Fake;
 use super::invocation::Invocations;
 use nephos_core::wiring::Wiring;
 
@@ -71,7 +71,7 @@ fn failed(ids: &[&str]) -> Value {
 }
 
 fn letters(fake: &Fake) -> Vec<Outgoing> {
-    fake.sent.lock().unwrap().clone()
+    fake.sent()
 }
 
 async fn fulfil(message: Message<String>) -> Result<()> {
@@ -86,7 +86,7 @@ async fn fulfil(message: Message<String>) -> Result<()> {
 async fn a_rejected_message_goes_to_the_dead_letter_queue_at_once_and_is_done_with() {
     let fake = Fake::default();
     let invocations = invocations(fulfil, &fake, with_letters());
-    assert_eq!(*fake.opened.lock().unwrap(), [QUEUE]);
+    assert_eq!(fake.opened(), [QUEUE]);
     let answer = invoke(&invocations, &messages(&["a", "reject", "retry"]))
         .await
         .unwrap();
@@ -310,7 +310,7 @@ async fn a_stored_mail_is_fetched_and_read() {
     ));
     let error = invoke(&invocations, &by_receipt).await.unwrap_err();
     assert!(error.error_message.ends_with("|stored|the body"), "{error:?}");
-    assert_eq!(*fake.opened.lock().unwrap(), ["shop-mail", "my-S3-bucket"]);
+    assert_eq!(fake.opened(), ["shop-mail", "my-S3-bucket"]);
 }
 
 #[tokio::test]
@@ -343,7 +343,7 @@ async fn a_stored_mail_in_a_function_without_buckets_names_the_feature() {
         environment: Environment::default(),
         external: Arc::new(NoExternalBuckets),
     };
-    let refuse = Arc::new(super::resources::Refuse);
+    let refuse = Arc::new(super::resources::REFUSE);
     let invocations = Invocations::with_drivers(launch, Wiring::default(), refuse).unwrap();
     let document = recorded(include_str!(
         "../../tests/payloads/email/example-ses-s3-event.json"

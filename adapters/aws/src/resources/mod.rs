@@ -81,18 +81,7 @@ macro_rules! open {
 
         #[cfg(not(feature = $feature))]
         fn $method(&self, binding: &Binding) -> Result<Arc<dyn $trait>> {
-            Err(Error::new(
-                ErrorKind::Unsupported,
-                "context.open",
-                concat!(
-                    "this function was built without ",
-                    $feature,
-                    "s on AWS; turn on the feature `",
-                    $feature,
-                    "` of the crate `nephos`"
-                ),
-            )
-            .with(binding.kind.name(), &binding.name))
+            NotBuilt { provider: "AWS" }.refuse(binding)
         }
     };
 }

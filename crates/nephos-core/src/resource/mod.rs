@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::open::Resources;
+pub use self::open::{NotBuilt, Resources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::RetryPolicy;
 

@@ -1,7 +1,7 @@
-//! Drivers of a test: a queue that keeps what is sent, and a bucket in memory.
+//! Drivers for the unit tests of hosts: a queue that keeps what is sent, and a bucket in memory.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,17 +16,21 @@ use nephos_core::{Error, ErrorKind, Result};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
-/// The drivers.
+/// The drivers. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fake {
-    pub(super) sent: Arc<Mutex<Vec<Outgoing>>>,
-    pub(super) store: Arc<InMemory>,
-    /// The physical names that were opened.
-    pub(super) opened: Arc<Mutex<Vec<String>>>,
+pub struct Fake {
+    sent: Arc<Mutex<Vec<Outgoing>>>,
+    opened: Arc<Mutex<Vec<String>>>,
+    /// The bucket's objects.
+    pub store: Arc<InMemory>,
     /// Whether sending fails.
-    pub(super) is_down: bool,
+    pub is_down: bool,
     /// Whether the queue keeps groups.
-    pub(super) is_ordered: bool,
+    pub is_ordered: bool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unsupported<T>() -> Result<T> {
@@ -34,9 +38,21 @@ fn unsupported<T>() -> Result<T> {
 }
 
 impl Fake {
+    /// What was sent to the queue.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Outgoing> {
+        locked(&self.sent).clone()
+    }
+
+    /// The physical names that were opened.
+    #[must_use]
+    pub fn opened(&self) -> Vec<String> {
+        locked(&self.opened).clone()
+    }
+
     fn open(&self, binding: &Binding) -> Result<()> {
         let physical = nephos_core::wiring::physical(binding)?.to_owned();
-        self.opened.lock().unwrap().push(physical);
+        locked(&self.opened).push(physical);
         Ok(())
     }
 }
@@ -89,7 +105,7 @@ impl QueueDriver for Fake {
         if self.is_down {
             return Err(Error::new(ErrorKind::PermissionDenied, "queue.send", "no entry"));
         }
-        self.sent.lock().unwrap().extend_from_slice(batch);
+        locked(&self.sent).extend_from_slice(batch);
         Ok(batch.iter().map(|_| "letter".to_owned()).collect())
     }
 
