@@ -132,6 +132,8 @@ impl QueueDriver for Wrong {
             capabilities.max_delay = Duration::from_secs(3600);
             capabilities.ordered_groups = true;
             capabilities.attributes = true;
+            capabilities.counts_leased = true;
+            capabilities.counts_delayed = true;
         }
         capabilities
     }
@@ -232,7 +234,12 @@ impl QueueDriver for Wrong {
         if self.fault == Fault::DepthZero {
             return Ok(Depth::default());
         }
-        self.inner.driver().depth().await
+        let mut depth = self.inner.driver().depth().await?;
+        if self.fault == Fault::PretendsCapability {
+            depth.leased.get_or_insert(0);
+            depth.delayed.get_or_insert(0);
+        }
+        Ok(depth)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -243,7 +243,7 @@ impl Expect {
                 .depth()
                 .await
                 .map_err(Fail::from)?;
-            let actual = depth.visible + depth.leased + depth.delayed;
+            let actual = depth.total();
             if actual != *count {
                 mismatches.push(format!(
                     "queue {name}: expected {count} message(s), found {actual}"

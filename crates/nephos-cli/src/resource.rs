@@ -1,6 +1,7 @@
 //! Resources as the command shows them: an overview, and what is in one.
 
 use nephos_core::app::App;
+use nephos_core::resource::queue::Depth;
 use nephos_core::resource::{Binding, ResourceKind, Resources};
 
 use crate::fail::Fail;
@@ -88,13 +89,7 @@ pub(crate) async fn summary(resources: &Resources, binding: &Binding) -> nephos_
                 output::size(bytes)
             )
         }
-        ResourceKind::Queue => {
-            let depth = resources.queue(name)?.depth().await?;
-            format!(
-                "{} visible, {} leased, {} delayed",
-                depth.visible, depth.leased, depth.delayed
-            )
-        }
+        ResourceKind::Queue => waiting(&resources.queue(name)?.depth().await?),
         ResourceKind::Table => {
             let page = resources
                 .table(name)?
@@ -116,4 +111,41 @@ pub(crate) async fn summary(resources: &Resources, binding: &Binding) -> nephos_
             Err(error) => return Err(error),
         },
     })
+}
+
+/// How much waits in a queue, in the words of what its target tells apart.
+fn waiting(depth: &Depth) -> String {
+    let rest = match (depth.leased, depth.delayed) {
+        (Some(_), Some(_)) => "visible",
+        (None, Some(_)) => "visible or leased",
+        (Some(_), None) => "visible or delayed",
+        (None, None) => "message(s)",
+    };
+    let mut text = format!("{} {rest}", depth.visible);
+    for (count, what) in [(depth.leased, "leased"), (depth.delayed, "delayed")] {
+        if let Some(count) = count {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_said_in_the_words_of_what_is_told() {
+        let depth = |leased, delayed| {
+            waiting(&Depth {
+                visible: 3,
+                leased,
+                delayed,
+            })
+        };
+        assert_eq!(depth(Some(0), Some(2)), "3 visible, 0 leased, 2 delayed");
+        assert_eq!(depth(None, Some(2)), "3 visible or leased, 2 delayed");
+        assert_eq!(depth(Some(1), None), "3 visible or delayed, 1 leased");
+        assert_eq!(depth(None, None), "3 message(s)");
+    }
 }

@@ -155,7 +155,7 @@ async fn fill(_: http::Request, cx: Context) -> Result<String> {
 #[nephos::function]
 async fn left(_: http::Request, cx: Context) -> Result<String> {
     let depth = cx.queue("work")?.depth().await?;
-    Ok((depth.visible + depth.leased + depth.delayed).to_string())
+    Ok(depth.total().to_string())
 }
 
 #[nephos::function]

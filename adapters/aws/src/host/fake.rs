@@ -80,6 +80,8 @@ impl QueueDriver for Fake {
             ordered_groups: self.is_ordered,
             attributes: true,
             exact_depth: false,
+            counts_leased: false,
+            counts_delayed: false,
         }
     }
 

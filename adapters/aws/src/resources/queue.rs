@@ -221,6 +221,8 @@ impl QueueDriver for AwsQueue {
             ordered_groups: self.is_fifo(),
             attributes: true,
             exact_depth: false,
+            counts_leased: true,
+            counts_delayed: true,
         }
     }
 
@@ -363,11 +365,11 @@ impl QueueDriver for AwsQueue {
                 .and_then(|value| value.parse().ok())
                 .unwrap_or_default()
         };
-        Ok(Depth {
-            visible: count(ApproximateNumberOfMessages),
-            leased: count(ApproximateNumberOfMessagesNotVisible),
-            delayed: count(ApproximateNumberOfMessagesDelayed),
-        })
+        Ok(Depth::apart(
+            count(ApproximateNumberOfMessages),
+            count(ApproximateNumberOfMessagesNotVisible),
+            count(ApproximateNumberOfMessagesDelayed),
+        ))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -17,6 +17,8 @@ pub const QUEUE: QueueCapabilities = QueueCapabilities {
     ordered_groups: true,
     attributes: true,
     exact_depth: true,
+    counts_leased: true,
+    counts_delayed: true,
 };
 
 /// A topic's limits.

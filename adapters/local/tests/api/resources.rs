@@ -32,14 +32,7 @@ async fn a_queue_sends_receives_and_settles() {
     let ids = queue.send_batch(sent).await.unwrap();
     assert_eq!(ids.len(), 3);
     let depth = queue.depth().await.unwrap();
-    assert_eq!(
-        depth,
-        Depth {
-            visible: 2,
-            leased: 0,
-            delayed: 1
-        }
-    );
+    assert_eq!(depth, Depth::apart(2, 0, 1));
 
     let received = queue.receive(10, LEASE, NOW).await.unwrap();
     assert_eq!(received.len(), 2);

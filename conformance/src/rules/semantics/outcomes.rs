@@ -93,11 +93,7 @@ async fn ok(harness: Subject) -> Verdict {
             );
             ensure!(scene.dead.is_empty(), "nothing failed, but {}", scene.story());
             let depth = scene.resources().queue("jobs")?.depth().await?;
-            ensure_eq!(
-                (depth.visible, depth.leased, depth.delayed),
-                (0, 0, 0),
-                "messages left"
-            );
+            ensure_eq!(depth.total(), 0, "messages left");
             Ok(())
         })
     })

@@ -79,6 +79,8 @@ impl QueueDriver for Fake {
             ordered_groups: self.able,
             attributes: self.able,
             exact_depth: true,
+            counts_leased: self.able,
+            counts_delayed: self.able,
         }
     }
 

@@ -84,12 +84,32 @@ pub struct Received {
 /// How many messages a queue holds. Some targets only estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Depth {
-    /// Ready to be received.
+    /// Ready to be received, and whatever is not counted apart below.
     pub visible: u64,
-    /// Leased, not yet acknowledged.
-    pub leased: u64,
-    /// Hidden until their delay or back-off is over.
-    pub delayed: u64,
+    /// Leased, not yet acknowledged; `None` where the target does not tell them from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leased: Option<u64>,
+    /// Hidden until their delay or back-off is over; `None` where the target does not tell them from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delayed: Option<u64>,
+}
+
+impl Depth {
+    /// All three, counted apart.
+    #[must_use]
+    pub const fn apart(visible: u64, leased: u64, delayed: u64) -> Self {
+        Self {
+            visible,
+            leased: Some(leased),
+            delayed: Some(delayed),
+        }
+    }
+
+    /// How many messages it is in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.visible + self.leased.unwrap_or_default() + self.delayed.unwrap_or_default()
+    }
 }
 
 /// What a queue can do. A request beyond it is [`ErrorKind::Unsupported`] before any I/O.
@@ -109,6 +129,10 @@ pub struct QueueCapabilities {
     pub attributes: bool,
     /// Whether [`Depth`] is exact at rest.
     pub exact_depth: bool,
+    /// Whether [`Depth`] counts leased messages apart.
+    pub counts_leased: bool,
+    /// Whether [`Depth`] counts delayed messages apart.
+    pub counts_delayed: bool,
 }
 
 /// One provider's queue. Implement the least: [`Queue`] checks limits, retries and traces.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fake::Fake;
-use super::queue::{Outgoing, Queue, Receipt};
+use super::queue::{Depth, Outgoing, Queue, Receipt};
 use super::secret::Secret;
 use super::stream::{Append, Position, Stream};
 use super::topic::{Publication, Topic};
@@ -130,6 +130,29 @@ async fn a_topic_refuses_what_it_cannot_carry() {
     );
     assert_eq!(fake.calls(), 0);
     assert_eq!(topic.publish("x").await.unwrap(), "1");
+}
+
+#[test]
+fn a_depth_counts_each_message_once_whatever_is_told_apart() {
+    let all = Depth::apart(3, 2, 1);
+    let some = Depth {
+        visible: 5,
+        leased: None,
+        delayed: Some(1),
+    };
+    let one = Depth {
+        visible: 6,
+        ..Depth::default()
+    };
+    for (depth, json) in [
+        (all, r#"{"visible":3,"leased":2,"delayed":1}"#),
+        (some, r#"{"visible":5,"delayed":1}"#),
+        (one, r#"{"visible":6}"#),
+    ] {
+        assert_eq!(depth.total(), 6);
+        assert_eq!(serde_json::to_string(&depth).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Depth>(json).unwrap(), depth);
+    }
 }
 
 #[tokio::test]

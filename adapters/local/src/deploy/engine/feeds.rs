@@ -275,7 +275,7 @@ impl Feeds {
         }
         for queue in &self.queues {
             match queue.depth().await {
-                Ok(depth) if depth.visible + depth.leased + depth.delayed == 0 => {}
+                Ok(depth) if depth.total() == 0 => {}
                 _ => return false,
             }
         }

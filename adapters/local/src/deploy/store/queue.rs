@@ -270,12 +270,8 @@ impl QueueDriver for EmbeddedQueue {
                     Ok((count(0)?, count(1)?, count(2)?, count(3)?))
                 })?;
                 let (ready, leased, delayed, behind) = counts;
-                Ok(Depth {
-                    // What waits for its turn in a group is not hidden, only not first.
-                    visible: ready + behind,
-                    leased,
-                    delayed,
-                })
+                // What waits for its turn in a group is not hidden, only not first.
+                Ok(Depth::apart(ready + behind, leased, delayed))
             })
             .await
     }

@@ -101,19 +101,19 @@ impl Model {
     }
 
     fn depth(&self) -> Depth {
-        let mut depth = Depth::default();
+        let (mut visible, mut leased, mut delayed) = (0, 0, 0);
         for (index, message) in self.messages.iter().enumerate() {
             // Behind another of its group it counts as visible, whatever its own delay.
             let counter = if !self.first_of_group(index) || message.visible_at <= self.now {
-                &mut depth.visible
+                &mut visible
             } else if message.leased {
-                &mut depth.leased
+                &mut leased
             } else {
-                &mut depth.delayed
+                &mut delayed
             };
             *counter += 1;
         }
-        depth
+        Depth::apart(visible, leased, delayed)
     }
 }
 
