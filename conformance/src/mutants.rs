@@ -91,6 +91,8 @@ pub enum Fault {
     DeleteMissingFails,
     /// Nothing is deleted.
     DeleteIgnored,
+    /// What is deleted is written once more before.
+    DeleteWritesFirst,
     /// Nothing is copied.
     CopyIgnored,
     /// Copying what is missing works.
@@ -249,7 +251,9 @@ pub enum Fault {
     FunctionHidden,
     /// What the probe saw: one attempt more than it was told.
     AttemptMadeUp,
-    /// What was created is said to be deleted, and the other way round.
+    /// The item before a change is lost.
+    OldLost,
+    /// What happened is said to be something else: what was created to be deleted, what is new to be changed, what is changed to be gone.
     KindConfused,
     /// What was encoded once is decoded twice.
     DecodedTwice,

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{COOKIE, HeaderName};
 use nephos_core::event::{
-    Body, Data, ObjectCreated, ObjectDeleted, ObjectEvent, Payload, Raw, Request, VoiceRequestKind,
+    Body, ChangeKind, Data, ObjectCreated, ObjectDeleted, ObjectEvent, Payload, Raw, Request,
+    VoiceRequestKind,
 };
 use nephos_core::{Error, Event, Result};
 use serde_json::Value;
@@ -18,7 +19,7 @@ pub(super) fn natives(
     happening: &Happening,
     fault: Fault,
 ) -> Result<Vec<Native>> {
-    if fault != Fault::PretendsCapability {
+    if !matches!(fault, Fault::PretendsCapability | Fault::KindConfused) {
         return native;
     }
     native.or_else(|_| {
@@ -118,6 +119,15 @@ async fn event(event: &mut Event, fault: Fault) {
             for change in changes {
                 match fault {
                     Fault::ImagesSwapped => std::mem::swap(&mut change.old, &mut change.new),
+                    Fault::OldLost => change.old = None,
+                    Fault::PretendsCapability if change.old.is_none() => change.old.clone_from(&change.new),
+                    Fault::KindConfused => {
+                        change.kind = match change.kind {
+                            ChangeKind::Inserted => ChangeKind::Modified,
+                            ChangeKind::Modified => ChangeKind::Removed,
+                            ChangeKind::Removed => ChangeKind::Inserted,
+                        };
+                    }
                     Fault::NumbersAsFloats => {
                         change
                             .old

@@ -33,6 +33,12 @@ const TTL: &str = "ttl";
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const MAX_ITEM: usize = 400 * 1024;
 
+/// The longest partition key, in bytes: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const MAX_PARTITION_KEY: usize = 2048;
+
+/// The longest sort key, in bytes. A table with one has this limit for both, as a key is one limit for the function's author.
+const MAX_SORT_KEY: usize = 1024;
+
 /// What the version takes of an item.
 const RESERVED: usize = 128;
 
@@ -127,6 +133,12 @@ impl TableDriver for AwsTable {
             max_batch: MAX_BATCH,
             ttl: true,
             scan: true,
+            batch_across_partitions: true,
+            max_key_bytes: Some(if self.schema.sort.is_some() {
+                MAX_SORT_KEY
+            } else {
+                MAX_PARTITION_KEY
+            }),
         }
     }
 
