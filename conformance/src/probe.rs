@@ -210,6 +210,7 @@ pub(crate) fn falsify(body: &mut Payload, fault: Fault) {
             | Fault::OldLost
             | Fault::KindConfused
             | Fault::PretendsCapability
+            | Fault::Lacking
     );
     if !concerned {
         return;
@@ -222,7 +223,7 @@ pub(crate) fn falsify(body: &mut Payload, fault: Fault) {
         Fault::AttemptMadeUp => observation.attempt += 1,
         Fault::IdChanges => observation.id = format!("{}-{}", observation.id, observation.attempt),
         Fault::DeadlineHidden => observation.deadline_ms = None,
-        Fault::OldLost | Fault::KindConfused | Fault::PretendsCapability => {
+        Fault::OldLost | Fault::KindConfused | Fault::PretendsCapability | Fault::Lacking => {
             change(&mut observation.note, fault);
         }
         Fault::InvocationIdsSame => observation.invocation = "same".to_owned(),
@@ -240,6 +241,10 @@ fn change(note: &mut Value, fault: Fault) {
     };
     match fault {
         Fault::OldLost => fields["old"] = Value::Null,
+        Fault::Lacking => {
+            fields["old"] = Value::Null;
+            fields["kind"] = "modified".into();
+        }
         Fault::KindConfused => {
             let wrong = match fields["kind"].as_str() {
                 Some("inserted") => "modified",

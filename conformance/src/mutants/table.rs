@@ -192,6 +192,9 @@ impl TableDriver for Wrong {
             capabilities.max_batch += asked * EXTRA;
             capabilities.max_key_bytes = capabilities.max_key_bytes.map(|longest| longest + asked * EXTRA);
         }
+        if self.fault == Fault::Lacking {
+            capabilities.batch_across_partitions = false;
+        }
         if self.fault == Fault::PretendsCapability {
             capabilities.ttl = true;
             capabilities.scan = true;

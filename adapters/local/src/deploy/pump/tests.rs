@@ -175,7 +175,7 @@ async fn a_message_that_fails_comes_again_with_its_attempt_and_the_others_are_do
         .unwrap();
     let running = MessagePump::new(stage.feed(), queue.clone(), MessageSource::Queue { batch: 1 }).start();
     until("all are done", async || {
-        queue.depth().await.unwrap() == Default::default()
+        queue.depth().await.unwrap().total() == 0
     })
     .await;
     running.stop().await;
@@ -195,7 +195,7 @@ async fn what_fails_every_time_is_given_up_with_its_body_attributes_and_reason()
         .unwrap();
     let running = MessagePump::new(stage.feed(), queue.clone(), MessageSource::Queue { batch: 10 }).start();
     until("it is given up", async || {
-        queue.depth().await.unwrap() == Default::default()
+        queue.depth().await.unwrap().total() == 0
     })
     .await;
     running.stop().await;
@@ -227,7 +227,7 @@ async fn a_refusal_is_given_up_at_once_and_one_of_a_batch_alone() {
         .unwrap();
     let running = MessagePump::new(stage.feed(), queue.clone(), MessageSource::Queue { batch: 10 }).start();
     until("all are settled", async || {
-        queue.depth().await.unwrap() == Default::default()
+        queue.depth().await.unwrap().total() == 0
     })
     .await;
     running.stop().await;
@@ -254,7 +254,7 @@ async fn a_crash_is_tried_again() {
     queue.send_batch(&["a".into()]).await.unwrap();
     let running = MessagePump::new(stage.feed(), queue.clone(), MessageSource::Queue { batch: 1 }).start();
     until("it is done", async || {
-        queue.depth().await.unwrap() == Default::default()
+        queue.depth().await.unwrap().total() == 0
     })
     .await;
     running.stop().await;
