@@ -9,6 +9,7 @@ pub mod harness;
 mod http;
 pub mod mutants;
 mod neutral;
+pub mod payloads;
 pub mod probe;
 pub mod rule;
 pub mod rules;
