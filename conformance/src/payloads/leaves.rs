@@ -121,7 +121,7 @@ pub fn every_leaf_is_mapped(codec: &dyn Codec) -> Result<(), String> {
 fn changed(document: &Value, nested: bool) -> Vec<(String, Value)> {
     let mut paths = Vec::new();
     visit(&mut document.clone(), "", nested, &mut |path, _| {
-        paths.push(path.to_owned())
+        paths.push(path.to_owned());
     });
     let each = paths.into_iter().enumerate().map(|(wanted, path)| {
         let mut changed = document.clone();

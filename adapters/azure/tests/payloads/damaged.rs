@@ -142,13 +142,13 @@ fn what_is_damaged_as_a_whole_or_without_an_id_is_refused() {
                 .remove("SequenceNumberArray");
         }),
         ("table", "changes-array.json", |document| {
-            document["Data"]["changes"] = "[{}]".into()
+            document["Data"]["changes"] = "[{}]".into();
         }),
         ("bucket", "created-trigger.json", |document| {
             document["Data"]["event"]["subject"] = "/elsewhere".into();
         }),
         ("topic", "foreign-inbox.json", |document| {
-            document["Data"]["event"] = "bm90aGluZw==".into()
+            document["Data"]["event"] = "bm90aGluZw==".into();
         }),
     ];
     for (folder, file, damage) in cases {
