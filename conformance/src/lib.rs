@@ -10,6 +10,7 @@ pub mod harness;
 mod http;
 pub mod mutants;
 mod neutral;
+pub mod payloads;
 pub mod probe;
 pub mod rule;
 pub mod rules;

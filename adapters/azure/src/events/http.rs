@@ -29,7 +29,7 @@ use nephos_core::route::Routes;
 use nephos_core::{Event, Result};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use super::wrapped::{Content, Invocation, refused};
 use super::{base64, malformed};
@@ -114,8 +114,8 @@ struct Wrapped<'a> {
     method: Cow<'a, str>,
     #[serde(default)]
     headers: BTreeMap<String, Values>,
-    #[serde(default, borrow)]
-    identities: Option<&'a RawValue>,
+    #[serde(default)]
+    identities: Option<Value>,
     #[serde(default)]
     body: Option<String>,
 }
@@ -126,13 +126,6 @@ struct Wrapped<'a> {
 enum Values {
     Several(Vec<String>),
     One(String),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Identity {
-    #[serde(default)]
-    is_authenticated: bool,
 }
 
 /// Reads a request that the host wrapped, `{"Data": {"<name>": {"Url", "Method", "Headers", …}}}`. `id` is the invocation's, from
@@ -161,12 +154,13 @@ pub fn decode_wrapped(document: &Bytes, id: Option<String>, routes: &Routes<()>)
     let Routed::To(mut event) = routed else {
         return Ok(routed);
     };
-    if let Some(identities) = read.identities
-        && serde_json::from_str::<Vec<Identity>>(identities.get())
-            .is_ok_and(|all| all.iter().any(|identity| identity.is_authenticated))
+    if let Some(Value::Array(identities)) = read.identities
+        && identities
+            .iter()
+            .any(|identity| identity["IsAuthenticated"] == true)
     {
         let extensions = &mut event.attributes.extensions;
-        extensions.insert("azureidentities".into(), identities.get().to_owned());
+        extensions.insert("azureidentities".into(), Value::Array(identities).to_string());
     }
     event.raw = Some(Raw::json(document.clone()));
     Ok(Routed::To(event))

@@ -13,6 +13,8 @@ pub mod auth;
 mod base64;
 #[cfg(feature = "on-bucket")]
 mod bucket;
+#[cfg(any(feature = "on-queue", feature = "on-stream"))]
+mod column;
 #[cfg(feature = "on-email")]
 pub mod email;
 #[cfg(any(feature = "on-bucket", feature = "on-topic"))]
@@ -38,7 +40,7 @@ mod wrapped;
 
 use bytes::Bytes;
 use nephos_core::app::Trigger;
-use nephos_core::event::{Attributes, Data, Raw, RecordFailure};
+use nephos_core::event::{Data, Raw};
 use nephos_core::wiring::Wiring;
 use nephos_core::{Error, ErrorKind, Event, Result};
 
@@ -113,20 +115,8 @@ fn with_raw(mut decoded: Decoded, document: &Bytes) -> Decoded {
 
 /// The events of an invocation; `None` if this build has no codec for them.
 #[cfg_attr(
-    not(feature = "asynchronous"),
-    expect(
-        unused_variables,
-        clippy::unnecessary_wraps,
-        reason = "each is for some codecs only"
-    )
-)]
-#[cfg_attr(
-    feature = "asynchronous",
-    allow(
-        unused_variables,
-        clippy::unnecessary_wraps,
-        reason = "each is for some codecs only"
-    )
+    not(feature = "on-all"),
+    allow(clippy::unnecessary_wraps, reason = "each is for some codecs only")
 )]
 fn read(trigger: &Trigger, wiring: &Wiring, invocation: &Invocation<'_>) -> Result<Option<Vec<Event>>> {
     Ok(match trigger {
@@ -170,8 +160,8 @@ fn malformed(what: &'static str, error: serde_json::Error) -> Error {
 
 /// One record cannot be read.
 #[cfg(any(feature = "on-queue", feature = "on-stream", feature = "on-table"))]
-fn failure(id: &str, error: Error) -> RecordFailure {
-    RecordFailure {
+fn failure(id: &str, error: Error) -> nephos_core::event::RecordFailure {
+    nephos_core::event::RecordFailure {
         id: id.to_owned(),
         error,
     }
@@ -180,10 +170,10 @@ fn failure(id: &str, error: Error) -> RecordFailure {
 /// The event of `data`, with what only Azure tells.
 #[cfg(feature = "asynchronous")]
 fn event<const N: usize>(
-    attributes: Attributes,
+    attributes: nephos_core::event::Attributes,
     data: Data,
     facts: [(&'static str, Option<String>); N],
-    undecodable: Vec<RecordFailure>,
+    undecodable: Vec<nephos_core::event::RecordFailure>,
 ) -> Event {
     let mut event = Event::new(attributes, data);
     for (name, value) in facts {

@@ -10,7 +10,8 @@ use nephos_core::event::{Attributes, Data, Message, Payload, RecordFailure};
 use nephos_core::{Error, Event, Result};
 use serde_json::Value;
 
-use super::wrapped::{Column, Content, Invocation, Metadata, refused};
+use super::column::Column;
+use super::wrapped::{Content, Invocation, Metadata, refused};
 use crate::payload;
 
 /// The names of application properties: the present one, and that of the extension before its version 5.

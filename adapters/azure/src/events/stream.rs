@@ -10,7 +10,8 @@ use nephos_core::event::{Attributes, Data, Payload, Record, RecordFailure};
 use nephos_core::{Event, Result};
 use serde_json::Value;
 
-use super::wrapped::{Column, Content, Invocation, Metadata, refused};
+use super::column::Column;
+use super::wrapped::{Content, Invocation, Metadata, refused};
 use crate::payload;
 
 /// The name of the body's media type among the system properties, for events that other programs sent.

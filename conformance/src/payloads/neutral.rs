@@ -3,26 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use nephos_aws::events::Decoded;
+use futures::FutureExt as _;
 use nephos_core::Event;
 use nephos_core::event::{
     Attributes, BufferedRequest, Change, Data, Mailbox, Message, Notification, ObjectEvent, Payload, Record,
-    RecordFailure,
+    RecordFailure, Request,
 };
 use nephos_core::handler::PathParams;
 use serde_json::{Value, json};
 
-/// All events of a document. Its bytes are left out: they are the document.
-pub(crate) fn decoded(decoded: Decoded) -> Value {
-    let events: Vec<Value> = decoded.events.into_iter().map(event).collect();
-    json!({
-        "kind": format!("{:?}", decoded.kind),
-        "refused": decoded.refusal.map(|response| response.status().as_u16()),
-        "events": events,
-    })
-}
-
-fn event(event: Event) -> Value {
+pub(super) fn event(event: Event) -> Result<Value, String> {
     let Attributes {
         id,
         source,
@@ -34,22 +24,23 @@ fn event(event: Event) -> Value {
     // What has no id and time of its own gets new ones each time it is read.
     let is_new = time.is_some_and(is_now);
     let undecodable: Vec<Value> = event.undecodable.iter().map(failure).collect();
-    json!({
+    Ok(json!({
         "id": (!is_new).then_some(id),
         "source": source,
         "type": ty,
         "subject": subject,
         "time": time.filter(|_| !is_new),
         "extensions": extensions,
-        "data": data(event.data),
+        "data": data(event.data)?,
         "undecodable": undecodable,
-    })
+    }))
 }
 
 /// A body in memory is read without waiting.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(future)
+fn read(request: Request) -> Result<BufferedRequest, String> {
+    let read = BufferedRequest::read(request, 1 << 20).now_or_never();
+    let read = read.ok_or("the request's body is not in memory")?;
+    read.map_err(|error| error.chain())
 }
 
 /// Whether it was made while this test ran.
@@ -61,10 +52,10 @@ fn failure(failure: &RecordFailure) -> Value {
     json!({"id": failure.id, "kind": failure.error.kind().name(), "error": failure.error.message()})
 }
 
-fn data(data: Data) -> Value {
-    match data {
-        Data::Http(request) => block_on(async {
-            let request = BufferedRequest::read(request, 1 << 20).await.unwrap();
+fn data(data: Data) -> Result<Value, String> {
+    Ok(match data {
+        Data::Http(request) => {
+            let request = read(request)?;
             let parts = request.parts;
             let headers: Vec<(String, String)> = parts
                 .headers
@@ -84,7 +75,7 @@ fn data(data: Data) -> Value {
                 "params": parts.extensions.get::<PathParams>().cloned().unwrap_or_default().0,
                 "body": bytes(&request.body),
             })
-        }),
+        }
         Data::Bucket(ObjectEvent::Created(object)) => json!({"created": object}),
         Data::Bucket(ObjectEvent::Deleted(object)) => json!({"deleted": object}),
         Data::Queue(messages) => messages.into_iter().map(message).collect(),
@@ -115,8 +106,8 @@ fn data(data: Data) -> Value {
         Data::Voice(voice) => json!(voice),
         // The document itself.
         Data::Raw(raw) => json!({"content_type": raw.content_type}),
-        other => panic!("a kind without a form: {other:?}"),
-    }
+        other => return Err(format!("a kind without a form: {other:?}")),
+    })
 }
 
 fn bytes(bytes: &[u8]) -> Value {
