@@ -8,3 +8,6 @@
 ))]
 pub mod events;
 pub mod payload;
+
+#[cfg(feature = "deploy")]
+pub mod deploy;
