@@ -33,7 +33,9 @@ use self::body::Body;
 use self::layout::Layout;
 use super::settings::Settings;
 
-pub use nephos_core::deploy::mark::{APP as TAG_APP, KIND as META_KIND, NAME as META_NAME, TARGET as TAG_TARGET};
+pub use nephos_core::deploy::mark::{
+    APP as TAG_APP, KIND as META_KIND, NAME as META_NAME, TARGET as TAG_TARGET,
+};
 
 pub use self::function::ALIAS;
 pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};

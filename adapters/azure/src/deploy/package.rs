@@ -57,7 +57,11 @@ impl std::fmt::Debug for Package {
 ///
 /// # Errors
 /// What Azure refuses or cannot do.
-pub fn contents<'a>(app: &'a App, target: &'a str, settings: &'a Settings) -> Result<BTreeMap<&'a str, Content>> {
+pub fn contents<'a>(
+    app: &'a App,
+    target: &'a str,
+    settings: &'a Settings,
+) -> Result<BTreeMap<&'a str, Content>> {
     let layout = Layout::new(app, target, settings)?;
     let mut contents = BTreeMap::new();
     for (function, spec) in &app.functions {
@@ -66,7 +70,10 @@ pub fn contents<'a>(app: &'a App, target: &'a str, settings: &'a Settings) -> Re
         };
         let mut files = BTreeMap::new();
         files.insert("host.json".to_owned(), text(host::document(spec, site)));
-        files.insert(WIRING.to_owned(), text(wiring::document(&layout, function, spec, site)?));
+        files.insert(
+            WIRING.to_owned(),
+            text(wiring::document(&layout, function, spec, site)?),
+        );
         for trigger in &site.triggers {
             let name = format!("{}/function.json", trigger.name);
             files.insert(name, text(binding::document(&layout, spec, trigger)));

@@ -147,7 +147,11 @@ impl Settings {
                 .with("value", value))
         };
         if self.location.is_empty() {
-            return wrong("location", "", "the target needs a region; write it as in location = \"westeurope\"");
+            return wrong(
+                "location",
+                "",
+                "the target needs a region; write it as in location = \"westeurope\"",
+            );
         }
         if !is_location(&self.location) {
             return wrong(
@@ -156,7 +160,10 @@ impl Settings {
                 "that is not the form of a region; write it in small letters and digits, as in \"westeurope\"",
             );
         }
-        if ["china", "usgov", "usdod"].iter().any(|cloud| self.location.starts_with(cloud)) {
+        if ["china", "usgov", "usdod"]
+            .iter()
+            .any(|cloud| self.location.starts_with(cloud))
+        {
             return wrong(
                 "location",
                 &self.location,
@@ -169,7 +176,11 @@ impl Settings {
             ("auth_app", &self.auth_app),
         ] {
             if let Some(id) = id.as_deref().filter(|id| !is_guid(id)) {
-                return wrong(key, id, "that is not an id; write it as in \"00000000-0000-0000-0000-000000000000\"");
+                return wrong(
+                    key,
+                    id,
+                    "that is not an id; write it as in \"00000000-0000-0000-0000-000000000000\"",
+                );
             }
         }
         if let Some(group) = self.resource_group.as_deref().filter(|group| !is_group(group)) {
@@ -201,11 +212,19 @@ impl Settings {
         let is_secret = |name: &str| matches!(app.resources.get(name), Some(Resource::Secret(_)));
         for name in self.always_ready.keys() {
             if !app.functions.contains_key(name) {
-                return wrong("always_ready", name, "the manifest declares no function of this name");
+                return wrong(
+                    "always_ready",
+                    name,
+                    "the manifest declares no function of this name",
+                );
             }
         }
         if let Some(name) = self.mail_secret.as_deref().filter(|name| !is_secret(name)) {
-            return wrong("mail_secret", name, "the manifest declares no secret of this name");
+            return wrong(
+                "mail_secret",
+                name,
+                "the manifest declares no secret of this name",
+            );
         }
         for (name, url) in &self.secrets {
             if !is_secret(name) {
@@ -241,13 +260,25 @@ impl Settings {
         }
         for (key, value) in &self.tags {
             if key.starts_with("nephos:") || key.starts_with("hidden-") {
-                return wrong("tags", key, "tags that begin with `nephos:` or `hidden-` are not yours to set");
+                return wrong(
+                    "tags",
+                    key,
+                    "tags that begin with `nephos:` or `hidden-` are not yours to set",
+                );
             }
             if key.len() > MAX_TAG_NAME || value.len() > MAX_TAG_VALUE {
-                return wrong("tags", key, "a tag's name has at most 128 letters, and its value 256");
+                return wrong(
+                    "tags",
+                    key,
+                    "a tag's name has at most 128 letters, and its value 256",
+                );
             }
             if key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
-                return wrong("tags", key, "Azure takes no tag whose name has one of < > % & \\ ? / in it");
+                return wrong(
+                    "tags",
+                    key,
+                    "Azure takes no tag whose name has one of < > % & \\ ? / in it",
+                );
             }
         }
         Ok(())

@@ -20,7 +20,11 @@ fn texts(name: &str) -> [(&'static str, String); 3] {
         write!(text, "=== {}\n{}", document.name, document.text).unwrap();
     }
     let notes = rendered.notes.iter().map(|note| format!("{note}\n")).collect();
-    [("json", template.text.clone()), ("packages", text), ("notes", notes)]
+    [
+        ("json", template.text.clone()),
+        ("packages", text),
+        ("notes", notes),
+    ]
 }
 
 #[test]

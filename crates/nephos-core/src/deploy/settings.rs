@@ -141,11 +141,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for anything else.
-    pub fn choice<T: Copy>(
-        &mut self,
-        key: &'static str,
-        choices: &[(&'static str, T)],
-    ) -> Result<Option<T>> {
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Result<Option<T>> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -285,7 +281,8 @@ mod tests {
 
     #[test]
     fn numbers_within_bounds_are_read_and_others_are_told_the_bounds() {
-        let settings = json!({"many": 3, "few": {"a": 1, "b": "2"}, "wrong": 11, "none": {"a": 0}, "list": []});
+        let settings =
+            json!({"many": 3, "few": {"a": 1, "b": "2"}, "wrong": 11, "none": {"a": 0}, "list": []});
         let mut reader = Reader::new("cloud", &settings).unwrap();
         assert_eq!(reader.count("many", 1..=10).unwrap(), Some(3));
         assert_eq!(reader.count("absent", 1..=10).unwrap(), None);

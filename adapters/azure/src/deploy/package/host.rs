@@ -108,7 +108,11 @@ pub(super) fn span(duration: Duration) -> String {
     let seconds = seconds(duration);
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let clock = format!("{:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60);
-    if days == 0 { clock } else { format!("{days}.{clock}") }
+    if days == 0 {
+        clock
+    } else {
+        format!("{days}.{clock}")
+    }
 }
 
 #[cfg(test)]

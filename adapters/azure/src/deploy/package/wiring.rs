@@ -38,7 +38,10 @@ pub(super) fn document(
         .triggers
         .iter()
         .filter_map(|trigger| Some((trigger.name.clone(), trigger.spec?)));
-    let callers = site.callers.iter().map(|trigger| (trigger_name(trigger), *trigger));
+    let callers = site
+        .callers
+        .iter()
+        .map(|trigger| (trigger_name(trigger), *trigger));
     let triggers: BTreeMap<String, &Trigger> = own.chain(callers).collect();
     let mut document = json!({
         "wiring": value(&wiring)?,
@@ -54,7 +57,9 @@ pub(super) fn document(
 
 /// What a trigger watches, by the name under which events have it: of a bucket its container's, of all else its address.
 fn source<'a>(layout: &Layout<'_>, trigger: &'a Trigger) -> Result<Option<(&'a str, String)>> {
-    let Some(name) = trigger.resource() else { return Ok(None) };
+    let Some(name) = trigger.resource() else {
+        return Ok(None);
+    };
     Ok(match layout.resource(name)? {
         Resource::Bucket(bucket) if bucket.url.is_some() => None,
         Resource::Bucket(_) => Some((name, layout.container(name))),

@@ -120,7 +120,12 @@ fn values_of_the_wrong_type_or_form_are_refused_with_their_key() {
         ("shared_key", json!("yes"), "shared_key", "true or false"),
         ("mail_secret", json!("none"), "mail_secret", "no secret"),
         ("secrets", json!({"none": "x"}), "secrets", "no secret"),
-        ("secrets", json!({"keys": "ours/keys"}), "secrets", "vault.azure.net"),
+        (
+            "secrets",
+            json!({"keys": "ours/keys"}),
+            "secrets",
+            "vault.azure.net",
+        ),
         ("skills", json!({"kitchen": "k"}), "skills", "amzn1.ask.skill."),
         ("tags", json!({"nephos:app": "x"}), "tags", "not yours"),
         ("tags", json!({"a/b": "x"}), "tags", "takes no tag"),

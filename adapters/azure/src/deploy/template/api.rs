@@ -44,8 +44,10 @@ const COSMOS: &str = "2026-03-15";
 
 pub(super) static ACCOUNT: Type = tracked("Microsoft.Storage/storageAccounts", STORAGE);
 pub(super) static BLOBS: Type = child("Microsoft.Storage/storageAccounts/blobServices", STORAGE);
-pub(super) static CONTAINER: Type =
-    child("Microsoft.Storage/storageAccounts/blobServices/containers", STORAGE);
+pub(super) static CONTAINER: Type = child(
+    "Microsoft.Storage/storageAccounts/blobServices/containers",
+    STORAGE,
+);
 pub(super) static QUEUES: Type = child("Microsoft.Storage/storageAccounts/queueServices", STORAGE);
 pub(super) static QUEUE: Type = child("Microsoft.Storage/storageAccounts/queueServices/queues", STORAGE);
 pub(super) static PLAN: Type = tracked("Microsoft.Web/serverfarms", WEB);
@@ -62,7 +64,10 @@ pub(super) static BUS: Type = tracked("Microsoft.ServiceBus/namespaces", SERVICE
 pub(super) static BUS_QUEUE: Type = child("Microsoft.ServiceBus/namespaces/queues", SERVICE_BUS);
 pub(super) static HUBS: Type = tracked("Microsoft.EventHub/namespaces", EVENT_HUBS);
 pub(super) static HUB: Type = child("Microsoft.EventHub/namespaces/eventhubs", EVENT_HUBS);
-pub(super) static GROUP: Type = child("Microsoft.EventHub/namespaces/eventhubs/consumergroups", EVENT_HUBS);
+pub(super) static GROUP: Type = child(
+    "Microsoft.EventHub/namespaces/eventhubs/consumergroups",
+    EVENT_HUBS,
+);
 pub(super) static TOPIC: Type = tracked("Microsoft.EventGrid/topics", EVENT_GRID);
 pub(super) static SUBSCRIPTION: Type = child("Microsoft.EventGrid/topics/eventSubscriptions", EVENT_GRID);
 pub(super) static SYSTEM_TOPIC: Type = tracked("Microsoft.EventGrid/systemTopics", EVENT_GRID);
@@ -70,8 +75,10 @@ pub(super) static SYSTEM_SUBSCRIPTION: Type =
     child("Microsoft.EventGrid/systemTopics/eventSubscriptions", EVENT_GRID);
 pub(super) static COSMOS_ACCOUNT: Type = tracked("Microsoft.DocumentDB/databaseAccounts", COSMOS);
 pub(super) static DATABASE: Type = child("Microsoft.DocumentDB/databaseAccounts/sqlDatabases", COSMOS);
-pub(super) static TABLE: Type =
-    child("Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers", COSMOS);
+pub(super) static TABLE: Type = child(
+    "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers",
+    COSMOS,
+);
 pub(super) static TABLE_ROLE: Type =
     child("Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinitions", COSMOS);
 pub(super) static TABLE_GRANT: Type =

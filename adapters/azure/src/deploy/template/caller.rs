@@ -16,16 +16,16 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
         for trigger in &site.callers {
             match trigger {
                 Trigger::Email { .. } => {
-                    if layout.settings.mail_secret.is_none() {
+                    let Some(secret) = &layout.settings.mail_secret else {
                         return Err(missing(
                             layout,
                             function,
                             "mail_secret",
                             "mail comes from a service that receives it, and whoever knows a function's address could be that service; name the secret that it has to know, mail_secret = \"…\"",
                         ));
-                    }
+                    };
                     body.note(format!(
-                        "function `{function}` gets mail once a service that receives it posts to {host}{}, with the secret as a password",
+                        "function `{function}` gets mail once a service that receives it posts it to {host}{} and proves by the secret `{secret}` that it may",
                         package::MAIL_PATH
                     ));
                 }

@@ -86,7 +86,12 @@ pub(super) fn add(
             "minTlsVersion": "1.2",
         },
     });
-    before.extend([plan, identity, name::id("Code", function), observe::INSIGHTS.to_owned()]);
+    before.extend([
+        plan,
+        identity,
+        name::id("Code", function),
+        observe::INSIGHTS.to_owned(),
+    ]);
     body.add(
         &name::id("Function", function),
         Resource::new(&api::SITE, layout.site_name(function), "function", part)
@@ -112,9 +117,18 @@ fn scale(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
         .with("most", INSTANCES.end()));
     }
     let mut scale = Map::new();
-    scale.insert("instanceMemoryMB".to_owned(), memory(body, function, spec)?.into());
+    scale.insert(
+        "instanceMemoryMB".to_owned(),
+        memory(body, function, spec)?.into(),
+    );
     scale.insert("maximumInstanceCount".to_owned(), instances.into());
-    let triggers = || layout.sites.get(function).into_iter().flat_map(|site| &site.triggers);
+    let triggers = || {
+        layout
+            .sites
+            .get(function)
+            .into_iter()
+            .flat_map(|site| &site.triggers)
+    };
     if let Some(count) = layout.settings.always_ready.get(function) {
         // Requests are a group of their own, every other trigger is one for itself.
         let groups: Vec<Value> = triggers()
@@ -186,7 +200,7 @@ fn notes(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
                 }
             }
             Trigger::Table { table, .. } => body.note(format!(
-                "function `{function}` is told what an item of table `{table}` is now, not what it was, and of several changes in a row perhaps only the last; removed items are not told: so is the change feed of Cosmos DB"
+                "function `{function}` is told what an item of table `{table}` is now, not what it was, and of several changes in a row perhaps only the last; it is not told of an item that expires or that another program removes: so is the change feed of Cosmos DB"
             )),
             Trigger::Http { path, .. } if seconds(spec.timeout) > HTTP_TIMEOUT => body.note(format!(
                 "function `{function}`: callers of {path} are answered with an error after {HTTP_TIMEOUT} s, though the function may take {} s",

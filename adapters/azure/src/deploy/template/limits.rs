@@ -23,12 +23,12 @@ pub(super) fn check(template: &Template) -> Result<()> {
     }
     let bytes = template.to_compact_json().len();
     if bytes > MAX_BODY_BYTES {
-        return Err(
-            exceeded("the template is larger than Azure Resource Manager takes; split the app into several")
-                .with("bytes", bytes)
-                .with("max_bytes", MAX_BODY_BYTES)
-                .with("resources", resources),
-        );
+        return Err(exceeded(
+            "the template is larger than Azure Resource Manager takes; split the app into several",
+        )
+        .with("bytes", bytes)
+        .with("max_bytes", MAX_BODY_BYTES)
+        .with("resources", resources));
     }
     Ok(())
 }

@@ -112,7 +112,12 @@ pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec) -> Re
     }
     watches(layout, &mut grants, function)?;
     if spec.has_dead_letters() {
-        uses(layout, &mut grants, &spec.dead_letter, &BTreeSet::from([Access::Send]))?;
+        uses(
+            layout,
+            &mut grants,
+            &spec.dead_letter,
+            &BTreeSet::from([Access::Send]),
+        )?;
     }
     let mail = |trigger: &Trigger| matches!(trigger, Trigger::Email { .. });
     if let Some(secret) = &layout.settings.mail_secret
@@ -144,10 +149,17 @@ fn uses(layout: &Layout<'_>, grants: &mut Grants, name: &str, access: &BTreeSet<
                     _ => Role::BlobContributor,
                 };
                 grants.allow(role, &api::CONTAINER, &container, &id);
-                grants.allow(Role::BlobDelegator, &api::ACCOUNT, &layout.storage(), storage::ACCOUNT);
+                grants.allow(
+                    Role::BlobDelegator,
+                    &api::ACCOUNT,
+                    &layout.storage(),
+                    storage::ACCOUNT,
+                );
             }
             (ResourceKind::Queue, access) => queue(layout, grants, name, &id, *access),
-            (ResourceKind::Topic, _) => grants.allow(Role::TopicSender, &api::TOPIC, &layout.topic(name), &id),
+            (ResourceKind::Topic, _) => {
+                grants.allow(Role::TopicSender, &api::TOPIC, &layout.topic(name), &id)
+            }
             (ResourceKind::Stream, access) => {
                 let hub = format!("{}/{name}", layout.event_hubs());
                 let role = match access {
@@ -202,7 +214,12 @@ fn secret(layout: &Layout<'_>, grants: &mut Grants, name: &str) {
 /// What the Functions host does under the function's own identity.
 fn watches(layout: &Layout<'_>, grants: &mut Grants, function: &str) -> Result<()> {
     let account = layout.storage();
-    for trigger in layout.sites.get(function).into_iter().flat_map(|site| &site.triggers) {
+    for trigger in layout
+        .sites
+        .get(function)
+        .into_iter()
+        .flat_map(|site| &site.triggers)
+    {
         match &trigger.source {
             Source::Queue { queue } => {
                 let id = resource_id(layout.resource(queue)?, queue);
@@ -240,7 +257,12 @@ fn watches(layout: &Layout<'_>, grants: &mut Grants, function: &str) -> Result<(
 fn storage_queue(grants: &mut Grants, account: &str, queue: &str, id: &str, poison: &str) {
     let name = format!("{account}/default/{queue}");
     grants.allow(Role::QueueContributor, &api::QUEUE, &name, id);
-    grants.allow(Role::QueueContributor, &api::QUEUE, &format!("{name}{POISON}"), poison);
+    grants.allow(
+        Role::QueueContributor,
+        &api::QUEUE,
+        &format!("{name}{POISON}"),
+        poison,
+    );
 }
 
 /// Adds what the grants say, and returns the symbolic names: a site must not start before it may do all.

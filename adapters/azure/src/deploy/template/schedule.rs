@@ -56,7 +56,8 @@ fn fields(text: &str) -> Result<String, String> {
     // Both would have to hold there, and here one of them is enough.
     if day != "*" && weekday != "*" {
         return Err(
-            "Azure cannot say `this day of the month or that day of the week`; write two schedules".to_owned(),
+            "Azure cannot say `this day of the month or that day of the week`; write two schedules"
+                .to_owned(),
         );
     }
     Ok(format!(

@@ -75,7 +75,14 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
             name: function.clone(),
         };
         let container = layout.code_container(function);
-        container_of(layout, body, &name::id("Code", function), &container, "code", part)?;
+        container_of(
+            layout,
+            body,
+            &name::id("Code", function),
+            &container,
+            "code",
+            part,
+        )?;
     }
     for (name, resource) in &layout.app.resources {
         let id = resource_id(resource, name);
@@ -167,9 +174,9 @@ fn queue(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str, spec: &Queu
 /// Whether a function is called with the queue's messages.
 fn receives(app: &App, queue: &str) -> bool {
     let triggers = app.functions.values().flat_map(|function| &function.on);
-    triggers.into_iter().any(|trigger| {
-        trigger.kind() == nephos_core::TriggerKind::Queue && trigger.resource() == Some(queue)
-    })
+    triggers
+        .into_iter()
+        .any(|trigger| trigger.kind() == nephos_core::TriggerKind::Queue && trigger.resource() == Some(queue))
 }
 
 fn queue_of(
@@ -202,7 +209,14 @@ fn inboxes(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
             let id = name::trigger_id("Inbox", function, &trigger.name);
             queue_of(layout, body, &id, queue, "inbox", part.clone())?;
             let id = name::trigger_id("PoisonOfInbox", function, &trigger.name);
-            queue_of(layout, body, &id, &format!("{queue}{POISON}"), "poison", part.clone())?;
+            queue_of(
+                layout,
+                body,
+                &id,
+                &format!("{queue}{POISON}"),
+                "poison",
+                part.clone(),
+            )?;
         }
     }
     Ok(())

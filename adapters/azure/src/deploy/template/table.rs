@@ -46,7 +46,8 @@ impl Role {
         match self {
             Self::Read => &["executeQuery", "items/read", "readChangeFeed"],
             Self::Write => &["items/create", "items/replace", "items/upsert"],
-            Self::Delete => &["items/delete"],
+            // What a trigger is to be told of a removal must be written into the item before it goes.
+            Self::Delete => &["items/delete", "items/replace"],
             Self::Lease => &["executeQuery", "items/*", "readChangeFeed"],
         }
     }
@@ -92,7 +93,7 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
     for (name, resource) in &layout.app.resources {
         if let AppResource::Table(spec) = resource {
             let container = layout.table(name);
-            let properties = table(&container, spec);
+            let properties = table(&container, spec, layout.watched.contains(name.as_str()));
             let part = part(ResourceKind::Table, name);
             container_of(
                 layout,
@@ -114,13 +115,14 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
     Ok(())
 }
 
-/// The table's container. Only where items can expire does the service look for what has: -1 means that an item lasts unless it says otherwise.
-fn table(container: &str, spec: &TableSpec) -> Value {
+/// The table's container. Only where items can expire does the service look for what has: -1 means that an item lasts unless it says otherwise. Of a
+/// watched table, removed items can be kept for as long as it takes to tell of them.
+fn table(container: &str, spec: &TableSpec, watched: bool) -> Value {
     let mut resource = json!({
         "id": container,
         "partitionKey": {"paths": [partition_path(&spec.schema.key)], "kind": "Hash", "version": 2},
     });
-    if let (Some(_), Value::Object(resource)) = (&spec.schema.ttl, &mut resource) {
+    if let (true, Value::Object(resource)) = (watched || spec.schema.ttl.is_some(), &mut resource) {
         resource.insert("defaultTtl".to_owned(), (-1).into());
     }
     json!({ "resource": resource })
@@ -162,10 +164,16 @@ pub(super) fn add_roles(layout: &Layout<'_>, body: &mut Body, used: &BTreeSet<Ro
     let account = layout.cosmos();
     for role in Role::ALL.into_iter().filter(|role| used.contains(role)) {
         let mut actions = vec!["Microsoft.DocumentDB/databaseAccounts/readMetadata".to_owned()];
-        actions.extend(role.actions().iter().map(|action| {
-            format!("Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/{action}")
-        }));
-        let name = format!("[concat({}, {})]", quoted(&format!("{account}/")), role_guid(layout, role));
+        actions.extend(
+            role.actions().iter().map(|action| {
+                format!("Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/{action}")
+            }),
+        );
+        let name = format!(
+            "[concat({}, {})]",
+            quoted(&format!("{account}/")),
+            role_guid(layout, role)
+        );
         body.add_in_turn(
             &role.id(),
             Resource::new(&api::TABLE_ROLE, name, "table_role", Part::App)

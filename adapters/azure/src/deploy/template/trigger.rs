@@ -48,9 +48,17 @@ pub(in crate::deploy) enum Source<'a> {
     /// A queue of the function's own that Event Grid delivers to, by its name on Azure.
     Inbox { queue: String },
     /// An event hub.
-    Hub { stream: &'a str, group: String, batch: u32 },
+    Hub {
+        stream: &'a str,
+        group: String,
+        batch: u32,
+    },
     /// The change feed of a table.
-    Feed { table: &'a str, leases: String, batch: u32 },
+    Feed {
+        table: &'a str,
+        leases: String,
+        batch: u32,
+    },
     /// A timer.
     Timer { expression: String },
 }
@@ -144,11 +152,7 @@ fn source<'a>(app: &App, function: &str, trigger: &'a Trigger) -> Result<Option<
         },
         Trigger::Stream { stream, batch } => Source::Hub {
             stream,
-            group: name::physical(
-                function,
-                &short_hash(&[&trigger_name(trigger)]),
-                MAX_GROUP,
-            ),
+            group: name::physical(function, &short_hash(&[&trigger_name(trigger)]), MAX_GROUP),
             batch: *batch,
         },
         Trigger::Table { table, events, batch } => {
@@ -208,7 +212,13 @@ pub(in crate::deploy) fn trigger_name(trigger: &Trigger) -> String {
     let hash = short_hash(&[&json]);
     let plain: String = text
         .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' })
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
         .collect();
     let kind = trigger.kind();
     let cut = name::words(&format!("{kind}-{plain}"), MAX_TRIGGER - hash.len() - 1);

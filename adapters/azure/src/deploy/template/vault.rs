@@ -17,6 +17,11 @@ const SOFT_DELETE_DAYS: u32 = 7;
 
 /// Adds the vault, if the app has a secret that is not kept elsewhere.
 pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
+    for (name, address) in &layout.settings.secrets {
+        body.note(format!(
+            "secret `{name}` is kept elsewhere: give the identities of the functions that use it the role `Key Vault Secrets User` on {address}; the stack reaches no further than its own group"
+        ));
+    }
     if !layout.services.contains(&Service::Secrets) {
         return Ok(());
     }
