@@ -136,10 +136,10 @@ fn the_check_rejects_each_mistake_that_is_made_on_purpose() {
         ),
         (
             "older-read-only",
-            &subscription,
+            &format!("{subscription}/properties"),
             "topic",
             json!("x"),
-            "no such field",
+            "only the service sets it",
         ),
         ("missing", "Storage", "kind", Value::Null, "needs kind"),
         (

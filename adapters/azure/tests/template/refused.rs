@@ -236,22 +236,21 @@ fn without_a_subscription_the_text_says_so() {
 }
 
 #[test]
-fn the_same_name_twice_is_refused() {
-    let error = try_render(&app(json!({
-        "name": "shop",
-        "targets": {"azure": {"location": "westeurope", "overrides": {"resources": null}}},
-    })))
-    .map(|template| template.resource_count());
-    assert_eq!(error.unwrap(), 0, "overrides have the last word");
-    let error = refused(json!({
-        "resources": {"shop": {"kind": "topic"}},
-        "functions": {"work": {"max_instances": 1001}},
-    }));
-    assert!(error.contains("most=1000"), "{error}");
-    assert_eq!(
-        try_render(&app(json!({"functions": {"work": {"max_instances": 1001}}})))
-            .unwrap_err()
-            .kind(),
-        ErrorKind::InvalidArgument
+fn names_that_differ_in_a_hyphen_only_are_refused() {
+    let error = refused(json!({"resources": {"ab": {"kind": "topic"}, "a-b": {"kind": "topic"}}}));
+    assert!(
+        error.contains("one name on Azure") && error.contains("id=TopicAb"),
+        "{error}"
     );
+}
+
+#[test]
+fn overrides_reach_all_and_too_many_instances_are_refused() {
+    let patched = rendered(&app(json!({
+        "targets": {"azure": {"location": "westeurope", "overrides": {"resources": null}}},
+    })));
+    assert_eq!(patched.resource_count(), 0, "overrides have the last word");
+    let error = try_render(&app(json!({"functions": {"work": {"max_instances": 1001}}}))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("most=1000"), "{error}");
 }

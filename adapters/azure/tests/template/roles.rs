@@ -143,7 +143,7 @@ fn tables_have_roles_of_their_own() {
         assert_eq!(defined.len(), expected.len(), "only roles that somebody has");
     }
     let template = of_uses(json!({"table": ["read"]}));
-    let actions = &resource(&template, "TableRoleRead")["properties"]["permissions"][0]["dataActions"];
+    let actions = &resource(&template, "RoleInTablesRead")["properties"]["permissions"][0]["dataActions"];
     let actions: Vec<&str> = actions
         .as_array()
         .unwrap()

@@ -65,6 +65,8 @@ pub(super) struct Body {
     resources: Map<String, Value>,
     outputs: Map<String, Value>,
     parts: BTreeMap<String, Part>,
+    /// The symbolic names in small letters: names that differ in nothing else could be taken for one.
+    ids: BTreeSet<String>,
     notes: Vec<String>,
     noted: BTreeSet<String>,
     /// The last of those that are made one after the other.
@@ -84,6 +86,7 @@ impl Body {
             resources: Map::new(),
             outputs: Map::new(),
             parts: BTreeMap::new(),
+            ids: BTreeSet::new(),
             notes: Vec::new(),
             noted: BTreeSet::new(),
             last: None,
@@ -134,7 +137,8 @@ impl Body {
         } else {
             self.parts.insert(api::path(ty.name, &name), part)
         };
-        if self.resources.insert(id.to_owned(), entry.into()).is_some() || taken.is_some() {
+        self.resources.insert(id.to_owned(), entry.into());
+        if !self.ids.insert(id.to_ascii_lowercase()) || taken.is_some() {
             return Err(refused(
                 ErrorKind::InvalidArgument,
                 "two things of the app would have one name on Azure; give one of them another name",
@@ -146,7 +150,8 @@ impl Body {
         Ok(())
     }
 
-    /// Adds a resource that is made after all others that were added so: their service takes one change at a time.
+    /// Adds a resource that is made after all others that were added so: their service takes one change at a time
+    /// (<https://github.com/hashicorp/terraform-provider-azurerm/issues/15842>).
     ///
     /// # Errors
     /// As [`add`](Self::add).

@@ -81,8 +81,6 @@ pub(super) fn add(
         },
         "siteConfig": {
             "appSettings": environment::of(layout, function, spec, &identity)?,
-            "ftpsState": "Disabled",
-            "http20Enabled": true,
             "minTlsVersion": "1.2",
         },
     });

@@ -17,8 +17,8 @@ use crate::deploy::refused;
 
 /// The symbolic names of the account, and of its two services.
 pub(super) const ACCOUNT: &str = "Storage";
-const BLOBS: &str = "Blobs";
-const QUEUES: &str = "Queues";
+const BLOBS: &str = "ServiceOfBlobs";
+const QUEUES: &str = "ServiceOfQueues";
 /// The longest time for which a message can be hidden, in seconds:
 /// <https://learn.microsoft.com/rest/api/storageservices/get-messages>.
 const MAX_VISIBILITY: u64 = 7 * 24 * 3600;

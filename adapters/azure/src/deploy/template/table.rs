@@ -54,7 +54,7 @@ impl Role {
 
     /// The role's symbolic name.
     fn id(self) -> String {
-        name::id("TableRole", self.name())
+        name::id("RoleInTables", self.name())
     }
 }
 
@@ -224,7 +224,7 @@ pub(super) fn grant(
         quoted(&account),
         role_guid(layout, role)
     );
-    let id = name::trigger_id("TableGrant", function, &format!("{container}/{}", role.name()));
+    let id = name::trigger_id("GrantInTables", function, &format!("{container}/{}", role.name()));
     let part = Part::Function {
         name: function.to_owned(),
     };

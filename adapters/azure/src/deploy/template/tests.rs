@@ -68,15 +68,6 @@ fn the_cost_of_rendering_grows_with_the_number_of_functions_and_not_with_its_squ
 }
 
 #[test]
-#[ignore = "a measure, for a release build: `cargo test --release -p nephos-azure --features deploy --lib -- --ignored --nocapture`"]
-fn a_thousand_functions_render_in_under_a_second() {
-    let app = app(1000);
-    let best = (0..5).map(|_| cost(&app)).min().unwrap();
-    println!("1,000 functions: {best:?}");
-    assert!(best < Duration::from_secs(1), "{best:?}");
-}
-
-#[test]
 fn an_app_that_one_deployment_cannot_hold_is_refused_with_its_counts() {
     let app = app(70);
     let settings = Settings::of(&app, "azure").unwrap();
