@@ -254,7 +254,11 @@ mod tests {
 
     fn letters(fake: Fake) -> Letters {
         let undecodable = |_: &Event, _: Option<&str>| Ok(Payload::text("as it came"));
-        Letters::new(Some(Queue::new("letters", Arc::new(fake))), "work".into(), undecodable)
+        Letters::new(
+            Some(Queue::new("letters", Arc::new(fake))),
+            "work".into(),
+            undecodable,
+        )
     }
 
     fn messages(attempts: &[u32]) -> Event {
@@ -280,7 +284,9 @@ mod tests {
 
     fn failures(outcome: &Outcome) -> Vec<&str> {
         match outcome {
-            Outcome::Batch(batch) => (batch.failures().iter()).map(|failure| failure.id.as_str()).collect(),
+            Outcome::Batch(batch) => (batch.failures().iter())
+                .map(|failure| failure.id.as_str())
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -289,11 +295,18 @@ mod tests {
         let fact = |letter: &Outgoing, name: &str| letter.attributes[name].clone();
         let facts = |letter: &Result<Outgoing>| {
             let letter = letter.as_ref().unwrap();
-            (fact(letter, dead_letter::EVENT_ID), fact(letter, dead_letter::ATTEMPTS))
+            (
+                fact(letter, dead_letter::EVENT_ID),
+                fact(letter, dead_letter::ATTEMPTS),
+            )
         };
         match planned {
             Planned::Nothing(_) => Vec::new(),
-            Planned::Batch(failures) => failures.iter().filter_map(|(_, letter)| letter.as_ref()).map(facts).collect(),
+            Planned::Batch(failures) => failures
+                .iter()
+                .filter_map(|(_, letter)| letter.as_ref())
+                .map(facts)
+                .collect(),
             Planned::Whole(_, letters) => letters.iter().map(facts).collect(),
         }
     }
@@ -322,7 +335,10 @@ mod tests {
         let letters = letters(Fake::new());
         let failed = |error| Outcome::Failed(error);
         assert!(given_up(&letters.plan(&tick(), failed(Error::retry("later")), 99)).is_empty());
-        assert_eq!(given_up(&letters.plan(&tick(), failed(Error::reject("never")), 2)).len(), 1);
+        assert_eq!(
+            given_up(&letters.plan(&tick(), failed(Error::reject("never")), 2)).len(),
+            1
+        );
         let whole = letters.plan(&messages(&[1, 2]), failed(Error::reject("never")), 1);
         assert_eq!(given_up(&whole), [pair("0", "1"), pair("1", "2")]);
         let nowhere = Letters::new(None, "work".into(), |_, _| Ok(Payload::default()));

@@ -18,8 +18,6 @@ pub(super) fn document(
     site: &Site<'_>,
 ) -> Result<Value> {
     let mut wiring = layout.app.wiring(function).unwrap_or_default();
-    // The process is the function's own: its variables are settings of the site.
-    wiring.env.clear();
     for binding in &mut wiring.bindings {
         if binding.url.is_none() {
             let physical = layout.physical(&binding.name)?;
