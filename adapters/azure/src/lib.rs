@@ -13,5 +13,7 @@ pub mod events;
 pub mod package;
 pub mod payload;
 
+#[cfg(feature = "deploy")]
+pub mod deploy;
 #[cfg(feature = "host")]
 pub mod host;

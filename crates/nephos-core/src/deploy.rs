@@ -1,4 +1,14 @@
-//! What goes in and out of the deploy port: what is deployed, what happens meanwhile, and what is there afterwards.
+//! What goes in and out of the deploy port: what is deployed, what happens meanwhile, and what is there afterwards. The modules below are what the deploy
+//! sides of all targets share.
+
+#[cfg(feature = "package")]
+pub mod archive;
+pub mod cron;
+pub mod mark;
+pub mod merge;
+#[cfg(feature = "package")]
+pub mod name;
+pub mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

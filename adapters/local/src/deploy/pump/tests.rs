@@ -174,10 +174,7 @@ async fn a_message_that_fails_comes_again_with_its_attempt_and_the_others_are_do
         .await
         .unwrap();
     let running = MessagePump::new(stage.feed(), queue.clone(), MessageSource::Queue { batch: 1 }).start();
-    until("all are done", async || {
-        queue.depth().await.unwrap().total() == 0
-    })
-    .await;
+    until("all are done", async || queue.depth().await.unwrap().total() == 0).await;
     running.stop().await;
     let attempts: Vec<u32> = stage.seen().into_iter().map(|(_, attempt)| attempt).collect();
     assert_eq!(attempts.len(), 5);
@@ -253,10 +250,7 @@ async fn a_crash_is_tried_again() {
     let queue = stage.store.queue("jobs", &QueueSpec::default());
     queue.send_batch(&["a".into()]).await.unwrap();
     let running = MessagePump::new(stage.feed(), queue.clone(), MessageSource::Queue { batch: 1 }).start();
-    until("it is done", async || {
-        queue.depth().await.unwrap().total() == 0
-    })
-    .await;
+    until("it is done", async || queue.depth().await.unwrap().total() == 0).await;
     running.stop().await;
     assert_eq!(stage.seen().len(), 2);
 }

@@ -1,20 +1,26 @@
 //! Reads typed values out of the target's settings, and reports the keys that nothing reads.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
+
+use crate::{Error, ErrorKind, Result};
 
 /// A table of settings, and which of its keys were asked for.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     target: &'a str,
     table: &'a Map<String, Value>,
     known: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(target: &'a str, value: &'a Value) -> Result<Self> {
+    /// Reads `value`, the settings of `target`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if they are no table.
+    pub fn new(target: &'a str, value: &'a Value) -> Result<Self> {
         let Value::Object(table) = value else {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
@@ -48,7 +54,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Text that is not empty.
-    pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn text(&mut self, key: &'static str) -> Result<Option<String>> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.clone())),
@@ -57,7 +66,10 @@ impl<'a> Reader<'a> {
     }
 
     /// True or false; of a variable of the environment, their names.
-    pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn flag(&mut self, key: &'static str) -> Result<Option<bool>> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -67,18 +79,14 @@ impl<'a> Reader<'a> {
     }
 
     /// One of these numbers.
-    pub(super) fn number(&mut self, key: &'static str, allowed: &[u32]) -> Result<Option<u32>> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn number(&mut self, key: &'static str, allowed: &[u32]) -> Result<Option<u32>> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        let number = match value {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        };
-        let number = number
-            .and_then(|number| u32::try_from(number).ok())
-            .filter(|number| allowed.contains(number));
+        let number = as_u32(value).filter(|number| allowed.contains(number));
         match number {
             Some(number) => Ok(Some(number)),
             None => {
@@ -89,12 +97,51 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One of these words.
-    pub(super) fn choice<T: Copy>(
+    /// A number within these bounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn count(&mut self, key: &'static str, allowed: RangeInclusive<u32>) -> Result<Option<u32>> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        match as_u32(value).filter(|number| allowed.contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.wrong(key, not_within(&allowed), value)),
+        }
+    }
+
+    /// A table of numbers within these bounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn counts(
         &mut self,
         key: &'static str,
-        choices: &[(&'static str, T)],
-    ) -> Result<Option<T>> {
+        allowed: RangeInclusive<u32>,
+    ) -> Result<BTreeMap<String, u32>> {
+        let Some(value) = self.get(key) else {
+            return Ok(BTreeMap::new());
+        };
+        let Value::Object(table) = value else {
+            return Err(self.wrong(key, "the setting must be a table of numbers", value));
+        };
+        table
+            .iter()
+            .map(
+                |(name, value)| match as_u32(value).filter(|number| allowed.contains(number)) {
+                    Some(number) => Ok((name.clone(), number)),
+                    None => Err(self.wrong(&format!("{key}.{name}"), not_within(&allowed), value)),
+                },
+            )
+            .collect()
+    }
+
+    /// One of these words.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Result<Option<T>> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -113,7 +160,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A table of texts.
-    pub(super) fn texts(&mut self, key: &'static str) -> Result<BTreeMap<String, String>> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn texts(&mut self, key: &'static str) -> Result<BTreeMap<String, String>> {
         let Some(value) = self.get(key) else {
             return Ok(BTreeMap::new());
         };
@@ -134,7 +184,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A table of anything; null if it is not there.
-    pub(super) fn table(&mut self, key: &'static str) -> Result<Value> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else.
+    pub fn table(&mut self, key: &'static str) -> Result<Value> {
         match self.get(key) {
             None => Ok(Value::Null),
             Some(value @ Value::Object(_)) => Ok(value.clone()),
@@ -143,7 +196,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports a key that nothing asked for.
-    pub(super) fn finish(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for such a key, with the one that was probably meant.
+    pub fn finish(self) -> Result<()> {
         let Some(key) = self.table.keys().find(|key| !self.known.contains(&key.as_str())) else {
             return Ok(());
         };
@@ -158,6 +214,24 @@ impl<'a> Reader<'a> {
         Err(Error::new(ErrorKind::InvalidArgument, "deploy.settings", help)
             .with("key", format!("target.{}.{key}", self.target)))
     }
+}
+
+/// A number, or a variable of the environment that is one.
+fn as_u32(value: &Value) -> Option<u32> {
+    let number = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.and_then(|number| u32::try_from(number).ok())
+}
+
+fn not_within(allowed: &RangeInclusive<u32>) -> String {
+    format!(
+        "the setting must be a whole number from {} to {}",
+        allowed.start(),
+        allowed.end()
+    )
 }
 
 fn list(names: &[&str]) -> String {
@@ -197,4 +271,41 @@ fn distance(one: &str, other: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_within_bounds_are_read_and_others_are_told_the_bounds() {
+        let settings =
+            json!({"many": 3, "few": {"a": 1, "b": "2"}, "wrong": 11, "none": {"a": 0}, "list": []});
+        let mut reader = Reader::new("cloud", &settings).unwrap();
+        assert_eq!(reader.count("many", 1..=10).unwrap(), Some(3));
+        assert_eq!(reader.count("absent", 1..=10).unwrap(), None);
+        let few = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        assert_eq!(reader.counts("few", 1..=10).unwrap(), few);
+        let error = reader.count("wrong", 1..=10).unwrap_err().to_string();
+        assert!(
+            error.contains("from 1 to 10") && error.contains("key=target.cloud.wrong"),
+            "{error}"
+        );
+        let error = reader.counts("none", 1..=10).unwrap_err().to_string();
+        assert!(error.contains("key=target.cloud.none.a"), "{error}");
+        let error = reader.counts("list", 1..=10).unwrap_err().to_string();
+        assert!(error.contains("table of numbers"), "{error}");
+        reader.finish().unwrap();
+    }
+
+    #[test]
+    fn a_key_that_nothing_reads_is_told_the_one_that_was_meant() {
+        let settings = json!({"regoin": "here"});
+        let mut reader = Reader::new("cloud", &settings).unwrap();
+        assert_eq!(reader.text("region").unwrap(), None);
+        let error = reader.finish().unwrap_err().to_string();
+        assert!(error.contains("did you mean `region`?"), "{error}");
+    }
 }

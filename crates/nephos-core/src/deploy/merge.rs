@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Lays `patch` over `target`: tables are merged, null removes, all else replaces.
-pub(super) fn patch(target: &mut Value, patch: &Value) {
+pub fn patch(target: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
         *target = patch.clone();
         return;
