@@ -23,10 +23,8 @@ pub struct Fake {
     opened: Arc<Mutex<Vec<String>>>,
     /// The bucket's objects.
     pub store: Arc<InMemory>,
-    /// Whether sending fails.
-    pub is_down: bool,
-    /// Whether the queue keeps groups.
-    pub is_ordered: bool,
+    is_down: bool,
+    is_ordered: bool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -38,6 +36,24 @@ fn unsupported<T>() -> Result<T> {
 }
 
 impl Fake {
+    /// Drivers whose queue takes nothing.
+    #[must_use]
+    pub fn down() -> Self {
+        Self {
+            is_down: true,
+            ..Self::default()
+        }
+    }
+
+    /// Drivers whose queue keeps groups.
+    #[must_use]
+    pub fn ordered() -> Self {
+        Self {
+            is_ordered: true,
+            ..Self::default()
+        }
+    }
+
     /// What was sent to the queue.
     #[must_use]
     pub fn sent(&self) -> Vec<Outgoing> {

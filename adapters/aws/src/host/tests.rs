@@ -117,10 +117,7 @@ async fn a_rejected_message_goes_to_the_dead_letter_queue_at_once_and_is_done_wi
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_not_done_with() {
-    let fake = Fake {
-        is_down: true,
-        ..Fake::default()
-    };
+    let fake = Fake::down();
     let down = invocations(fulfil, &fake, with_letters());
     let without = invocations(fulfil, &Fake::default(), Wiring::default());
     for invocations in [down, without] {
@@ -131,10 +128,7 @@ async fn what_cannot_be_sent_is_not_done_with() {
 
 #[tokio::test]
 async fn a_group_goes_on_behind_a_dead_letter_and_stops_behind_a_failure() {
-    let fake = Fake {
-        is_ordered: true,
-        ..Fake::default()
-    };
+    let fake = Fake::ordered();
     let mut document = messages(&["reject", "b", "retry", "d"]);
     for record in document["Records"].as_array_mut().unwrap() {
         record["attributes"]["MessageGroupId"] = "g".into();

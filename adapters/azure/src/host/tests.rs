@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, StatusCode};
 use nephos_conformance::fake::Fake;
 use nephos_core::adapter::Launch;
@@ -124,10 +126,7 @@ async fn a_message_whose_last_try_nobody_settled_is_given_up_without_another() {
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_not_done_with() {
-    let fake = Fake {
-        is_down: true,
-        ..Fake::default()
-    };
+    let fake = Fake::down();
     let site = site(fulfil, &fake, queue());
     assert_eq!(
         posted(&site, "/it", message("reject", 3)).await.0,
@@ -160,7 +159,7 @@ fn records(texts: &[&str]) -> Value {
     let keys: Vec<&str> = texts.iter().map(|_| "k").collect();
     let times: Vec<&str> = texts.iter().map(|_| "2026-02-03T12:00:00Z").collect();
     json!({
-        "Data": {"item": json!(texts).to_string()},
+        "Data": {"item": json!(texts.iter().map(|text| STANDARD.encode(text)).collect::<Vec<_>>()).to_string()},
         "Metadata": {
             "PartitionKeyArray": json!(keys).to_string(), "SequenceNumberArray": json!(numbers).to_string(),
             "OffsetArray": json!(numbers.iter().map(u64::to_string).collect::<Vec<_>>()).to_string(),
@@ -303,7 +302,7 @@ fn web(forwarding: bool) -> Package {
 
 async fn greet(request: Request) -> Result<Response> {
     match request.uri().query() {
-        Some("fail") => Err(Error::reject("a secret reason")),
+        Some("fail") => panic!("a secret reason"),
         _ => Ok(Response::new(Body::from(request.uri().path().to_owned()))),
     }
 }
