@@ -23,7 +23,7 @@ impl Column<Value> {
     }
 
     /// # Errors
-    /// [`ErrorKind::Decode`] if the entry is there, and no list.
+    /// [`ErrorKind::Decode`](nephos_core::ErrorKind::Decode) if the entry is there, and no list.
     pub(super) fn read(metadata: &Metadata<'_>, name: &str) -> Result<Self> {
         Ok(Self(metadata.json(name)?.unwrap_or_default()))
     }

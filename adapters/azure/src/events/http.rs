@@ -6,7 +6,7 @@
 //! | | forwarded | wrapped |
 //! |---|---|---|
 //! | values of one name in the query | joined by commas | as they were |
-//! | the request's body | as it was | text, if its media type is not `application/octet-stream` or `multipart/…`: other bytes are damaged, which is refused ([`damaged`](self#what-is-refused)) |
+//! | the request's body | as it was | text, if its media type is not `application/octet-stream` or `multipart/…`: other bytes are damaged, which is refused (see below) |
 //! | a body of no told length (`chunked`) | missing | missing: refused |
 //! | the answer's body | as it is, streamed | text, see [`answer`] |
 //! | several cookies | as they are | one |
