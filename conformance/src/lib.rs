@@ -10,6 +10,7 @@ mod http;
 pub mod mutants;
 mod neutral;
 pub mod probe;
+pub mod process;
 pub mod rule;
 pub mod rules;
 mod run;
