@@ -1,0 +1,19 @@
+//! The conformance suite over the emulators of Azure's storage and of Cosmos DB.
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use nephos_azure::harness::AzureHarness;
+use nephos_conformance::Suite;
+
+/// How many rules run at the same time, unless the command line says otherwise: most of their time they wait for a message to come again.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The kinds of resource that have an emulator.
+const GROUPS: [&str; 3] = ["bucket", "queue", "table"];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
+    Suite::new(AzureHarness::new()).groups(&GROUPS).run(&arguments)
+}
