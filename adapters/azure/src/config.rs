@@ -23,8 +23,8 @@ use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport, Url, new_http_client};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use nephos_core::env::Environment;
 use nephos_core::{Error, ErrorKind, Result};
@@ -92,7 +92,12 @@ impl Config {
         credential: Arc<dyn TokenCredential>,
         http: Arc<dyn HttpClient>,
     ) -> Result<Self> {
-        let key = |name| environment.get(name).map(|text| Key::read(name, text)).transpose();
+        let key = |name| {
+            environment
+                .get(name)
+                .map(|text| Key::read(name, text))
+                .transpose()
+        };
         Ok(Self(Arc::new(Inner {
             endpoints: Endpoints::of(environment)?,
             credential,

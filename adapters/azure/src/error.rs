@@ -124,7 +124,7 @@ fn told(body: &[u8]) -> (Option<String>, String) {
     (code.map(str::to_owned), sentence.to_owned())
 }
 
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(start)?;
     rest.split_once(end).map(|(inner, _)| inner)
 }

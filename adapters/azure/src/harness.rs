@@ -89,7 +89,9 @@ impl Harness for AzureHarness {
 
     async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
         if spec.ordered {
-            return Err(unsupported("there is no emulator of Service Bus that speaks its REST interface"));
+            return Err(unsupported(
+                "there is no emulator of Service Bus that speaks its REST interface",
+            ));
         }
         resources::queue(&*self.emulators().await?).await
     }

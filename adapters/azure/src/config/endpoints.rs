@@ -90,14 +90,30 @@ mod tests {
         )
         .unwrap();
         for (physical, address) in [
-            ("https://a.blob.core.windows.net/other", "http://127.0.0.1:1/a/other"),
+            (
+                "https://a.blob.core.windows.net/other",
+                "http://127.0.0.1:1/a/other",
+            ),
             ("https://a.blob.core.windows.net/photos", "http://127.0.0.1:2/b"),
-            ("https://a.blob.core.windows.net/photos2", "http://127.0.0.1:1/a/photos2"),
-            ("https://b.blob.core.windows.net/photos", "https://b.blob.core.windows.net/photos"),
+            (
+                "https://a.blob.core.windows.net/photos2",
+                "http://127.0.0.1:1/a/photos2",
+            ),
+            (
+                "https://b.blob.core.windows.net/photos",
+                "https://b.blob.core.windows.net/photos",
+            ),
             ("sb://ns.servicebus.windows.net/jobs", "http://127.0.0.1:3/jobs"),
-            ("sb://other.servicebus.windows.net/jobs", "https://other.servicebus.windows.net/jobs"),
+            (
+                "sb://other.servicebus.windows.net/jobs",
+                "https://other.servicebus.windows.net/jobs",
+            ),
         ] {
-            assert_eq!(endpoints.address(physical).unwrap().as_str(), address, "{physical}");
+            assert_eq!(
+                endpoints.address(physical).unwrap().as_str(),
+                address,
+                "{physical}"
+            );
         }
     }
 

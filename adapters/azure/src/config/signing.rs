@@ -30,15 +30,18 @@ impl Key {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if it is none. The error does not show it.
-    pub(super) fn read(name: &'static str, text: &str) -> Result<Self> {
-        STANDARD.decode(text.trim()).map(|bytes| Self(bytes.into())).map_err(|_| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                super::LOAD,
-                "the shared key is not in Base64; take it as the Azure portal shows it",
-            )
-            .with("variable", name)
-        })
+    pub(crate) fn read(name: &'static str, text: &str) -> Result<Self> {
+        STANDARD
+            .decode(text.trim())
+            .map(|bytes| Self(bytes.into()))
+            .map_err(|_| {
+                Error::new(
+                    ErrorKind::InvalidArgument,
+                    super::LOAD,
+                    "the shared key is not in Base64; take it as the Azure portal shows it",
+                )
+                .with("variable", name)
+            })
     }
 
     /// The key in Base64, for clients that sign by themselves.
@@ -47,7 +50,8 @@ impl Key {
         STANDARD.encode(&self.0)
     }
 
-    fn sign(&self, text: &str) -> azure_core::Result<String> {
+    /// The signature of the text, in Base64.
+    pub(crate) fn sign(&self, text: &str) -> azure_core::Result<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|_| {
             azure_core::Error::with_message(
                 azure_core::error::ErrorKind::Credential,
@@ -73,7 +77,10 @@ pub(crate) struct SharedKey {
 }
 
 #[cfg(any(feature = "bucket", feature = "queue"))]
-#[allow(elided_lifetimes_in_paths, reason = "the trait is written so, and another lifetime would be another method")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "the trait is written so, and another lifetime would be another method"
+)]
 #[async_trait]
 impl Policy for SharedKey {
     async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
@@ -106,7 +113,10 @@ fn to_sign(account: &str, request: &Request) -> String {
             .then(|| request.body().len().filter(|length| *length > 0))
             .flatten()
             .map(|length| length.to_string());
-        let value = length.as_deref().or_else(|| header(headers, name)).unwrap_or_default();
+        let value = length
+            .as_deref()
+            .or_else(|| header(headers, name))
+            .unwrap_or_default();
         text.push_str(value);
         text.push('\n');
     }
@@ -144,7 +154,10 @@ fn header<'a>(headers: &'a Headers, name: &'static str) -> Option<&'a str> {
 pub(crate) struct MasterKey(pub(crate) Key);
 
 #[cfg(feature = "table")]
-#[allow(elided_lifetimes_in_paths, reason = "the trait is written so, and another lifetime would be another method")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "the trait is written so, and another lifetime would be another method"
+)]
 #[async_trait]
 impl Policy for MasterKey {
     async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
@@ -165,11 +178,23 @@ impl Policy for MasterKey {
 /// The kind of resource that a URL names, and its link: of a list, that of whose list it is.
 #[cfg(feature = "table")]
 fn resource(url: &Url) -> (String, String) {
-    let segments: Vec<&str> = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    let segments: Vec<&str> = url
+        .path_segments()
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.is_empty())
+        .collect();
     let is_list = segments.len() % 2 == 1;
     let end = segments.len() - usize::from(is_list);
-    let kind = if is_list { segments.last() } else { segments.iter().rev().nth(1) };
-    (kind.copied().unwrap_or_default().to_owned(), segments[..end].join("/"))
+    let kind = if is_list {
+        segments.last()
+    } else {
+        segments.iter().rev().nth(1)
+    };
+    (
+        kind.copied().unwrap_or_default().to_owned(),
+        segments[..end].join("/"),
+    )
 }
 
 #[cfg(feature = "table")]
@@ -178,7 +203,11 @@ pub(crate) fn url_encode(text: &str) -> String {
 }
 
 /// Sends the request on through the rest of the pipeline.
-pub(crate) async fn pass_on(context: &Context<'_>, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+pub(crate) async fn pass_on(
+    context: &Context<'_>,
+    request: &mut Request,
+    next: &[Arc<dyn Policy>],
+) -> PolicyResult {
     match next.split_first() {
         Some((policy, rest)) => policy.send(context, request, rest).await,
         None => Err(azure_core::Error::with_message(
@@ -222,15 +251,19 @@ mod tests {
             "dsZQi3KtZmCv1ljt3VNWNm7sQUF1y5rJfC6kv5JiwvW0EndXdDku/dkKBp8/ufDToSxLzR4y+O/0H/t4bQtVNw==",
         )
         .unwrap();
-        let signature = key.sign("get\ndbs\ndbs/ToDoList\nthu, 27 apr 2017 00:51:12 gmt\n\n").unwrap();
+        let signature = key
+            .sign("get\ndbs\ndbs/ToDoList\nthu, 27 apr 2017 00:51:12 gmt\n\n")
+            .unwrap();
         assert_eq!(signature, "c09PEVJrgp2uQRkr934kFbTqhByc7TVr3OHyqlu+c+c=");
     }
 
     #[cfg(any(feature = "bucket", feature = "queue"))]
     #[test]
     fn a_request_to_storage_is_signed_with_all_that_counts() {
-        let url = Url::parse("https://a.queue.core.windows.net/jobs/messages?visibilitytimeout=1&numofmessages=2&a=b%20c")
-            .unwrap();
+        let url = Url::parse(
+            "https://a.queue.core.windows.net/jobs/messages?visibilitytimeout=1&numofmessages=2&a=b%20c",
+        )
+        .unwrap();
         let mut request = Request::new(url, Method::Post);
         request.insert_header("x-ms-version", "2026-04-06");
         request.insert_header("x-ms-date", "now");

@@ -22,7 +22,11 @@ fn who_asks_follows_from_the_variables() {
             "ClientSecretCredential",
         ),
         (
-            vec![("AZURE_CLIENT_ID", "me"), TENANT, ("AZURE_FEDERATED_TOKEN_FILE", FILE)],
+            vec![
+                ("AZURE_CLIENT_ID", "me"),
+                TENANT,
+                ("AZURE_FEDERATED_TOKEN_FILE", FILE),
+            ],
             "WorkloadIdentityCredential",
         ),
     ] {
@@ -57,5 +61,9 @@ fn keys_are_read_and_not_shown() {
 #[test]
 fn clients_do_not_retry_by_themselves() {
     let options = config(&[]).unwrap().client_options();
-    assert!(format!("{:?}", options.retry).contains("None"), "{:?}", options.retry);
+    assert!(
+        format!("{:?}", options.retry).contains("None"),
+        "{:?}",
+        options.retry
+    );
 }

@@ -11,7 +11,16 @@ use tokio::sync::Mutex;
 const BEFORE_EXPIRY: Duration = Duration::from_secs(120);
 
 /// Tokens of one credential for one service.
-#[cfg_attr(not(any(feature = "bucket", feature = "topic", feature = "stream", feature = "queue", feature = "table")), allow(dead_code, reason = "secrets have a client that keeps tokens"))]
+#[cfg_attr(
+    not(any(
+        feature = "bucket",
+        feature = "topic",
+        feature = "stream",
+        feature = "queue",
+        feature = "table"
+    )),
+    allow(dead_code, reason = "secrets have a client that keeps tokens")
+)]
 pub(crate) struct Tokens {
     credential: Arc<dyn TokenCredential>,
     scope: String,
@@ -20,11 +29,22 @@ pub(crate) struct Tokens {
 
 impl Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
 
-#[cfg_attr(not(any(feature = "bucket", feature = "topic", feature = "stream", feature = "queue", feature = "table")), allow(dead_code, reason = "secrets have a client that keeps tokens"))]
+#[cfg_attr(
+    not(any(
+        feature = "bucket",
+        feature = "topic",
+        feature = "stream",
+        feature = "queue",
+        feature = "table"
+    )),
+    allow(dead_code, reason = "secrets have a client that keeps tokens")
+)]
 impl Tokens {
     /// `scope` names the service (`https://storage.azure.com/.default`).
     pub(crate) fn new(credential: Arc<dyn TokenCredential>, scope: impl Into<String>) -> Self {
@@ -70,7 +90,10 @@ mod tests {
         ) -> azure_core::Result<AccessToken> {
             let n = self.0.fetch_add(1, Ordering::Relaxed);
             let expiry = SystemTime::now() + self.1;
-            Ok(AccessToken::new(format!("{}-{n}", scopes.join(" ")), expiry.into()))
+            Ok(AccessToken::new(
+                format!("{}-{n}", scopes.join(" ")),
+                expiry.into(),
+            ))
         }
     }
 

@@ -88,20 +88,40 @@ pub(super) fn of_code(code: &str) -> Option<Meaning> {
     Some(match code {
         "QueueNotFound" | "ContainerNotFound" | "BlobNotFound" | "ResourceNotFound" | "AccountNotFound"
         | "SecretNotFound" | "KeyNotFound" | "VaultNotFound" | "TopicNotFound" | "NotFound" => MISSING,
-        "ContainerBeingDeleted" | "QueueBeingDeleted" | "AccountBeingCreated" | "ResourceBeingDeleted" => GOING_ON,
-        "MessageNotFound" | "PopReceiptMismatch" | "ConditionNotMet" | "PreconditionFailed" | "MessageLockLost"
-        | "SessionLockLost" => CONFLICT,
-        "QueueAlreadyExists" | "ContainerAlreadyExists" | "BlobAlreadyExists" | "ResourceAlreadyExists" => EXISTS,
-        "AuthenticationFailed" | "InvalidAuthenticationInfo" | "NoAuthenticationInformation" | "Unauthorized"
-        | "InvalidAudience" | "TokenExpired" => UNKNOWN,
+        "ContainerBeingDeleted" | "QueueBeingDeleted" | "AccountBeingCreated" | "ResourceBeingDeleted" => {
+            GOING_ON
+        }
+        "MessageNotFound" | "PopReceiptMismatch" | "ConditionNotMet" | "PreconditionFailed"
+        | "MessageLockLost" | "SessionLockLost" => CONFLICT,
+        "QueueAlreadyExists" | "ContainerAlreadyExists" | "BlobAlreadyExists" | "ResourceAlreadyExists" => {
+            EXISTS
+        }
+        "AuthenticationFailed"
+        | "InvalidAuthenticationInfo"
+        | "NoAuthenticationInformation"
+        | "Unauthorized"
+        | "InvalidAudience"
+        | "TokenExpired" => UNKNOWN,
         "AuthorizationFailure" | "IpAddressNotAllowed" | "ForbiddenByFirewall" => FIREWALL,
-        "AuthorizationFailed" | "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions"
-        | "AuthorizationProtocolMismatch" | "AuthorizationResourceTypeMismatch" | "AuthorizationServiceMismatch"
-        | "KeyBasedAuthenticationNotPermitted" | "PublicAccessNotPermitted" | "ForbiddenByRbac"
-        | "ForbiddenByPolicy" | "AccessDenied" | "Forbidden" => DENIED,
+        "AuthorizationFailed"
+        | "AuthorizationPermissionMismatch"
+        | "InsufficientAccountPermissions"
+        | "AuthorizationProtocolMismatch"
+        | "AuthorizationResourceTypeMismatch"
+        | "AuthorizationServiceMismatch"
+        | "KeyBasedAuthenticationNotPermitted"
+        | "PublicAccessNotPermitted"
+        | "ForbiddenByRbac"
+        | "ForbiddenByPolicy"
+        | "AccessDenied"
+        | "Forbidden" => DENIED,
         "AccountIsDisabled" | "SecretDisabled" => DISABLED,
-        "RequestBodyTooLarge" | "MessageTooLarge" | "RequestEntityTooLarge" | "PayloadTooLarge"
-        | "OutOfCapacity" | "MessageSizeExceeded" => TOO_LARGE,
+        "RequestBodyTooLarge"
+        | "MessageTooLarge"
+        | "RequestEntityTooLarge"
+        | "PayloadTooLarge"
+        | "OutOfCapacity"
+        | "MessageSizeExceeded" => TOO_LARGE,
         "QuotaExceeded" | "AccountLimitExceeded" => FULL,
         "ServerBusy" | "TooManyRequests" | "Throttled" | "ThrottlingException" => THROTTLED,
         "InternalError" | "ServiceUnavailable" => BUSY,

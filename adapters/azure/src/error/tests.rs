@@ -21,14 +21,16 @@ fn response(status: u16, headers: &[(&'static str, &'static str)], body: &str) -
 }
 
 fn xml(code: &str, message: &str) -> String {
-    format!("\u{feff}<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}\nRequestId:1</Message></Error>")
+    format!(
+        "\u{feff}<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}\nRequestId:1</Message></Error>"
+    )
 }
 
 #[test]
 fn the_code_tells_the_kind_and_the_status_where_there_is_none() {
     use ErrorKind::{
-        AlreadyExists, Conflict, DeadlineExceeded, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted,
-        Unauthenticated, Unavailable,
+        AlreadyExists, Conflict, DeadlineExceeded, InvalidArgument, NotFound, PermissionDenied,
+        ResourceExhausted, Unauthenticated, Unavailable,
     };
     for (status, code, kind, retryable) in [
         (404, "QueueNotFound", NotFound, false),
@@ -52,11 +54,19 @@ fn the_code_tells_the_kind_and_the_status_where_there_is_none() {
     ] {
         for answer in [
             response(status, &[], &xml(code, "said")),
-            response(status, &[], &format!(r#"{{"error":{{"code":"{code}","message":"said"}}}}"#)),
+            response(
+                status,
+                &[],
+                &format!(r#"{{"error":{{"code":"{code}","message":"said"}}}}"#),
+            ),
             response(status, &[], &format!(r#"{{"code":"{code}","message":"said"}}"#)),
         ] {
             let error = failed("queue.send", answer);
-            assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{status} {code}: {error}");
+            assert_eq!(
+                (error.kind(), error.is_retryable()),
+                (kind, retryable),
+                "{status} {code}: {error}"
+            );
             assert!(error.chain().contains("said"), "{}", error.chain());
             if !code.is_empty() {
                 assert_eq!(super::code(&error), Some(code));
@@ -69,7 +79,11 @@ fn the_code_tells_the_kind_and_the_status_where_there_is_none() {
 fn the_header_comes_before_the_body_and_cosmos_tells_more_beside_the_status() {
     let error = failed(
         "queue.send",
-        response(403, &[("x-ms-error-code", "AuthorizationFailure")], &xml("Other", "x")),
+        response(
+            403,
+            &[("x-ms-error-code", "AuthorizationFailure")],
+            &xml("Other", "x"),
+        ),
     );
     assert_eq!(code(&error), Some("AuthorizationFailure"));
     assert!(error.message().contains("firewall"), "{error}");
@@ -80,7 +94,10 @@ fn the_header_comes_before_the_body_and_cosmos_tells_more_beside_the_status() {
         (404, "1002", ErrorKind::Unavailable),
         (410, "1002", ErrorKind::Unavailable),
     ] {
-        let error = failed("table.get", response(status, &[("x-ms-substatus", substatus)], "{}"));
+        let error = failed(
+            "table.get",
+            response(status, &[("x-ms-substatus", substatus)], "{}"),
+        );
         assert_eq!(error.kind(), kind, "{status} {substatus}");
         assert!(error.to_string().contains(substatus), "{error}");
     }
@@ -93,7 +110,10 @@ fn it_tells_when_to_ask_again_and_by_which_number_support_finds_it() {
         ("x-ms-retry-after-ms", "1500", "2"),
         ("retry-after-ms", "10", "1"),
     ] {
-        let error = failed("table.put", response(429, &[(name, value), ("x-ms-request-id", "4711")], ""));
+        let error = failed(
+            "table.put",
+            response(429, &[(name, value), ("x-ms-request-id", "4711")], ""),
+        );
         let facts: Vec<_> = error.context().collect();
         assert!(facts.contains(&(RETRY_AFTER, seconds)), "{error}");
         assert!(facts.contains(&("request", "4711")), "{error}");
@@ -105,7 +125,10 @@ fn what_proves_who_asks_and_what_was_sent_is_never_told() {
     let sentence = "The MAC signature found in the HTTP request 'c2VjcmV0LXNpZw==' is not the same as any computed signature. Server used following string to sign: 'POST";
     for (sentence, hidden) in [
         (sentence, "c2VjcmV0LXNpZw=="),
-        ("cannot get https://a.blob.core.windows.net/b?sv=1&sig=hush now", "hush"),
+        (
+            "cannot get https://a.blob.core.windows.net/b?sv=1&sig=hush now",
+            "hush",
+        ),
         ("token sig=hush&x", "hush"),
         ("Bearer eyJhush.x.y is refused", "hush"),
         ("The value 'it's hush' is not allowed", "hush"),
@@ -113,10 +136,19 @@ fn what_proves_who_asks_and_what_was_sent_is_never_told() {
     ] {
         let clean = without_secrets(sentence);
         assert!(!clean.contains(hidden), "{clean}");
-        let error = failed("queue.send", response(403, &[], &xml("AuthenticationFailed", sentence)));
-        assert!(!format!("{error:?} {}", error.chain()).contains(hidden), "{error:?}");
+        let error = failed(
+            "queue.send",
+            response(403, &[], &xml("AuthenticationFailed", sentence)),
+        );
+        assert!(
+            !format!("{error:?} {}", error.chain()).contains(hidden),
+            "{error:?}"
+        );
     }
-    assert_eq!(without_secrets("Queue 'jobs' is not there"), "Queue 'jobs' is not there");
+    assert_eq!(
+        without_secrets("Queue 'jobs' is not there"),
+        "Queue 'jobs' is not there"
+    );
     assert!(without_secrets(&"x".repeat(9999)).chars().count() <= LONGEST + 1);
 }
 
@@ -128,7 +160,10 @@ fn a_connection_that_fails_can_be_tried_again() {
         "failed to execute request",
     );
     let error = failed("queue.send", refused);
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true));
+    assert_eq!(
+        (error.kind(), error.is_retryable()),
+        (ErrorKind::Unavailable, true)
+    );
     assert!(error.chain().contains("connection refused"), "{}", error.chain());
     assert!(!error.chain().contains("hush"), "{}", error.chain());
 }
@@ -143,8 +178,14 @@ fn who_has_no_credentials_is_told_how_to_get_some() {
         ("Please run 'az login' to set up an account", "az login"),
         ("Azure CLI not found on path", "az login"),
         ("AADSTS90002: Tenant 'x' not found", "no such tenant"),
-        ("AADSTS7000215: Invalid client secret provided", "AZURE_CLIENT_SECRET"),
-        ("AADSTS700016: Application with identifier 'x' was not found", "AZURE_CLIENT_ID"),
+        (
+            "AADSTS7000215: Invalid client secret provided",
+            "AZURE_CLIENT_SECRET",
+        ),
+        (
+            "AADSTS700016: Application with identifier 'x' was not found",
+            "AZURE_CLIENT_ID",
+        ),
         ("Identity not found", "deploy"),
     ] {
         let error = of(said);
@@ -160,5 +201,9 @@ fn who_has_no_credentials_is_told_how_to_get_some() {
     );
     let wrapped = azure_core::Error::with_error(AzureKind::Other, unreachable, "cannot authorize");
     let error = failed("table.get", wrapped);
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true), "{error:?}");
+    assert_eq!(
+        (error.kind(), error.is_retryable()),
+        (ErrorKind::Unavailable, true),
+        "{error:?}"
+    );
 }

@@ -61,9 +61,13 @@ impl Emulators {
             format!("https://{ACCOUNT}.vault.azure.net"): NOWHERE,
         })
         .to_string();
-        let environment: Environment = [(ENDPOINTS, endpoints.as_str()), (STORAGE_KEY, KEY), (COSMOS_KEY, KEY)]
-            .into_iter()
-            .collect();
+        let environment: Environment = [
+            (ENDPOINTS, endpoints.as_str()),
+            (STORAGE_KEY, KEY),
+            (COSMOS_KEY, KEY),
+        ]
+        .into_iter()
+        .collect();
         let config = Config::load(&environment)?;
         let emulators = Self {
             _azurite: azurite,
@@ -113,7 +117,12 @@ fn azurite(queues: &Mutex<u16>) -> Result<Launch> {
         ]
     });
     // Without the last, it refuses clients that are newer than itself.
-    let rest = ["--silent", "--disableTelemetry", "--inMemoryPersistence", "--skipApiVersionCheck"];
+    let rest = [
+        "--silent",
+        "--disableTelemetry",
+        "--inMemoryPersistence",
+        "--skipApiVersionCheck",
+    ];
     Ok(launch
         .arguments(places.chain(rest.map(str::to_owned)))
         .environment([("AZURITE_ACCOUNTS", format!("{ACCOUNT}:{KEY}"))]))

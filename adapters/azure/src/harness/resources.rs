@@ -81,7 +81,10 @@ pub(super) async fn queue(emulators: &Emulators) -> Result<Queue> {
         .as_any()
         .downcast_ref::<QueueClient>()
         .ok_or_else(|| unusable("the queue's client is not Azure's"))?;
-    client.create(None).await.map_err(|error| failed(OPERATION, error))?;
+    client
+        .create(None)
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
     Ok(queue)
 }
 

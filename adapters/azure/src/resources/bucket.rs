@@ -2,6 +2,7 @@
 
 mod credentials;
 mod names;
+mod signed;
 mod store;
 
 use std::any::Any;
@@ -17,9 +18,9 @@ use nephos_core::wiring;
 use nephos_core::{Error, ErrorKind, Result};
 use object_store::ObjectStore;
 use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
-use object_store::signer::Signer as _;
 
 use self::credentials::Credentials;
+use self::signed::Signer;
 use self::store::Named;
 use super::rest::{account, last_part};
 use crate::config::Config;
@@ -36,6 +37,7 @@ const CAPABILITIES: BucketCapabilities = BucketCapabilities::FULL;
 #[derive(Debug)]
 pub struct AzureBucket {
     store: Arc<Named>,
+    signer: Signer,
     name: String,
 }
 
@@ -68,6 +70,7 @@ impl AzureBucket {
             })?;
         Ok(Self {
             store: Arc::new(Named(store)),
+            signer: Signer::new(config, &address, account(physical)?, container),
             name: binding.name.clone(),
         })
     }
@@ -102,12 +105,12 @@ impl BucketDriver for AzureBucket {
             .with("bucket", &self.name)
             .with("key", key)
         })?;
+        store::check(&path).map_err(Error::from)?;
         let url = self
-            .store
-            .0
-            .signed_url(method.into(), &path, expires_in)
+            .signer
+            .sign(method, &path, expires_in)
             .await
-            .map_err(Error::from)?;
+            .map_err(|error| error.with("bucket", &self.name).with("key", key))?;
         let mut signed = SignedUrl::new(url);
         if method == SignedMethod::Put {
             // Put Blob demands to be told what kind of blob it is: <https://learn.microsoft.com/rest/api/storageservices/put-blob>.

@@ -60,7 +60,12 @@ pub(super) fn in_headers(
 ) -> Result<Request> {
     let mut request = Request::new(url.clone(), Method::Post);
     let content_type = body.content_type.as_deref().unwrap_or("application/octet-stream");
-    request.insert_header("content-type", is_header(content_type).then(|| content_type.to_owned()).ok_or_else(|| refused(operation, "content type"))?);
+    request.insert_header(
+        "content-type",
+        is_header(content_type)
+            .then(|| content_type.to_owned())
+            .ok_or_else(|| refused(operation, "content type"))?,
+    );
     request.insert_header("brokerproperties", ascii(broker));
     for (name, value) in properties {
         if !is_free(name) || !is_header(value) {
@@ -75,7 +80,9 @@ pub(super) fn in_headers(
 
 /// Whether all properties can be headers.
 pub(super) fn fits_headers(properties: &Properties) -> bool {
-    properties.iter().all(|(name, value)| is_free(name) && is_header(value))
+    properties
+        .iter()
+        .all(|(name, value)| is_free(name) && is_header(value))
 }
 
 /// Names that mean something else in a request, or that a client or proxy adds.
@@ -109,7 +116,11 @@ fn is_free(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
-    plain && !TAKEN.contains(&name) && !["x-ms-", "if-", "proxy-", "sec-"].iter().any(|start| name.starts_with(start))
+    plain
+        && !TAKEN.contains(&name)
+        && !["x-ms-", "if-", "proxy-", "sec-"]
+            .iter()
+            .any(|start| name.starts_with(start))
 }
 
 fn is_header(value: &str) -> bool {
@@ -160,7 +171,10 @@ mod tests {
     }
 
     fn attributes(pairs: &[(&str, &str)]) -> Properties {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -193,9 +207,24 @@ mod tests {
         assert_eq!(header("content-type"), Some("image/png"));
         assert_eq!(header("brokerproperties"), Some(r#"{"SessionId":"gr\u00fcn"}"#));
         assert_eq!(header("tenant"), Some(r#""a \"b\"""#));
-        for pair in [("Tenant", "x"), ("a", "ü"), ("host", "x"), ("x-ms-y", "x"), ("a b", "x"), ("", "x"), ("a", "x\ny")] {
+        for pair in [
+            ("Tenant", "x"),
+            ("a", "ü"),
+            ("host", "x"),
+            ("x-ms-y", "x"),
+            ("a b", "x"),
+            ("", "x"),
+            ("a", "x\ny"),
+        ] {
             assert!(!fits_headers(&attributes(&[pair])), "{pair:?}");
-            let error = in_headers("queue.send", &url, &payload(b"\xff"), &json!({}), &attributes(&[pair])).unwrap_err();
+            let error = in_headers(
+                "queue.send",
+                &url,
+                &payload(b"\xff"),
+                &json!({}),
+                &attributes(&[pair]),
+            )
+            .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{pair:?}");
         }
     }

@@ -11,7 +11,13 @@ mod bus;
 mod parts;
 #[cfg(feature = "queue")]
 pub mod queue;
-#[cfg(any(feature = "bucket", feature = "queue", feature = "topic", feature = "stream", feature = "table"))]
+#[cfg(any(
+    feature = "bucket",
+    feature = "queue",
+    feature = "topic",
+    feature = "stream",
+    feature = "table"
+))]
 pub mod rest;
 #[cfg(feature = "secret")]
 pub mod secret;

@@ -111,7 +111,10 @@ struct Bearer {
     form: TokenForm,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "the trait is written so, and another lifetime would be another method")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "the trait is written so, and another lifetime would be another method"
+)]
 #[async_trait]
 impl Policy for Bearer {
     async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
@@ -120,9 +123,7 @@ impl Policy for Bearer {
         let header = match self.form {
             TokenForm::Bearer => format!("Bearer {token}"),
             #[cfg(feature = "table")]
-            TokenForm::Cosmos => {
-                crate::config::signing::url_encode(&format!("type=aad&ver=1.0&sig={token}"))
-            }
+            TokenForm::Cosmos => crate::config::signing::url_encode(&format!("type=aad&ver=1.0&sig={token}")),
         };
         request.insert_header("authorization", header);
         pass_on(context, request, next).await
@@ -161,4 +162,3 @@ pub(crate) fn account(physical: &str) -> Result<String> {
             .with("url", physical)
         })
 }
-

@@ -83,7 +83,13 @@ impl AzureStream {
                     let size = message.to_string().len();
                     together.push((message, size));
                 }
-                None => requests.push(bus::in_headers(APPEND, &self.url, &record.body, &broker, &properties)?),
+                None => requests.push(bus::in_headers(
+                    APPEND,
+                    &self.url,
+                    &record.body,
+                    &broker,
+                    &properties,
+                )?),
             }
         }
         self.flush(&mut together, &mut requests)?;
@@ -126,7 +132,10 @@ impl StreamDriver for AzureStream {
     async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Option<String>>> {
         // All of them are written before the first is sent: one that is refused must not be found in the middle.
         for request in self.requests(batch).map_err(|error| self.of(error))? {
-            self.rest.send(APPEND, request).await.map_err(|error| self.of(error))?;
+            self.rest
+                .send(APPEND, request)
+                .await
+                .map_err(|error| self.of(error))?;
         }
         Ok(vec![None; batch.len()])
     }
@@ -160,7 +169,10 @@ mod tests {
             kind: ResourceKind::Stream,
             access: BTreeSet::new(),
             url: None,
-            properties: BTreeMap::from([(wiring::PHYSICAL.to_owned(), "sb://ns.servicebus.windows.net/clicks".to_owned())]),
+            properties: BTreeMap::from([(
+                wiring::PHYSICAL.to_owned(),
+                "sb://ns.servicebus.windows.net/clicks".to_owned(),
+            )]),
         };
         let config = Config::load(&std::iter::empty::<(&str, &str)>().collect()).unwrap();
         AzureStream::open(&config, &binding).unwrap()
@@ -183,7 +195,10 @@ mod tests {
             Append::new("b", "4"),
         ];
         let requests = stream().requests(&batch).unwrap();
-        let bodies: Vec<String> = requests.iter().map(|request| String::from_utf8_lossy(body(request)).into_owned()).collect();
+        let bodies: Vec<String> = requests
+            .iter()
+            .map(|request| String::from_utf8_lossy(body(request)).into_owned())
+            .collect();
         assert_eq!(bodies.len(), 4, "{bodies:?}");
         let first: Value = serde_json::from_str(&bodies[0]).unwrap();
         assert_eq!((&first[0]["Body"], &first[1]["Body"]), (&json!("1"), &json!("2")));

@@ -91,7 +91,9 @@ impl TableDriver for AzureTable {
 
     async fn get(&self, key: &Key) -> Result<Option<Stored<Value>>> {
         let found = self.find("table.get", key).await?;
-        Ok(found.filter(|found| !found.is_expired()).map(item::Read::into_stored))
+        Ok(found
+            .filter(|found| !found.is_expired())
+            .map(item::Read::into_stored))
     }
 
     async fn write(&self, batch: &[Write]) -> Result<Vec<Option<Version>>> {

@@ -124,7 +124,10 @@ impl TopicDriver for AzureTopic {
         for part in parts(&prepared, PUBLISH, |(_, json)| json.len() + 2) {
             let events: Vec<&str> = part.iter().map(|(_, json)| json.as_str()).collect();
             let mut request = Request::new(self.url.clone(), Method::Post);
-            request.insert_header("content-type", "application/cloudevents-batch+json; charset=utf-8");
+            request.insert_header(
+                "content-type",
+                "application/cloudevents-batch+json; charset=utf-8",
+            );
             request.set_body(bytes::Bytes::from(format!("[{}]", events.join(","))));
             self.rest
                 .send(OPERATION, request)

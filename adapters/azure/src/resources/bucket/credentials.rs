@@ -51,7 +51,9 @@ impl CredentialProvider for Credentials {
                         path: String::new(),
                         source: failed("bucket.credentials", error).into(),
                     })?;
-                Ok(Arc::new(AzureCredential::BearerToken(token.token.secret().to_owned())))
+                Ok(Arc::new(AzureCredential::BearerToken(
+                    token.token.secret().to_owned(),
+                )))
             }
         }
     }

@@ -31,7 +31,11 @@ pub(super) fn unescape(name: &str) -> Cow<'_, str> {
         plain.push_str(before);
         let byte = escaped
             .get(1..3)
-            .filter(|digits| digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+            .filter(|digits| {
+                digits
+                    .bytes()
+                    .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+            })
             .and_then(|digits| u8::from_str_radix(digits, 16).ok())
             .filter(|byte| byte.is_ascii_graphic() && !is_taken(plain.is_empty(), *byte));
         match byte {

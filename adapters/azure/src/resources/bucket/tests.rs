@@ -28,8 +28,14 @@ async fn a_signed_url_is_at_the_containers_place_and_says_what_a_put_must_send()
         r#"{"https://acct.blob.core.windows.net":"http://127.0.0.1:10000/acct"}"#,
     );
     for (variables, start) in [
-        (vec![KEY], "https://acct.blob.core.windows.net/photos-1/a%20b/%C3%BC.jpg?"),
-        (vec![KEY, elsewhere], "http://127.0.0.1:10000/acct/photos-1/a%20b/%C3%BC.jpg?"),
+        (
+            vec![KEY],
+            "https://acct.blob.core.windows.net/photos-1/a%20b/%C3%BC.jpg?",
+        ),
+        (
+            vec![KEY, elsewhere],
+            "http://127.0.0.1:10000/acct/photos-1/a%20b/%C3%BC.jpg?",
+        ),
     ] {
         let bucket = open(&variables, OWN).unwrap();
         for (method, header) in [
@@ -37,10 +43,23 @@ async fn a_signed_url_is_at_the_containers_place_and_says_what_a_put_must_send()
             (SignedMethod::Delete, None),
             (SignedMethod::Put, Some("BlockBlob")),
         ] {
-            let signed = bucket.signed_url(method, "a b/ü.jpg", Duration::from_secs(60)).await.unwrap();
+            let signed = bucket
+                .signed_url(method, "a b/ü.jpg", Duration::from_secs(60))
+                .await
+                .unwrap();
             assert!(signed.url.starts_with(start), "{}", signed.url);
-            let headers: Vec<_> = signed.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
-            assert_eq!(headers, header.map(|value| ("x-ms-blob-type", value)).into_iter().collect::<Vec<_>>());
+            let headers: Vec<_> = signed
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+                .collect();
+            assert_eq!(
+                headers,
+                header
+                    .map(|value| ("x-ms-blob-type", value))
+                    .into_iter()
+                    .collect::<Vec<_>>()
+            );
             assert!(!format!("{signed:?}").contains("sig="), "{signed:?}");
         }
     }
@@ -48,7 +67,12 @@ async fn a_signed_url_is_at_the_containers_place_and_says_what_a_put_must_send()
 
 #[test]
 fn what_is_no_container_is_refused_when_it_is_opened() {
-    for physical in ["photos", "https://acct.blob.core.windows.net/", "https://acct.blob.core.windows.net", "https://-/photos"] {
+    for physical in [
+        "photos",
+        "https://acct.blob.core.windows.net/",
+        "https://acct.blob.core.windows.net",
+        "https://-/photos",
+    ] {
         let error = open(&[KEY], physical).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{physical}");
         assert!(error.message().contains("deploy"), "{error}");

@@ -37,7 +37,9 @@ impl<'a> Lease<'a> {
             (Some(until), Some(id), Some(proof))
                 if !proof.is_empty()
                     && !id.is_empty()
-                    && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') =>
+                    && id
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') =>
             {
                 Ok(Self { id, proof, until })
             }
@@ -71,14 +73,26 @@ mod tests {
     fn a_receipt_tells_what_it_was_granted_for() {
         let receipt = grant("a-1", "AgAA.Mw==", Duration::from_secs(60));
         let lease = Lease::read("queue.ack", &receipt).unwrap();
-        assert_eq!((lease.id, lease.proof, lease.is_over()), ("a-1", "AgAA.Mw==", false));
+        assert_eq!(
+            (lease.id, lease.proof, lease.is_over()),
+            ("a-1", "AgAA.Mw==", false)
+        );
         let over = grant("a", "b", Duration::ZERO);
         assert!(Lease::read("queue.ack", &over).unwrap().is_over());
     }
 
     #[test]
     fn another_queues_receipt_is_refused() {
-        for receipt in ["", "1", "1.a", "1.a.", "x.a.b", "1.a/b.c", "1..c", "99999999999999999999.a.b"] {
+        for receipt in [
+            "",
+            "1",
+            "1.a",
+            "1.a.",
+            "x.a.b",
+            "1.a/b.c",
+            "1..c",
+            "99999999999999999999.a.b",
+        ] {
             let error = Lease::read("queue.ack", &Receipt(receipt.to_owned())).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{receipt:?}");
         }

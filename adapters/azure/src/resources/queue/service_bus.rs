@@ -127,13 +127,21 @@ impl QueueDriver for ServiceBusQueue {
         let mut ids = Vec::with_capacity(prepared.len());
         // One after the other: their order is what the queue is for.
         for (request, id) in prepared {
-            self.rest.send(SEND, request).await.map_err(|error| self.of(error))?;
+            self.rest
+                .send(SEND, request)
+                .await
+                .map_err(|error| self.of(error))?;
             ids.push(id);
         }
         Ok(ids)
     }
 
-    async fn receive(&self, _max: usize, _visibility_timeout: Duration, _wait: Duration) -> Result<Vec<Received>> {
+    async fn receive(
+        &self,
+        _max: usize,
+        _visibility_timeout: Duration,
+        _wait: Duration,
+    ) -> Result<Vec<Received>> {
         self.unsupported("queue.receive")
     }
 
@@ -178,21 +186,29 @@ mod tests {
             kind: ResourceKind::Queue,
             access: BTreeSet::new(),
             url: None,
-            properties: BTreeMap::from([(wiring::PHYSICAL.to_owned(), "sb://ns.servicebus.windows.net/jobs".to_owned())]),
+            properties: BTreeMap::from([(
+                wiring::PHYSICAL.to_owned(),
+                "sb://ns.servicebus.windows.net/jobs".to_owned(),
+            )]),
         };
         let config = Config::load(&std::iter::empty::<(&str, &str)>().collect()).unwrap();
         ServiceBusQueue::open(&config, &binding).unwrap()
     }
 
     fn broker(request: &Request) -> Value {
-        let header = request.headers().get_optional_str(&HeaderName::from_static("brokerproperties")).unwrap();
+        let header = request
+            .headers()
+            .get_optional_str(&HeaderName::from_static("brokerproperties"))
+            .unwrap();
         serde_json::from_str(header).unwrap()
     }
 
     #[test]
     fn a_messages_session_is_its_group_and_one_without_has_its_own() {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        let grouped = queue().request(&Outgoing::new("x").group("a/ü"), "1", now).unwrap();
+        let grouped = queue()
+            .request(&Outgoing::new("x").group("a/ü"), "1", now)
+            .unwrap();
         assert_eq!(broker(&grouped), json!({"MessageId": "1", "SessionId": "a/ü"}));
         let alone = || broker(&queue().request(&Outgoing::new("x"), "1", now).unwrap())["SessionId"].clone();
         assert_ne!(alone(), alone());
@@ -202,25 +218,42 @@ mod tests {
     #[test]
     fn a_delay_is_rounded_up_to_whole_seconds() {
         let now = DateTime::from_timestamp(1_700_000_000, 500_000_000).unwrap();
-        assert_eq!(scheduled(now, Duration::from_secs(1)), "Tue, 14 Nov 2023 22:13:22 GMT");
-        let request = queue().request(&Outgoing::new("x").delay(Duration::from_secs(1)), "1", now).unwrap();
-        assert_eq!(broker(&request)["ScheduledEnqueueTimeUtc"], "Tue, 14 Nov 2023 22:13:22 GMT");
+        assert_eq!(
+            scheduled(now, Duration::from_secs(1)),
+            "Tue, 14 Nov 2023 22:13:22 GMT"
+        );
+        let request = queue()
+            .request(&Outgoing::new("x").delay(Duration::from_secs(1)), "1", now)
+            .unwrap();
+        assert_eq!(
+            broker(&request)["ScheduledEnqueueTimeUtc"],
+            "Tue, 14 Nov 2023 22:13:22 GMT"
+        );
     }
 
     #[test]
     fn attributes_that_fit_no_header_are_in_json_if_the_body_is_text() {
         let now = Utc::now();
-        let text = queue().request(&Outgoing::new("x").attribute("Tenant", "blü"), "1", now).unwrap();
-        let header = text.headers().get_optional_str(&HeaderName::from_static("content-type"));
+        let text = queue()
+            .request(&Outgoing::new("x").attribute("Tenant", "blü"), "1", now)
+            .unwrap();
+        let header = text
+            .headers()
+            .get_optional_str(&HeaderName::from_static("content-type"));
         assert_eq!(header, Some("application/vnd.microsoft.servicebus.json"));
-        let error = queue().request(&Outgoing::new(vec![0xff]).attribute("Tenant", "x"), "1", now).unwrap_err();
+        let error = queue()
+            .request(&Outgoing::new(vec![0xff]).attribute("Tenant", "x"), "1", now)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
     #[tokio::test]
     async fn what_sessions_do_not_allow_says_what_does() {
         let queue = queue();
-        let error = queue.receive(1, Duration::ZERO, Duration::ZERO).await.unwrap_err();
+        let error = queue
+            .receive(1, Duration::ZERO, Duration::ZERO)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.message().contains("trigger"), "{error}");
         assert_eq!(queue.depth().await.unwrap_err().kind(), ErrorKind::Unsupported);

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::{RequestContent, XmlFormat};
 use azure_storage_queue::models::{
-    QueueClientGetPropertiesResultHeaders as _, QueueClientReceiveMessagesOptions, QueueClientSendMessageOptions,
-    QueueMessage, ReceivedMessage,
+    QueueClientGetPropertiesResultHeaders as _, QueueClientReceiveMessagesOptions,
+    QueueClientSendMessageOptions, QueueMessage, ReceivedMessage,
 };
 use azure_storage_queue::{QueueClient, QueueClientOptions};
 use chrono::{DateTime, Utc};
@@ -211,7 +211,12 @@ impl StorageQueue {
     }
 
     /// What an answer about a lease means: `None` where the message is gone.
-    fn leased<T>(&self, operation: &'static str, lease: &Lease<'_>, answer: azure_core::Result<T>) -> Result<Option<T>> {
+    fn leased<T>(
+        &self,
+        operation: &'static str,
+        lease: &Lease<'_>,
+        answer: azure_core::Result<T>,
+    ) -> Result<Option<T>> {
         let error = match answer {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) => failed(operation, error),
@@ -224,7 +229,12 @@ impl StorageQueue {
     }
 
     /// Lets the lease end `after` this from now on; returns what proves it then.
-    async fn change(&self, operation: &'static str, lease: &Lease<'_>, after: Duration) -> Result<Option<String>> {
+    async fn change(
+        &self,
+        operation: &'static str,
+        lease: &Lease<'_>,
+        after: Duration,
+    ) -> Result<Option<String>> {
         let changed = self
             .client
             .update_message(lease.id, lease.proof, seconds(after), None)
@@ -260,7 +270,10 @@ impl QueueDriver for StorageQueue {
 
     async fn send_batch(&self, batch: &[Outgoing]) -> Result<Vec<String>> {
         // All of them are written before the first is sent: one that is too large must not be found in the middle.
-        let texts = batch.iter().map(|message| self.text(message)).collect::<Result<Vec<_>>>()?;
+        let texts = batch
+            .iter()
+            .map(|message| self.text(message))
+            .collect::<Result<Vec<_>>>()?;
         let mut ids = Vec::with_capacity(batch.len());
         for (message, text) in batch.iter().zip(texts) {
             ids.push(self.send(text, message.delay).await?);
@@ -268,7 +281,12 @@ impl QueueDriver for StorageQueue {
         Ok(ids)
     }
 
-    async fn receive(&self, max: usize, visibility_timeout: Duration, wait: Duration) -> Result<Vec<Received>> {
+    async fn receive(
+        &self,
+        max: usize,
+        visibility_timeout: Duration,
+        wait: Duration,
+    ) -> Result<Vec<Received>> {
         let deadline = tokio::time::Instant::now() + wait;
         let mut pause = PAUSES.0;
         loop {
@@ -329,7 +347,9 @@ impl QueueDriver for StorageQueue {
             .and_then(|answer| answer.approximate_messages_count())
             .map_err(|error| self.of(failed("queue.depth", error)))?;
         Ok(Depth {
-            visible: count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
+            visible: count
+                .and_then(|count| u64::try_from(count).ok())
+                .unwrap_or_default(),
             leased: None,
             delayed: None,
         })

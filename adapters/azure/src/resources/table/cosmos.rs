@@ -87,7 +87,9 @@ impl Cosmos {
         request.insert_header("x-ms-date", date());
         request.insert_header("accept", "application/json");
         match partition {
-            Some(partition) => request.insert_header("x-ms-documentdb-partitionkey", partition_header(partition)),
+            Some(partition) => {
+                request.insert_header("x-ms-documentdb-partitionkey", partition_header(partition))
+            }
             None => request.insert_header("x-ms-documentdb-query-enablecrosspartition", "True"),
         }
         request
@@ -238,7 +240,10 @@ pub(super) fn etag(operation: &'static str, answer: &RawResponse) -> Result<Stri
 /// Whether it says that there is no such document; that there is no container is an error.
 pub(super) fn is_missing(answer: &RawResponse) -> bool {
     u16::from(answer.status()) == 404
-        && !matches!(answer.headers().get_optional_str(&SUBSTATUS), Some(NO_CONTAINER | "1002"))
+        && !matches!(
+            answer.headers().get_optional_str(&SUBSTATUS),
+            Some(NO_CONTAINER | "1002")
+        )
 }
 
 fn read<T: for<'de> Deserialize<'de>>(operation: &'static str, answer: &RawResponse) -> Result<T> {
@@ -292,15 +297,25 @@ mod tests {
     use super::*;
 
     fn open(physical: &str) -> Result<Cosmos> {
-        Cosmos::open(&Config::load(&std::iter::empty::<(&str, &str)>().collect())?, physical)
+        Cosmos::open(
+            &Config::load(&std::iter::empty::<(&str, &str)>().collect())?,
+            physical,
+        )
     }
 
     #[test]
     fn a_containers_url_is_where_its_documents_are() {
         let cosmos = open("https://acct.documents.azure.com/dbs/app/colls/faces").unwrap();
-        assert_eq!(cosmos.documents.as_str(), "https://acct.documents.azure.com/dbs/app/colls/faces/docs");
+        assert_eq!(
+            cosmos.documents.as_str(),
+            "https://acct.documents.azure.com/dbs/app/colls/faces/docs"
+        );
         assert!(!cosmos.is_emulator());
-        for physical in ["faces", "https://acct.documents.azure.com/dbs/app", "https://acct.documents.azure.com/dbs/app/colls/"] {
+        for physical in [
+            "faces",
+            "https://acct.documents.azure.com/dbs/app",
+            "https://acct.documents.azure.com/dbs/app/colls/",
+        ] {
             let error = open(physical).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{physical}");
         }
@@ -310,7 +325,10 @@ mod tests {
     fn a_partition_key_is_ascii_in_a_header_whatever_it_is() {
         for key in ["a", "é 🦀", "\"\\", "\u{7f}\u{0}\n"] {
             let header = partition_header(key);
-            assert!(header.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{header}");
+            assert!(
+                header.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+                "{header}"
+            );
             assert_eq!(serde_json::from_str::<Vec<String>>(&header).unwrap(), [key]);
         }
     }

@@ -36,12 +36,7 @@ impl Cursor {
 }
 
 /// The key behind which a query of this partition goes on.
-pub(super) fn behind(
-    operation: &'static str,
-    schema: &TableSchema,
-    of: &str,
-    text: &str,
-) -> Result<Key> {
+pub(super) fn behind(operation: &'static str, schema: &TableSchema, of: &str, text: &str) -> Result<Key> {
     match Cursor::read(text) {
         Some(Cursor::Query { partition, sort })
             if partition == of && sort.is_some() == schema.sort.is_some() && sort.as_deref() != Some("") =>
@@ -88,7 +83,10 @@ mod tests {
     #[test]
     fn a_cursor_is_taken_by_its_own_query_only() {
         let query = Cursor::behind(Key::sorted("p", "é 1")).write();
-        assert_eq!(behind("table.query", &schema(Some("at")), "p", &query).unwrap(), Key::sorted("p", "é 1"));
+        assert_eq!(
+            behind("table.query", &schema(Some("at")), "p", &query).unwrap(),
+            Key::sorted("p", "é 1")
+        );
         let scan = Cursor::Scan {
             continuation: "+RID:~x#RT:1".to_owned(),
         }
@@ -100,7 +98,14 @@ mod tests {
             behind("table.query", &schema(Some("at")), "p", &scan).unwrap_err(),
             continuation("table.scan", &query).unwrap_err(),
             continuation("table.scan", "💥").unwrap_err(),
-            continuation("table.scan", &Cursor::Scan { continuation: "a\nb".to_owned() }.write()).unwrap_err(),
+            continuation(
+                "table.scan",
+                &Cursor::Scan {
+                    continuation: "a\nb".to_owned(),
+                }
+                .write(),
+            )
+            .unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         }

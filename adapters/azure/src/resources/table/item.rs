@@ -75,9 +75,9 @@ pub(super) fn partition_field(key: &str) -> String {
         key if RESERVED.contains(&key) => &[BOOKKEEPING, "own", key],
         key => &[key],
     };
-    names
-        .iter()
-        .fold("c".to_owned(), |field, name| format!("{field}[{}]", Value::from(*name)))
+    names.iter().fold("c".to_owned(), |field, name| {
+        format!("{field}[{}]", Value::from(*name))
+    })
 }
 
 /// The sort key in a query, in the form of [`sortable`].
@@ -97,7 +97,9 @@ pub(super) fn id_of(key: &Key) -> String {
     let mut id = String::with_capacity(text.len());
     for (at, byte) in text.bytes().enumerate() {
         // A point alone would be a folder in a URL.
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'@') || (byte == b'.' && at > 0);
+        let plain = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b':' | b'@')
+            || (byte == b'.' && at > 0);
         if plain {
             id.push(char::from(byte));
         } else {

@@ -48,7 +48,9 @@ fn comes_back(number: &Number) -> bool {
 /// Puts the numbers back in their places. A place that another program has changed meanwhile keeps its number.
 pub(super) fn restore(item: &mut Value, numbers: &BTreeMap<String, String>) {
     for (path, digits) in numbers {
-        let Some(place) = item.pointer_mut(path) else { continue };
+        let Some(place) = item.pointer_mut(path) else {
+            continue;
+        };
         let (Ok(exact), Some(there)) = (digits.parse::<Number>(), place.as_f64()) else {
             continue;
         };
@@ -69,11 +71,18 @@ mod tests {
         match value {
             Value::Number(number) => {
                 let float = number.as_f64().unwrap();
-                let text = if float.fract() == 0.0 && float.abs() < 1e21 { format!("{float:.0}") } else { format!("{float:e}") };
+                let text = if float.fract() == 0.0 && float.abs() < 1e21 {
+                    format!("{float:.0}")
+                } else {
+                    format!("{float:e}")
+                };
                 serde_json::from_str(&text).unwrap()
             }
             Value::Array(list) => list.iter().map(as_kept).collect(),
-            Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), as_kept(value))).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, value)| (name.clone(), as_kept(value)))
+                .collect(),
             other => other.clone(),
         }
     }
@@ -87,8 +96,15 @@ mod tests {
         });
         let mut numbers = BTreeMap::new();
         inexact(&item, "", &mut numbers);
-        assert!(!numbers.contains_key("/half") && !numbers.contains_key("/small") && !numbers.contains_key("/edge"));
-        let numbers = numbers.into_iter().map(|(path, number)| (path, number.to_string())).collect();
+        assert!(
+            !numbers.contains_key("/half")
+                && !numbers.contains_key("/small")
+                && !numbers.contains_key("/edge")
+        );
+        let numbers = numbers
+            .into_iter()
+            .map(|(path, number)| (path, number.to_string()))
+            .collect();
         let mut kept = as_kept(&item);
         restore(&mut kept, &numbers);
         assert_eq!(kept, item);
@@ -98,7 +114,12 @@ mod tests {
     fn a_number_that_another_program_wrote_since_stays() {
         let mut item = json!({"n": 7, "other": "text"});
         let numbers = [("/n", "9007199254740993"), ("/other", "1.0"), ("/gone", "1.0")];
-        restore(&mut item, &numbers.map(|(path, digits)| (path.to_owned(), digits.to_owned())).into());
+        restore(
+            &mut item,
+            &numbers
+                .map(|(path, digits)| (path.to_owned(), digits.to_owned()))
+                .into(),
+        );
         assert_eq!(item, json!({"n": 7, "other": "text"}));
     }
 }

@@ -41,10 +41,20 @@ impl AzureTable {
             };
             return Ok(self.page(found, None));
         }
-        let asked = statement(&self.schema.key, query, after.as_ref().and_then(|key| key.sort.as_deref()));
+        let asked = statement(
+            &self.schema.key,
+            query,
+            after.as_ref().and_then(|key| key.sort.as_deref()),
+        );
         let max = query.limit.min(MAX_PAGE);
-        let found = self.pages(QUERY, Some(&query.partition), &asked, max, None).await?;
-        let read: Vec<Read> = found.documents.into_iter().map(|fields| Read::of(&self.schema, fields)).collect();
+        let found = self
+            .pages(QUERY, Some(&query.partition), &asked, max, None)
+            .await?;
+        let read: Vec<Read> = found
+            .documents
+            .into_iter()
+            .map(|fields| Read::of(&self.schema, fields))
+            .collect();
         let next = match (found.continuation, read.last()) {
             (Some(_), Some(last)) => {
                 let key = last.key(&self.schema).map_err(|error| self.of(error))?;
@@ -64,8 +74,13 @@ impl AzureTable {
         let found = self
             .pages(SCAN, None, &asked, limit.min(MAX_PAGE), continuation)
             .await?;
-        let next = found.continuation.map(|continuation| Cursor::Scan { continuation }.write());
-        let read = found.documents.into_iter().map(|fields: Map<String, Value>| Read::of(&self.schema, fields));
+        let next = found
+            .continuation
+            .map(|continuation| Cursor::Scan { continuation }.write());
+        let read = found
+            .documents
+            .into_iter()
+            .map(|fields: Map<String, Value>| Read::of(&self.schema, fields));
         Ok(self.page(read, next))
     }
 
@@ -154,7 +169,10 @@ mod tests {
         );
         assert_eq!(asked["parameters"].as_array().unwrap().len(), 4);
         let asked = statement("id", &Query::partition("p").prefix("é").descending(), Some("é1"));
-        assert!(asked["query"].as_str().unwrap().contains("< @after ORDER BY"), "{asked}");
+        assert!(
+            asked["query"].as_str().unwrap().contains("< @after ORDER BY"),
+            "{asked}"
+        );
         assert_eq!(asked["parameters"][1]["value"], "Ã©");
     }
 }

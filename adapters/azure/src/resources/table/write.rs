@@ -54,14 +54,18 @@ impl AzureTable {
     async fn put(&self, document: Document, condition: &Condition) -> Result<String> {
         if let Condition::Version(version) = condition {
             let tag = item::etag(version).ok_or_else(|| changed(PUT))?;
-            let answer = self.send(document, ChangeKind::Modified, Some(tag), false).await?;
+            let answer = self
+                .send(document, ChangeKind::Modified, Some(tag), false)
+                .await?;
             return match u16::from(answer.status()) {
                 412 => Err(changed(PUT)),
                 _ if is_missing(&answer) => Err(changed(PUT)),
                 _ => etag(PUT, &success(PUT, answer)?),
             };
         }
-        let inserted = self.send(document.clone(), ChangeKind::Inserted, None, false).await?;
+        let inserted = self
+            .send(document.clone(), ChangeKind::Inserted, None, false)
+            .await?;
         if u16::from(inserted.status()) != 409 {
             return etag(PUT, &success(PUT, inserted)?);
         }
@@ -85,7 +89,10 @@ impl AzureTable {
         };
         let answer = match there {
             Some(there) if !there.is_expired() => return Err(exists(PUT)),
-            Some(there) => self.send(document, ChangeKind::Inserted, Some(&there.etag), false).await?,
+            Some(there) => {
+                self.send(document, ChangeKind::Inserted, Some(&there.etag), false)
+                    .await?
+            }
             None => self.send(document, ChangeKind::Inserted, None, false).await?,
         };
         match u16::from(answer.status()) {
@@ -141,15 +148,21 @@ impl AzureTable {
     async fn write_together(&self, batch: &[Write]) -> Result<Vec<Option<Version>>> {
         let mut steps = Vec::with_capacity(batch.len());
         for (index, write) in batch.iter().enumerate() {
-            let step = self
-                .step(write)
-                .map_err(|error| self.of(error).with("index", index).with("key", self.key_text(write)))?;
+            let step = self.step(write).map_err(|error| {
+                self.of(error)
+                    .with("index", index)
+                    .with("key", self.key_text(write))
+            })?;
             steps.push(step);
         }
         let Some(partition) = steps.first().map(|step| step.key.partition.clone()) else {
             return Ok(Vec::new());
         };
-        if let Some((index, step)) = steps.iter().enumerate().find(|(_, step)| step.key.partition != partition) {
+        if let Some((index, step)) = steps
+            .iter()
+            .enumerate()
+            .find(|(_, step)| step.key.partition != partition)
+        {
             return Err(self.of(
                 Error::new(
                     ErrorKind::Unsupported,
@@ -245,7 +258,12 @@ impl AzureTable {
         })
     }
 
-    fn versions(&self, batch: &[Write], steps: &[Step], outcomes: &[Outcome]) -> Result<Vec<Option<Version>>> {
+    fn versions(
+        &self,
+        batch: &[Write],
+        steps: &[Step],
+        outcomes: &[Outcome],
+    ) -> Result<Vec<Option<Version>>> {
         let mut outcomes = outcomes.iter();
         let mut versions = Vec::with_capacity(batch.len());
         for (write, step) in batch.iter().zip(steps) {
@@ -253,13 +271,15 @@ impl AzureTable {
             versions.push(match write {
                 Write::Delete { .. } => None,
                 Write::Put { item, .. } => {
-                    let tag = outcome.and_then(|outcome| outcome.e_tag.as_deref()).ok_or_else(|| {
-                        self.of(Error::new(
-                            ErrorKind::Unavailable,
-                            BATCH,
-                            "the batch was written, and the answer does not tell the items' versions",
-                        ))
-                    })?;
+                    let tag = outcome
+                        .and_then(|outcome| outcome.e_tag.as_deref())
+                        .ok_or_else(|| {
+                            self.of(Error::new(
+                                ErrorKind::Unavailable,
+                                BATCH,
+                                "the batch was written, and the answer does not tell the items' versions",
+                            ))
+                        })?;
                     Some(item::version(tag, self.schema.expiry_of(item)?))
                 }
             });
@@ -376,10 +396,16 @@ mod tests {
     #[test]
     fn a_plain_write_takes_another_form_and_a_conditional_one_fails() {
         let mut create = step(StepKind::Create, true);
-        assert_eq!(create.operation(false)["resourceBody"]["_nephos"]["change"], "inserted");
+        assert_eq!(
+            create.operation(false)["resourceBody"]["_nephos"]["change"],
+            "inserted"
+        );
         create.after(&outcome(409)).unwrap();
         assert_eq!(create.operation(false)["operationType"], "Upsert");
-        assert_eq!(create.operation(false)["resourceBody"]["_nephos"]["change"], "modified");
+        assert_eq!(
+            create.operation(false)["resourceBody"]["_nephos"]["change"],
+            "modified"
+        );
 
         let mut delete = step(StepKind::Delete, true);
         delete.after(&outcome(404)).unwrap();
@@ -401,7 +427,10 @@ mod tests {
     #[test]
     fn an_operation_says_what_cosmos_wants_of_it() {
         let replace = step(StepKind::Replace, false).operation(false);
-        assert_eq!((&replace["id"], &replace["ifMatch"]), (&json!("a"), &json!("tag")));
+        assert_eq!(
+            (&replace["id"], &replace["ifMatch"]),
+            (&json!("a"), &json!("tag"))
+        );
         assert!(replace.get("partitionKey").is_none());
         let emulated = step(StepKind::Upsert, true).operation(true);
         assert_eq!(emulated["partitionKey"], "[\"a\"]");

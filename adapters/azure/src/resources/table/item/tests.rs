@@ -15,7 +15,9 @@ fn schema(key: &str, sort: Option<&str>, ttl: Option<&str>) -> TableSchema {
 
 /// What the service adds.
 fn as_kept(document: Value) -> Map<String, Value> {
-    let Value::Object(mut fields) = document else { panic!("no object") };
+    let Value::Object(mut fields) = document else {
+        panic!("no object")
+    };
     for name in SYSTEM {
         fields.insert(name.to_owned(), json!("the service's"));
     }
@@ -30,7 +32,9 @@ fn an_item_comes_back_whatever_its_attributes_are_called() {
     for name in RESERVED.into_iter().filter(|name| *name != "id") {
         item[name] = json!({"own": name, "n": 1.0});
     }
-    let document = Document::of(&schema, &item).unwrap().written(ChangeKind::Inserted);
+    let document = Document::of(&schema, &item)
+        .unwrap()
+        .written(ChangeKind::Inserted);
     assert_eq!(document["id"], "2");
     assert_eq!(document["_nephos"]["id"], "a");
     assert!(document.get("ttl").is_none(), "{document}");
@@ -53,8 +57,14 @@ fn an_item_of_another_program_is_all_its_own() {
 fn an_item_expires_by_its_own_attribute_and_the_service_removes_it_then() {
     let schema = schema("face", None, Some("ttl"));
     let now = Utc::now().timestamp();
-    for (expiry, ttl, expired) in [(now + 100, 99..=100, false), (now - 5, 1..=1, true), (i64::MAX, i64::from(i32::MAX)..=i64::from(i32::MAX), false)] {
-        let document = Document::of(&schema, &json!({"face": "a", "ttl": expiry})).unwrap().written(ChangeKind::Modified);
+    for (expiry, ttl, expired) in [
+        (now + 100, 99..=100, false),
+        (now - 5, 1..=1, true),
+        (i64::MAX, i64::from(i32::MAX)..=i64::from(i32::MAX), false),
+    ] {
+        let document = Document::of(&schema, &json!({"face": "a", "ttl": expiry}))
+            .unwrap()
+            .written(ChangeKind::Modified);
         assert!(ttl.contains(&document["ttl"].as_i64().unwrap()), "{document}");
         let read = Read::of(&schema, as_kept(document));
         assert_eq!(read.is_expired(), expired, "{expiry}");
@@ -70,7 +80,9 @@ fn an_item_expires_by_its_own_attribute_and_the_service_removes_it_then() {
 fn the_change_feed_is_told_what_the_write_was() {
     let schema = schema("face", None, None);
     for change in [ChangeKind::Inserted, ChangeKind::Modified] {
-        let document = Document::of(&schema, &json!({"face": "a"})).unwrap().written(change);
+        let document = Document::of(&schema, &json!({"face": "a"}))
+            .unwrap()
+            .written(change);
         let kept: Bookkeeping = serde_json::from_value(document[BOOKKEEPING].clone()).unwrap();
         assert_eq!(kept.change, Some(change));
     }
@@ -81,15 +93,40 @@ fn an_id_has_no_sign_that_the_service_refuses_and_is_another_for_another_key() {
     let mut seen = std::collections::BTreeSet::new();
     let long = "x".repeat(2000);
     let keys = [
-        "a", "A", "a b", "a/b", "a\\b", "a?b", "a#b", "~", "~7e", "%", ".", "..", "a.b", " ", "é", "🦀", "\u{0}", &long, &long[1..],
+        "a",
+        "A",
+        "a b",
+        "a/b",
+        "a\\b",
+        "a?b",
+        "a#b",
+        "~",
+        "~7e",
+        "%",
+        ".",
+        "..",
+        "a.b",
+        " ",
+        "é",
+        "🦀",
+        "\u{0}",
+        &long,
+        &long[1..],
     ];
     for key in keys {
         let id = id_of(&Key::new(key));
         assert!(id.len() <= MAX_ID && !id.starts_with('.'), "{id}");
-        assert!(id.bytes().all(|byte| byte.is_ascii_graphic() && !b"/\\?#%".contains(&byte)), "{id}");
+        assert!(
+            id.bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"/\\?#%".contains(&byte)),
+            "{id}"
+        );
         assert!(seen.insert(id), "{key:?}");
     }
-    assert_eq!(id_of(&Key::sorted("p", "2026-01-01T00:00:00Z")), "2026-01-01T00:00:00Z");
+    assert_eq!(
+        id_of(&Key::sorted("p", "2026-01-01T00:00:00Z")),
+        "2026-01-01T00:00:00Z"
+    );
 }
 
 #[test]
