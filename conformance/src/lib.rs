@@ -12,6 +12,7 @@ pub mod mutants;
 mod neutral;
 pub mod payloads;
 pub mod probe;
+pub mod process;
 pub mod rule;
 pub mod rules;
 mod run;

@@ -1,0 +1,148 @@
+//! The conformance suite's harness over emulators: of storage (Azurite) and of Cosmos DB. Every resource is made as an operator makes it, and is reached through the
+//! drivers that functions have.
+//!
+//! Of the other services there is no emulator that can be had: their handles open, and nothing answers behind them.
+
+pub mod emulators;
+mod resources;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
+use nephos_core::app::{App, QueueSpec, StreamSpec};
+use nephos_core::resource::bucket::Bucket;
+use nephos_core::resource::queue::Queue;
+use nephos_core::resource::secret::Secret;
+use nephos_core::resource::stream::Stream;
+use nephos_core::resource::table::{Table, TableSchema};
+use nephos_core::resource::topic::Topic;
+use nephos_core::{Error, ErrorKind, Result, TriggerKind};
+use tokio::sync::Mutex;
+
+use self::emulators::Emulators;
+
+/// Azure under test. The emulators start when the first resource is asked for, and end with [`finish`](Harness::finish).
+#[derive(Debug, Default)]
+pub struct AzureHarness {
+    emulators: Mutex<Option<Arc<Emulators>>>,
+}
+
+impl AzureHarness {
+    /// A harness; nothing is started before it is asked for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    async fn emulators(&self) -> Result<Arc<Emulators>> {
+        let mut emulators = self.emulators.lock().await;
+        if let Some(running) = &*emulators {
+            return Ok(Arc::clone(running));
+        }
+        let started = Arc::new(Emulators::start().await?);
+        *emulators = Some(Arc::clone(&started));
+        Ok(started)
+    }
+}
+
+/// What no emulator does.
+fn unsupported(message: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, "harness", message)
+}
+
+#[async_trait]
+impl Harness for AzureHarness {
+    fn adapter(&self) -> &'static str {
+        "azure"
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Emulator
+    }
+
+    fn host(&self) -> HostCapabilities {
+        HostCapabilities {
+            kinds: TriggerKind::ALL.into(),
+            counts_tries: true,
+            dead_letter_facts: true,
+            stream_letters: true,
+            isolation: false,
+            shared_process: true,
+            streams_answers: false,
+            changes_each: false,
+            changes_removed: false,
+            changes_old: false,
+            changes_kinds_told: false,
+        }
+    }
+
+    async fn native(&self, _happening: &Happening) -> Result<Vec<Native>> {
+        Err(unsupported("this harness is one of resources only"))
+    }
+
+    async fn decode(&self, _native: &Native) -> Result<Vec<Delivered>> {
+        Err(unsupported("this harness is one of resources only"))
+    }
+
+    async fn bucket(&self) -> Result<Bucket> {
+        resources::bucket(&*self.emulators().await?).await
+    }
+
+    async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
+        if spec.ordered {
+            return Err(unsupported(
+                "there is no emulator of Service Bus that speaks its REST interface",
+            ));
+        }
+        resources::queue(&*self.emulators().await?).await
+    }
+
+    async fn missing_queue(&self) -> Result<Queue> {
+        resources::missing_queue(&*self.emulators().await?)
+    }
+
+    async fn topic(&self) -> Result<Topic> {
+        resources::topic(&*self.emulators().await?)
+    }
+
+    async fn stream(&self, _spec: StreamSpec) -> Result<Stream> {
+        resources::stream(&*self.emulators().await?)
+    }
+
+    async fn table(&self, schema: TableSchema) -> Result<Table> {
+        resources::table(&*self.emulators().await?, schema).await
+    }
+
+    async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
+        match value {
+            None => resources::secret(&*self.emulators().await?),
+            Some(_) => Err(unsupported("there is no emulator of Key Vault")),
+        }
+    }
+
+    async fn rotate(&self, _secret: &Secret, _value: &[u8]) -> Result<()> {
+        Err(unsupported("there is no emulator of Key Vault"))
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    /// Really waits: the emulators' clock is the machine's.
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
+        Err(unsupported("this harness is one of resources only"))
+    }
+
+    async fn finish(&self) -> Result<()> {
+        // Ends with the last handle, which is this one: all rules have run.
+        drop(self.emulators.lock().await.take());
+        Ok(())
+    }
+}
