@@ -1,5 +1,6 @@
-//! Deployment: an app becomes a template for Azure Resource Manager and a package for each function's site. No I/O here.
+//! Deployment: an app becomes a template for Azure Resource Manager and a package for each function's site.
 
+pub mod engine;
 pub mod package;
 pub mod settings;
 pub mod template;
