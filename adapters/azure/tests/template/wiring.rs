@@ -217,11 +217,10 @@ fn tables_have_their_key_and_expire_only_where_something_can() {
         of("TablePlain")["partitionKey"]["paths"],
         serde_json::json!(["/\"face-id\""])
     );
-    assert_eq!(of("TablePlain").get("defaultTtl"), None);
-    assert_eq!(
-        (&of("TableBrief")["defaultTtl"], &of("TableWatched")["defaultTtl"]),
-        (&(-1).into(), &(-1).into())
-    );
+    assert_eq!(of("TableBrief")["defaultTtl"], -1);
+    for id in ["TablePlain", "TableWatched"] {
+        assert_eq!(of(id).get("defaultTtl"), None, "{id}");
+    }
 }
 
 /// `queue-in-order` → `QueueInOrder`.

@@ -198,7 +198,7 @@ fn notes(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
                 }
             }
             Trigger::Table { table, .. } => body.note(format!(
-                "function `{function}` is told what an item of table `{table}` is now, not what it was, and of several changes in a row perhaps only the last; it is not told of an item that expires or that another program removes: so is the change feed of Cosmos DB"
+                "function `{function}` is told what an item of table `{table}` is now, not what it was, and of several changes in a row perhaps only the last; it is not told of items that expire or are removed: so is the change feed of Cosmos DB"
             )),
             Trigger::Http { path, .. } if seconds(spec.timeout) > HTTP_TIMEOUT => body.note(format!(
                 "function `{function}`: callers of {path} are answered with an error after {HTTP_TIMEOUT} s, though the function may take {} s",

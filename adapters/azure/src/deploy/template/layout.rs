@@ -6,8 +6,8 @@ use nephos_core::app::{App, Resource, Trigger};
 use nephos_core::deploy::name::short_hash;
 use nephos_core::{ErrorKind, Result};
 
-use super::name;
 use super::trigger::{self, HostTrigger, Source};
+use super::{attempts_of, name};
 use crate::deploy::refused;
 use crate::deploy::settings::Settings;
 
@@ -68,6 +68,8 @@ pub(in crate::deploy) struct Layout<'a> {
     pub(in crate::deploy) sites: BTreeMap<&'a str, Site<'a>>,
     /// Tables that a trigger watches.
     pub(super) watched: BTreeSet<&'a str>,
+    /// How often the host tries the messages of each queue that a trigger receives from.
+    pub(super) received: BTreeMap<&'a str, u32>,
     /// Kinds of service that the app needs besides storage.
     pub(super) services: BTreeSet<Service>,
 }
@@ -103,6 +105,15 @@ impl<'a> Layout<'a> {
                 _ => None,
             })
             .collect();
+        let mut received: BTreeMap<&str, u32> = BTreeMap::new();
+        for function in app.functions.values() {
+            for trigger in &function.on {
+                if let Trigger::Queue { queue, .. } = trigger {
+                    let attempts = received.entry(queue).or_default();
+                    *attempts = attempts_of(function.retry.attempts).max(*attempts);
+                }
+            }
+        }
         let mut services: BTreeSet<Service> = app
             .resources
             .iter()
@@ -131,6 +142,7 @@ impl<'a> Layout<'a> {
             suffix,
             sites,
             watched,
+            received,
             services,
         })
     }

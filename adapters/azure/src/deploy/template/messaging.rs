@@ -10,7 +10,7 @@ use super::body::{Body, Resource};
 use super::layout::{Layout, Service, resource_id};
 use super::storage::part;
 use super::trigger::Source;
-use super::{api, attempts_of, name, seconds};
+use super::{api, name, seconds};
 use crate::deploy::refused;
 
 /// The symbolic names of the namespaces.
@@ -72,14 +72,8 @@ fn queue(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str, spec: &Queu
             "queue `{name}` hides a received message for {MAX_LOCK} s at a time, not {wanted}: Service Bus locks no longer; while a function handles it the lock is renewed"
         ));
     }
-    let attempts = layout
-        .app
-        .functions
-        .values()
-        .filter(|function| function.on.iter().any(|trigger| trigger.resource() == Some(name)))
-        .map(|function| attempts_of(function.retry.attempts))
-        .max()
-        .unwrap_or(10);
+    // Of a queue that only the app itself receives from, what Service Bus has if nothing is said.
+    let attempts = layout.received.get(name).copied().unwrap_or(10);
     let properties = json!({
         "deadLetteringOnMessageExpiration": true,
         "defaultMessageTimeToLive": format!("PT{}S", seconds(spec.retention).max(1)),

@@ -158,7 +158,7 @@ fn uses(layout: &Layout<'_>, grants: &mut Grants, name: &str, access: &BTreeSet<
             }
             (ResourceKind::Queue, access) => queue(layout, grants, name, &id, *access),
             (ResourceKind::Topic, _) => {
-                grants.allow(Role::TopicSender, &api::TOPIC, &layout.topic(name), &id)
+                grants.allow(Role::TopicSender, &api::TOPIC, &layout.topic(name), &id);
             }
             (ResourceKind::Stream, access) => {
                 let hub = format!("{}/{name}", layout.event_hubs());

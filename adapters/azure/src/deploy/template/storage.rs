@@ -1,7 +1,7 @@
 //! The storage account: buckets, queues, the functions' packages, and what the Functions host keeps.
 
 use nephos_core::Result;
-use nephos_core::app::{App, QueueSpec, Resource as AppResource};
+use nephos_core::app::{QueueSpec, Resource as AppResource};
 use nephos_core::plan::Part;
 use nephos_core::resource::ResourceKind;
 use nephos_core::{Error, ErrorKind};
@@ -164,19 +164,11 @@ fn queue(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str, spec: &Queu
     }
     let part = part(ResourceKind::Queue, name);
     queue_of(layout, body, id, &queue_name(name), "queue", part.clone())?;
-    if receives(layout.app, name) {
+    if layout.received.contains_key(name) {
         let poison = format!("{}{POISON}", queue_name(name));
         queue_of(layout, body, &name::id("Poison", name), &poison, "poison", part)?;
     }
     Ok(())
-}
-
-/// Whether a function is called with the queue's messages.
-fn receives(app: &App, queue: &str) -> bool {
-    let triggers = app.functions.values().flat_map(|function| &function.on);
-    triggers
-        .into_iter()
-        .any(|trigger| trigger.kind() == nephos_core::TriggerKind::Queue && trigger.resource() == Some(queue))
 }
 
 fn queue_of(

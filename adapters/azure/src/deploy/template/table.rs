@@ -46,8 +46,7 @@ impl Role {
         match self {
             Self::Read => &["executeQuery", "items/read", "readChangeFeed"],
             Self::Write => &["items/create", "items/replace", "items/upsert"],
-            // What a trigger is to be told of a removal must be written into the item before it goes.
-            Self::Delete => &["items/delete", "items/replace"],
+            Self::Delete => &["items/delete"],
             Self::Lease => &["executeQuery", "items/*", "readChangeFeed"],
         }
     }
@@ -93,7 +92,7 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
     for (name, resource) in &layout.app.resources {
         if let AppResource::Table(spec) = resource {
             let container = layout.table(name);
-            let properties = table(&container, spec, layout.watched.contains(name.as_str()));
+            let properties = table(&container, spec);
             let part = part(ResourceKind::Table, name);
             container_of(
                 layout,
@@ -115,14 +114,13 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
     Ok(())
 }
 
-/// The table's container. Only where items can expire does the service look for what has: -1 means that an item lasts unless it says otherwise. Of a
-/// watched table, removed items can be kept for as long as it takes to tell of them.
-fn table(container: &str, spec: &TableSpec, watched: bool) -> Value {
+/// The table's container. Only where items can expire does the service look for what has: -1 means that an item lasts unless it says otherwise.
+fn table(container: &str, spec: &TableSpec) -> Value {
     let mut resource = json!({
         "id": container,
         "partitionKey": {"paths": [partition_path(&spec.schema.key)], "kind": "Hash", "version": 2},
     });
-    if let (true, Value::Object(resource)) = (watched || spec.schema.ttl.is_some(), &mut resource) {
+    if let (Some(_), Value::Object(resource)) = (&spec.schema.ttl, &mut resource) {
         resource.insert("defaultTtl".to_owned(), (-1).into());
     }
     json!({ "resource": resource })
