@@ -150,8 +150,9 @@ impl Running {
     }
 
     async fn start_once(launch: Launch) -> Result<Self> {
-        let failed =
-            |message: &'static str| Error::new(ErrorKind::Unavailable, OPERATION, message).with("program", launch.what);
+        let failed = |message: &'static str| {
+            Error::new(ErrorKind::Unavailable, OPERATION, message).with("program", launch.what)
+        };
         let folder = std::env::temp_dir().join(format!("nephos-test-{}", uuid::Uuid::new_v4().simple()));
         let log = std::fs::create_dir_all(&folder)
             .and_then(|()| File::create(folder.join("log")))
@@ -240,7 +241,8 @@ impl Drop for Running {
         let _ = self.child.wait();
         // The shell may be gone before those that were killed with it.
         let deadline = Instant::now() + GONE;
-        while std::net::TcpStream::connect(("127.0.0.1", self.launch.port)).is_ok() && Instant::now() < deadline
+        while std::net::TcpStream::connect(("127.0.0.1", self.launch.port)).is_ok()
+            && Instant::now() < deadline
         {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -298,7 +300,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
 
     #[tokio::test]
     async fn a_program_is_ready_once_it_answers_and_gone_once_dropped() {
-        let running = Running::start(|| Ok(launch(SERVER, free_port()?, &[204]))).await.unwrap();
+        let running = Running::start(|| Ok(launch(SERVER, free_port()?, &[204])))
+            .await
+            .unwrap();
         let port = running.port();
         let folder = running.folder.clone();
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
@@ -309,9 +313,15 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
 
     #[tokio::test]
     async fn what_a_program_said_before_it_ended_is_in_the_error() {
-        let error = Running::start(|| Ok(launch("print('no such disk'); raise SystemExit(3)", free_port()?, &[200])))
-            .await
-            .unwrap_err();
+        let error = Running::start(|| {
+            Ok(launch(
+                "print('no such disk'); raise SystemExit(3)",
+                free_port()?,
+                &[200],
+            ))
+        })
+        .await
+        .unwrap_err();
         assert_eq!(error.message(), "the program ended before it answered");
         let told = std::error::Error::source(&error).unwrap().to_string();
         assert!(told.contains("no such disk"), "{told}");

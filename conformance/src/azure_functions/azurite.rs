@@ -28,7 +28,13 @@ impl Azurite {
     /// Those of [`Tool::find`] and [`Running::start`].
     pub async fn start() -> Result<Self> {
         let program = TOOL.find()?;
-        let key = STANDARD.encode([uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat());
+        let key = STANDARD.encode(
+            [
+                uuid::Uuid::new_v4().into_bytes(),
+                uuid::Uuid::new_v4().into_bytes(),
+            ]
+            .concat(),
+        );
         let ports = std::sync::Mutex::new((0, 0));
         let running = Running::start(|| {
             let (blobs, queues, tables) = (free_port()?, free_port()?, free_port()?);

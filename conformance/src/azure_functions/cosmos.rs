@@ -91,7 +91,9 @@ impl CosmosAccount {
             .map(|endpoint| endpoint.trim_end_matches('/').to_owned())
             .ok_or_else(|| refused("the connection to Cosmos DB has no AccountEndpoint".to_owned()))?;
         if matches!(connection, Connection::Text(_)) && !fields.contains_key("accountkey") {
-            return Err(refused("the connection string of Cosmos DB has no AccountKey".to_owned()));
+            return Err(refused(
+                "the connection string of Cosmos DB has no AccountKey".to_owned(),
+            ));
         }
         known
             .filter(|account| account.endpoint == endpoint)
@@ -104,7 +106,9 @@ impl CosmosAccount {
     /// # Errors
     /// The service's.
     pub async fn create_database(&self, database: &str) -> Result<()> {
-        self.call("POST", "/dbs", &json!({"id": database}), &[], &[201, 409]).await.map(drop)
+        self.call("POST", "/dbs", &json!({"id": database}), &[], &[201, 409])
+            .await
+            .map(drop)
     }
 
     /// Makes a container, if it is not there.
@@ -122,14 +126,22 @@ impl CosmosAccount {
     ///
     /// # Errors
     /// The service's.
-    pub async fn upsert(&self, database: &str, container: &str, partition_key: &str, document: &Value) -> Result<()> {
+    pub async fn upsert(
+        &self,
+        database: &str,
+        container: &str,
+        partition_key: &str,
+        document: &Value,
+    ) -> Result<()> {
         let key = json!([partition_key]).to_string();
         let headers = [
             ("x-ms-documentdb-is-upsert", "true"),
             ("x-ms-documentdb-partitionkey", key.as_str()),
         ];
         let path = format!("/dbs/{database}/colls/{container}/docs");
-        self.call("POST", &path, document, &headers, &[200, 201]).await.map(drop)
+        self.call("POST", &path, document, &headers, &[200, 201])
+            .await
+            .map(drop)
     }
 
     /// All documents of a container.
@@ -148,10 +160,24 @@ impl CosmosAccount {
             };
             let answer = self.call("GET", &path, &Value::Null, headers, &[200]).await?;
             let page: Value = serde_json::from_slice(&answer.body).map_err(|error| {
-                Error::new(ErrorKind::Decode, "cosmos.read", "the answer of Cosmos DB cannot be read").caused_by(error)
+                Error::new(
+                    ErrorKind::Decode,
+                    "cosmos.read",
+                    "the answer of Cosmos DB cannot be read",
+                )
+                .caused_by(error)
             })?;
-            found.extend(page.get("Documents").and_then(Value::as_array).cloned().unwrap_or_default());
-            match answer.headers.get("x-ms-continuation").and_then(|next| next.to_str().ok()) {
+            found.extend(
+                page.get("Documents")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default(),
+            );
+            match answer
+                .headers
+                .get("x-ms-continuation")
+                .and_then(|next| next.to_str().ok())
+            {
                 Some(next) if !next.is_empty() => continuation = next.to_owned(),
                 _ => return Ok(found),
             }
@@ -176,11 +202,16 @@ impl CosmosAccount {
             ("content-type", "application/json"),
         ];
         all.extend(headers);
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         let answer = crate::http::call_with(method, &url, body.as_bytes(), &all)
             .await
             .map_err(|error| {
-                Error::new(ErrorKind::Unavailable, "cosmos.call", "Cosmos DB does not answer").caused_by(error.to_string())
+                Error::new(ErrorKind::Unavailable, "cosmos.call", "Cosmos DB does not answer")
+                    .caused_by(error.to_string())
             })?;
         if expected.contains(&answer.status) {
             return Ok(answer);
@@ -234,7 +265,13 @@ impl Listener {
             account
                 .documents(&trigger.database_name, name)
                 .await
-                .map_err(|error| if error.kind() == ErrorKind::NotFound { missing(name) } else { error })?;
+                .map_err(|error| {
+                    if error.kind() == ErrorKind::NotFound {
+                        missing(name)
+                    } else {
+                        error
+                    }
+                })?;
         }
         let listener = Self {
             function,
@@ -329,7 +366,12 @@ impl Listener {
             value: Bound::Text(Value::Array(numbered).to_string()),
             metadata: Vec::new(),
         };
-        if self.invoker.invoke_with_retries(&self.function, input).await.is_err() {
+        if self
+            .invoker
+            .invoke_with_retries(&self.function, input)
+            .await
+            .is_err()
+        {
             self.invoker.log.line(format!(
                 "container `{}`: a batch of {} is passed over",
                 self.trigger.container_name,

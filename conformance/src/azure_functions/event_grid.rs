@@ -114,7 +114,9 @@ impl EventGrid {
                 "topic `{topic}` takes CloudEvents, which cannot be delivered in Event Grid's schema"
             )));
         }
-        found.subscriptions.insert(name.to_owned(), Arc::new(subscription));
+        found
+            .subscriptions
+            .insert(name.to_owned(), Arc::new(subscription));
         Ok(())
     }
 
@@ -153,7 +155,12 @@ impl Grid {
     /// Takes the events of one request: all or none.
     async fn publish(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let (parts, body) = request.into_parts();
-        let name = parts.uri.path().strip_suffix("/api/events").unwrap_or_default().trim_matches('/');
+        let name = parts
+            .uri
+            .path()
+            .strip_suffix("/api/events")
+            .unwrap_or_default()
+            .trim_matches('/');
         let found = {
             let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
             topics.get(name).map(|topic| (topic.schema, topic.id.clone()))
@@ -206,17 +213,25 @@ impl Grid {
             let Err(reason) = self.try_once(&subscription, &document).await else {
                 return;
             };
-            self.log.line(format!("delivery attempt {attempt} failed: {reason}"));
+            self.log
+                .line(format!("delivery attempt {attempt} failed: {reason}"));
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(LONGEST);
         }
-        self.log.line(format!("an event is dropped after {} attempts: {document}", subscription.max_attempts));
+        self.log.line(format!(
+            "an event is dropped after {} attempts: {document}",
+            subscription.max_attempts
+        ));
     }
 
-    async fn try_once(&self, subscription: &Subscription, document: &Value) -> std::result::Result<(), String> {
+    async fn try_once(
+        &self,
+        subscription: &Subscription,
+        document: &Value,
+    ) -> std::result::Result<(), String> {
         match &subscription.destination {
             Destination::StorageQueue(queue) => self
                 .account
@@ -228,7 +243,10 @@ impl Grid {
                     Schema::EventGrid => Value::Array(vec![document.clone()]),
                     Schema::CloudEvents => document.clone(),
                 };
-                let headers = [("aeg-event-type", "Notification"), ("content-type", "application/json")];
+                let headers = [
+                    ("aeg-event-type", "Notification"),
+                    ("content-type", "application/json"),
+                ];
                 let body = body.to_string();
                 match crate::http::call_with("POST", webhook, body.as_bytes(), &headers).await {
                     Ok(answer) if answer.is_success() => Ok(()),

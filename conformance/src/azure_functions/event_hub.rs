@@ -1,5 +1,7 @@
 //! A stand-in for a namespace of Event Hubs, with the sending half of its REST interface, and `eventHubTrigger` over it.
 
+mod trigger;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,13 +11,12 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use nephos_core::Result;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use super::invoke::{Bound, Failure, Input, Invoker};
-use super::package::{EventHubTrigger, Function};
+pub(super) use self::trigger::listeners;
+
 use super::refused;
 use super::server::{Answer, Server, answer, header, is_authorized, read};
 use super::settings::Connection;
@@ -108,7 +109,9 @@ impl EventHubs {
     #[must_use]
     pub fn events(&self, hub: &str) -> Vec<Vec<Event>> {
         let hubs = self.state.hubs.lock().unwrap_or_else(PoisonError::into_inner);
-        hubs.get(&hub.to_lowercase()).map(|hub| hub.partitions.clone()).unwrap_or_default()
+        hubs.get(&hub.to_lowercase())
+            .map(|hub| hub.partitions.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn of(connection: &Connection, known: Option<&Self>) -> Result<Self> {
@@ -134,7 +137,10 @@ pub(super) fn namespace_of(connection: &Connection) -> Result<String> {
                     return Err(refused(format!("the connection string has no `{name}`")));
                 }
             }
-            Ok(fields["endpoint"].trim_start_matches("sb://").trim_end_matches('/').to_owned())
+            Ok(fields["endpoint"]
+                .trim_start_matches("sb://")
+                .trim_end_matches('/')
+                .to_owned())
         }
     }
 }
@@ -183,9 +189,16 @@ impl Hub {
         let together = self.next % count;
         self.next = self.next.wrapping_add(1);
         for sent in sent {
-            let key = sent.broker.get("PartitionKey").and_then(Value::as_str).map(ToOwned::to_owned);
+            let key = sent
+                .broker
+                .get("PartitionKey")
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned);
             let at = partition
-                .or_else(|| key.as_deref().map(|key| usize::from(Sha256::digest(key)[0]) % count))
+                .or_else(|| {
+                    key.as_deref()
+                        .map(|key| usize::from(Sha256::digest(key)[0]) % count)
+                })
                 .unwrap_or(together);
             let events = &mut self.partitions[at];
             let offset = events.last().map_or(0, |last| last.offset + last.body.len() + 64);
@@ -216,12 +229,14 @@ pub(super) fn sent(headers: &HeaderMap, body: &[u8]) -> std::result::Result<Vec<
     let content_type = header(headers, "content-type").unwrap_or_default();
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     if kind == BATCH {
-        let messages: Vec<Value> = serde_json::from_slice(body).map_err(|error| format!("the batch is no list: {error}"))?;
+        let messages: Vec<Value> =
+            serde_json::from_slice(body).map_err(|error| format!("the batch is no list: {error}"))?;
         return messages.iter().map(one_of_many).collect();
     }
     let broker = match header(headers, "brokerproperties") {
         None => Map::new(),
-        Some(text) => serde_json::from_str(text).map_err(|error| format!("BrokerProperties are no JSON object: {error}"))?,
+        Some(text) => serde_json::from_str(text)
+            .map_err(|error| format!("BrokerProperties are no JSON object: {error}"))?,
     };
     Ok(vec![Sent {
         body: body.to_vec(),
@@ -232,21 +247,35 @@ pub(super) fn sent(headers: &HeaderMap, body: &[u8]) -> std::result::Result<Vec<
 }
 
 fn one_of_many(message: &Value) -> std::result::Result<Sent, String> {
-    let object = |name: &str| message.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    let object = |name: &str| {
+        message
+            .get(name)
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default()
+    };
     let text = message
         .get("Body")
         .and_then(Value::as_str)
         .ok_or_else(|| "a message of the batch has no text as `Body`".to_owned())?;
-    let is_base64 = message.get("IsBodyBase64").and_then(Value::as_bool).unwrap_or(false);
+    let is_base64 = message
+        .get("IsBodyBase64")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
     let body = if is_base64 {
-        STANDARD.decode(text).map_err(|error| format!("a message's body is no Base64: {error}"))?
+        STANDARD
+            .decode(text)
+            .map_err(|error| format!("a message's body is no Base64: {error}"))?
     } else {
         text.as_bytes().to_vec()
     };
     let broker = object("BrokerProperties");
     Ok(Sent {
         body,
-        content_type: broker.get("ContentType").and_then(Value::as_str).map(ToOwned::to_owned),
+        content_type: broker
+            .get("ContentType")
+            .and_then(Value::as_str)
+            .map(ToOwned::to_owned),
         broker,
         properties: object("UserProperties"),
     })
@@ -282,184 +311,4 @@ fn properties(headers: &HeaderMap) -> Map<String, Value> {
             Some((name.as_str().to_owned(), value))
         })
         .collect()
-}
-
-/// One function's partition of a hub.
-#[derive(Debug)]
-pub(super) struct Listener {
-    function: Arc<Function>,
-    trigger: EventHubTrigger,
-    partition: usize,
-    namespace: EventHubs,
-    invoker: Arc<Invoker>,
-    checkpoints: Checkpoints,
-    most: usize,
-}
-
-/// A listener for each partition.
-pub(super) fn listeners(
-    function: &Arc<Function>,
-    trigger: &EventHubTrigger,
-    namespace: &EventHubs,
-    invoker: &Arc<Invoker>,
-    checkpoints: &Checkpoints,
-    most: usize,
-) -> Result<Vec<Listener>> {
-    let partitions = namespace.events(&trigger.event_hub_name).len();
-    if partitions == 0 {
-        return Err(refused(format!("there is no event hub `{}`", trigger.event_hub_name)));
-    }
-    let listener = |partition| Listener {
-        function: Arc::clone(function),
-        trigger: trigger.clone(),
-        partition,
-        namespace: namespace.clone(),
-        invoker: Arc::clone(invoker),
-        checkpoints: Arc::clone(checkpoints),
-        most,
-    };
-    Ok((0..partitions).map(listener).collect())
-}
-
-impl Listener {
-    /// Hands events over in their order until it is told to stop.
-    pub(super) async fn run(self, stop: CancellationToken) {
-        let mut count = self.namespace.state.count.subscribe();
-        loop {
-            count.borrow_and_update();
-            let events = self.pending();
-            if events.is_empty() {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    changed = count.changed() => if changed.is_err() { return },
-                }
-                continue;
-            }
-            let size = if self.function.trigger.many { events.len() } else { 1 };
-            for batch in events.chunks(size) {
-                if stop.is_cancelled() || !self.hand_over(batch).await {
-                    return;
-                }
-            }
-        }
-    }
-
-    fn key(&self) -> String {
-        let trigger = &self.trigger;
-        format!(
-            "{}/{}/{}/{}",
-            trigger.event_hub_name, trigger.consumer_group, self.partition, self.function.name
-        )
-    }
-
-    fn pending(&self) -> Vec<Event> {
-        let from = {
-            let checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
-            checkpoints.get(&self.key()).copied().unwrap_or(0)
-        };
-        let hubs = self.namespace.state.hubs.lock().unwrap_or_else(PoisonError::into_inner);
-        hubs.get(&self.trigger.event_hub_name.to_lowercase())
-            .map(|hub| hub.partitions[self.partition].iter().skip(from).take(self.most).cloned().collect())
-            .unwrap_or_default()
-    }
-
-    /// A batch is behind the checkpoint once it succeeded, or was tried as often as it may be. False if the host stopped meanwhile, for then it comes again.
-    async fn hand_over(&self, batch: &[Event]) -> bool {
-        let outcome = match self.input(batch) {
-            Ok(input) => self.invoker.invoke_with_retries(&self.function, input).await.map(drop),
-            Err(failure) => Err(failure),
-        };
-        if let Err(failure) = outcome {
-            if self.invoker.is_stopping() {
-                return false;
-            }
-            self.invoker.log.line(format!(
-                "event hub `{}`: a batch of {} is passed over: {failure}",
-                self.trigger.event_hub_name,
-                batch.len()
-            ));
-        }
-        if let Some(last) = batch.last() {
-            let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
-            checkpoints.insert(self.key(), last.sequence_number + 1);
-        }
-        true
-    }
-
-    fn input(&self, batch: &[Event]) -> std::result::Result<Input, Failure> {
-        let context = (
-            "PartitionContext".to_owned(),
-            Bound::Object(json!({
-                "FullyQualifiedNamespace": self.namespace.namespace(),
-                "EventHubName": self.trigger.event_hub_name,
-                "ConsumerGroup": self.trigger.consumer_group,
-                "PartitionId": self.partition.to_string(),
-            })),
-        );
-        let trigger = &self.function.trigger;
-        let text = |event: &Event| String::from_utf8_lossy(&event.body).into_owned();
-        let mut metadata = vec![context];
-        if !trigger.many {
-            let event = &batch[0];
-            metadata.extend([
-                ("PartitionKey".to_owned(), Bound::Json(json!(event.partition_key))),
-                ("Offset".to_owned(), Bound::Json(json!(event.offset))),
-                ("SequenceNumber".to_owned(), Bound::Json(json!(event.sequence_number))),
-                ("EnqueuedTimeUtc".to_owned(), Bound::Unzoned(event.enqueued)),
-                ("Properties".to_owned(), Bound::Object(Value::Object(event.properties.clone()))),
-                ("SystemProperties".to_owned(), Bound::Object(system_properties(event))),
-            ]);
-            if event.partition_key.is_none() {
-                metadata.retain(|(name, _)| name != "PartitionKey");
-            }
-            let value = if trigger.binary {
-                Bound::Bytes(event.body.clone())
-            } else {
-                Bound::Text(text(event))
-            };
-            return Ok(Input { value, metadata });
-        }
-        let all = |value: &dyn Fn(&Event) -> Value| Bound::Json(batch.iter().map(value).collect());
-        metadata.extend([
-            ("PartitionKeyArray".to_owned(), all(&|event| json!(event.partition_key))),
-            ("OffsetArray".to_owned(), all(&|event| json!(event.offset.to_string()))),
-            ("SequenceNumberArray".to_owned(), all(&|event| json!(event.sequence_number))),
-            ("EnqueuedTimeUtcArray".to_owned(), all(&|event| json!(unzoned(event.enqueued)))),
-            ("PropertiesArray".to_owned(), all(&|event| Value::Object(event.properties.clone()))),
-            ("SystemPropertiesArray".to_owned(), all(&system_properties)),
-        ]);
-        let value = match trigger.data_type.as_deref() {
-            Some("binary") => all(&|event| json!(STANDARD.encode(&event.body))),
-            Some(_) => all(&|event| json!(text(event))),
-            // Without a type, the host reads each event as JSON, and fails the batch for one that is none.
-            None => {
-                let read = |event: &Event| {
-                    serde_json::from_slice(&event.body).map_err(|error| Failure::Binding {
-                        name: trigger.name.clone(),
-                        reason: format!(
-                            "without `dataType`, an event must be JSON, and one of the batch is not: {error}"
-                        ),
-                    })
-                };
-                Bound::Json(Value::Array(batch.iter().map(read).collect::<std::result::Result<_, _>>()?))
-            }
-        };
-        Ok(Input { value, metadata })
-    }
-}
-
-fn unzoned(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%S%.3f").to_string()
-}
-
-fn system_properties(event: &Event) -> Value {
-    json!({
-        "x-opt-sequence-number": event.sequence_number,
-        "x-opt-offset": event.offset.to_string(),
-        "x-opt-enqueued-time": event.enqueued.to_rfc3339_opts(chrono::SecondsFormat::Millis, false),
-        "SequenceNumber": event.sequence_number,
-        "Offset": event.offset,
-        "PartitionKey": event.partition_key,
-        "EnqueuedTimeUtc": unzoned(event.enqueued),
-    })
 }

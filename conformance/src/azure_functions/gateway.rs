@@ -155,12 +155,14 @@ impl Gateway {
             return true;
         }
         let query = queries(parts.uri.query().unwrap_or_default());
-        let sent = header(&parts.headers, "x-functions-key").map(ToOwned::to_owned).or_else(|| {
-            query
-                .into_iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case("code"))
-                .map(|(_, value)| value)
-        });
+        let sent = header(&parts.headers, "x-functions-key")
+            .map(ToOwned::to_owned)
+            .or_else(|| {
+                query
+                    .into_iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case("code"))
+                    .map(|(_, value)| value)
+            });
         let Some(sent) = sent.filter(|key| !key.is_empty()) else {
             return false;
         };
@@ -189,7 +191,10 @@ impl Gateway {
         let Ok(document) = serde_json::from_slice::<Value>(body) else {
             return answer(StatusCode::BAD_REQUEST, "");
         };
-        match header(&parts.headers, "aeg-event-type").map(str::to_lowercase).as_deref() {
+        match header(&parts.headers, "aeg-event-type")
+            .map(str::to_lowercase)
+            .as_deref()
+        {
             Some("subscriptionvalidation") => {
                 let code = document
                     .pointer("/0/data/validationCode")
@@ -218,14 +223,19 @@ impl Gateway {
 
 /// A query's names and values, decoded, in their order.
 fn queries(query: &str) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+    url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect()
 }
 
 /// A query as the host has it: one value a name, the first spelling of it, and many values in one with commas.
 fn joined(query: &str) -> Vec<(String, String)> {
     let mut joined: Vec<(String, String)> = Vec::new();
     for (name, value) in queries(query) {
-        match joined.iter_mut().find(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+        match joined
+            .iter_mut()
+            .find(|(other, _)| other.eq_ignore_ascii_case(&name))
+        {
             Some((_, values)) => {
                 values.push(',');
                 values.push_str(&value);

@@ -106,7 +106,10 @@ impl Host {
         let package = Package::read(package, &options.settings)?;
         let functions: Vec<Arc<Function>> = package.functions.iter().cloned().map(Arc::new).collect();
         let needs_storage = |function: &&Arc<Function>| {
-            !matches!(function.trigger.kind, BindingKind::Http(_) | BindingKind::EventGrid)
+            !matches!(
+                function.trigger.kind,
+                BindingKind::Http(_) | BindingKind::EventGrid
+            )
         };
         if let Some(function) = functions.iter().find(needs_storage) {
             options.settings.connection("Storage").map_err(|_| {
@@ -137,10 +140,12 @@ impl Host {
             host.listen(&function, &options).await?;
         }
         if let Err(failure) = host.invoker.worker.port().await {
-            return Err(
-                Error::new(ErrorKind::Unavailable, super::START, "the custom handler does not come up")
-                    .caused_by(format!("{failure}\n{}", host.log.lines().join("\n"))),
-            );
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                super::START,
+                "the custom handler does not come up",
+            )
+            .caused_by(format!("{failure}\n{}", host.log.lines().join("\n"))));
         }
         Ok(host)
     }
@@ -155,7 +160,8 @@ impl Host {
             BindingKind::Queue(trigger) => {
                 let listener = queue::Listener {
                     function: Arc::clone(function),
-                    account: Account::of(&trigger.connection, options.services.storage.as_ref()).map_err(place)?,
+                    account: Account::of(&trigger.connection, options.services.storage.as_ref())
+                        .map_err(place)?,
                     queue: trigger.queue_name.clone(),
                     options: self._package.host.queues.clone(),
                     poll: options.poll,
@@ -168,11 +174,18 @@ impl Host {
                 let (fire, fired) = mpsc::channel(1);
                 self.timers.insert(function.name.clone(), fire);
                 let statuses = Arc::clone(&options.kept.timers);
-                tasks.spawn(timer::run(Arc::clone(function), trigger.clone(), invoker, statuses, fired, stop));
+                tasks.spawn(timer::run(
+                    Arc::clone(function),
+                    trigger.clone(),
+                    invoker,
+                    statuses,
+                    fired,
+                    stop,
+                ));
             }
             BindingKind::Cosmos(trigger) => {
-                let account =
-                    CosmosAccount::of(&trigger.connection, options.services.cosmos.as_ref()).map_err(place)?;
+                let account = CosmosAccount::of(&trigger.connection, options.services.cosmos.as_ref())
+                    .map_err(place)?;
                 let listener = cosmos::Listener::start(
                     Arc::clone(function),
                     trigger.clone(),
@@ -186,17 +199,19 @@ impl Host {
                 tasks.spawn(listener.run(stop));
             }
             BindingKind::EventHub(trigger) => {
-                let namespace =
-                    EventHubs::of(&trigger.connection, options.services.event_hubs.as_ref()).map_err(place)?;
+                let namespace = EventHubs::of(&trigger.connection, options.services.event_hubs.as_ref())
+                    .map_err(place)?;
                 let most = self._package.host.event_hubs.max_event_batch_size;
-                let kept = options.kept.event_hubs.clone();
-                for listener in event_hub::listeners(function, trigger, &namespace, &invoker, &kept, most).map_err(place)? {
+                let kept = Arc::clone(&options.kept.event_hubs);
+                for listener in event_hub::listeners(function, trigger, &namespace, &invoker, &kept, most)
+                    .map_err(place)?
+                {
                     tasks.spawn(listener.run(stop.clone()));
                 }
             }
             BindingKind::ServiceBus(trigger) => {
-                let namespace =
-                    ServiceBus::of(&trigger.connection, options.services.service_bus.as_ref()).map_err(place)?;
+                let namespace = ServiceBus::of(&trigger.connection, options.services.service_bus.as_ref())
+                    .map_err(place)?;
                 let listener = service_bus::Listener::new(
                     Arc::clone(function),
                     trigger,
@@ -220,7 +235,10 @@ impl Host {
     /// The address by which Event Grid calls a function, with its key.
     #[must_use]
     pub fn event_grid_webhook(&self, function: &str, key: &str) -> String {
-        format!("{}/runtime/webhooks/EventGrid?functionName={function}&code={key}", self.url())
+        format!(
+            "{}/runtime/webhooks/EventGrid?functionName={function}&code={key}",
+            self.url()
+        )
     }
 
     /// The functions, by name.
@@ -234,7 +252,12 @@ impl Host {
     /// [`ErrorKind::NotFound`] if there is no such timer.
     pub async fn fire_timer(&self, function: &str) -> Result<()> {
         let missing = || {
-            Error::new(ErrorKind::NotFound, "azure-functions.fire", "there is no such timer").with("function", function)
+            Error::new(
+                ErrorKind::NotFound,
+                "azure-functions.fire",
+                "there is no such timer",
+            )
+            .with("function", function)
         };
         let timer = self.timers.get(function).ok_or_else(missing)?;
         timer.send(()).await.map_err(|_| missing())
@@ -252,8 +275,12 @@ impl Host {
     /// [`ErrorKind::Unavailable`] if the host is stopped.
     pub async fn ready(&self) -> Result<()> {
         self.invoker.worker.port().await.map(drop).map_err(|failure| {
-            Error::new(ErrorKind::Unavailable, "azure-functions.ready", "the custom handler does not come up")
-                .caused_by(failure)
+            Error::new(
+                ErrorKind::Unavailable,
+                "azure-functions.ready",
+                "the custom handler does not come up",
+            )
+            .caused_by(failure)
         })
     }
 

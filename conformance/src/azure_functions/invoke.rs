@@ -130,7 +130,11 @@ impl Invoker {
     }
 
     /// Invokes with the retries that the function's `retry` says, and gives up with the last failure.
-    pub(super) async fn invoke_with_retries(&self, function: &Function, input: Input) -> Result<Outcome, Failure> {
+    pub(super) async fn invoke_with_retries(
+        &self,
+        function: &Function,
+        input: Input,
+    ) -> Result<Outcome, Failure> {
         let mut retries = 0;
         let mut last: Option<Failure> = None;
         loop {
@@ -190,14 +194,20 @@ impl Invoker {
             .method(Method::POST)
             .header(http::header::CONTENT_TYPE, "application/json; charset=utf-8");
         let answer = self
-            .send(function, &format!("/{}", function.name), request, chunked(document.to_string()))
+            .send(
+                function,
+                &format!("/{}", function.name),
+                request,
+                chunked(document.to_string()),
+            )
             .await;
         let outcome = match answer {
             Ok(answer) => self.read(function, answer).await,
             Err(failure) => Err(failure),
         };
         if let Err(failure) = &outcome {
-            self.log.line(format!("function `{}` failed: {failure}", function.name));
+            self.log
+                .line(format!("function `{}` failed: {failure}", function.name));
         }
         outcome
     }
@@ -220,7 +230,10 @@ impl Invoker {
                 .map_err(|error| Failure::Unreachable(error.to_string()))?;
             own_headers(request.headers_mut());
             let unreachable = |error: &dyn std::error::Error| {
-                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                let cause = error
+                    .source()
+                    .map(|cause| format!(": {cause}"))
+                    .unwrap_or_default();
                 Failure::Unreachable(format!("{error}{cause}"))
             };
             let (parts, body) = self
@@ -229,7 +242,11 @@ impl Invoker {
                 .await
                 .map_err(|error| unreachable(&error))?
                 .into_parts();
-            let body = body.collect().await.map_err(|error| unreachable(&error))?.to_bytes();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| unreachable(&error))?
+                .to_bytes();
             Ok(http::Response::from_parts(parts, body))
         };
         match self.timeout {

@@ -49,12 +49,21 @@ impl Package {
         let file = File::open(path).map_err(|error| unreadable(path).caused_by(error))?;
         zip::ZipArchive::new(file)
             .and_then(|mut archive| archive.extract(folder.path()))
-            .map_err(|error| refused(format!("{} is no zip that can be unpacked: {error}", path.display())))?;
+            .map_err(|error| {
+                refused(format!(
+                    "{} is no zip that can be unpacked: {error}",
+                    path.display()
+                ))
+            })?;
         let root = folder.path().to_owned();
         Self::read_folder(&root, settings, Some(Arc::new(folder)))
     }
 
-    fn read_folder(root: &Path, settings: &Settings, unpacked: Option<Arc<tempfile::TempDir>>) -> Result<Self> {
+    fn read_folder(
+        root: &Path,
+        settings: &Settings,
+        unpacked: Option<Arc<tempfile::TempDir>>,
+    ) -> Result<Self> {
         check_settings(settings)?;
         let host = HostJson::read(&json(&root.join("host.json"), "host.json")?)?;
         check_executable(&host, root)?;
@@ -99,8 +108,8 @@ fn unreadable(path: &Path) -> Error {
 
 /// A JSON file that must be an object.
 fn json(file: &Path, name: &str) -> Result<Value> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| refused(format!("{name} cannot be read: {error}")))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| refused(format!("{name} cannot be read: {error}")))?;
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| refused(format!("{name} is no JSON: {error}")))?;
     if value.is_object() {

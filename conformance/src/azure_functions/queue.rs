@@ -51,7 +51,10 @@ impl Listener {
                 Ok(messages) => messages,
                 Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
                 Err(error) => {
-                    listener.invoker.log.line(format!("queue `{}`: {error}", listener.queue));
+                    listener
+                        .invoker
+                        .log
+                        .line(format!("queue `{}`: {error}", listener.queue));
                     Vec::new()
                 }
             };
@@ -75,9 +78,10 @@ impl Listener {
         let settled = self.settle(&message).await;
         if let Err(error) = settled {
             // Another has it, or it is gone: nothing is left to be done about it here.
-            self.invoker
-                .log
-                .line(format!("queue `{}`, message {}: {error}", self.queue, message.message_id));
+            self.invoker.log.line(format!(
+                "queue `{}`, message {}: {error}",
+                self.queue, message.message_id
+            ));
         }
     }
 
@@ -110,7 +114,11 @@ impl Listener {
             }
         };
         match outcome {
-            Ok(_) => self.account.delete_message(&self.queue, &message.message_id, &receipt).await,
+            Ok(_) => {
+                self.account
+                    .delete_message(&self.queue, &message.message_id, &receipt)
+                    .await
+            }
             Err(_) if message.dequeue_count >= most => self.poison(message, &receipt).await,
             Err(_) => {
                 let after = self.options.visibility_timeout;
@@ -139,7 +147,10 @@ impl Listener {
         Input {
             value,
             metadata: vec![
-                ("DequeueCount".to_owned(), Bound::Json(json!(message.dequeue_count))),
+                (
+                    "DequeueCount".to_owned(),
+                    Bound::Json(json!(message.dequeue_count)),
+                ),
                 ("ExpirationTime".to_owned(), time(&message.expiration_time)),
                 ("Id".to_owned(), Bound::Text(message.message_id.clone())),
                 ("InsertionTime".to_owned(), time(&message.insertion_time)),
@@ -158,6 +169,8 @@ impl Listener {
         ));
         self.account.create_queue(&poison).await?;
         self.account.put_message(&poison, &message.message_text).await?;
-        self.account.delete_message(&self.queue, &message.message_id, receipt).await
+        self.account
+            .delete_message(&self.queue, &message.message_id, receipt)
+            .await
     }
 }

@@ -94,7 +94,9 @@ impl Part {
     fn read(text: &str, whole: &str) -> Result<Self> {
         let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
             if text.contains(['{', '}', '*', '?']) {
-                return Err(refused(format!("the route `{whole}` has the segment `{text}`, which this host does not know")));
+                return Err(refused(format!(
+                    "the route `{whole}` has the segment `{text}`, which this host does not know"
+                )));
             }
             return Ok(Self::Literal(decode(text)));
         };
@@ -163,7 +165,8 @@ mod tests {
 
     fn found(template: &str, path: &str) -> Option<String> {
         let found = Template::read("api", template).unwrap().matches(path)?;
-        let text = |(name, value): &(String, Option<String>)| format!("{name}={}", value.as_deref().unwrap_or("-"));
+        let text =
+            |(name, value): &(String, Option<String>)| format!("{name}={}", value.as_deref().unwrap_or("-"));
         Some(found.iter().map(text).collect::<Vec<_>>().join(","))
     }
 
@@ -175,7 +178,10 @@ mod tests {
         assert_eq!(found("orders/{id?}", "/api/orders").as_deref(), Some("id=-"));
         assert_eq!(found("orders/{id:int}", "/api/orders/x"), None);
         assert_eq!(found("{*path}", "/api").as_deref(), Some("path=-"));
-        assert_eq!(found("{*path}", "/api/a%20b/c%2Fd").as_deref(), Some("path=a b/c%2Fd"));
+        assert_eq!(
+            found("{*path}", "/api/a%20b/c%2Fd").as_deref(),
+            Some("path=a b/c%2Fd")
+        );
         assert_eq!(found("orders", "/orders"), None);
     }
 
@@ -186,7 +192,13 @@ mod tests {
             .into();
         templates.sort_by(Template::precedence);
         assert!(matches!(templates[0].0[0], Part::Literal(_)));
-        assert!(matches!(templates[1].0[0], Part::Parameter { constraint: Some(_), .. }));
+        assert!(matches!(
+            templates[1].0[0],
+            Part::Parameter {
+                constraint: Some(_),
+                ..
+            }
+        ));
         assert!(matches!(templates[3].0[0], Part::Rest(_)));
     }
 

@@ -57,8 +57,8 @@ impl Server {
                         let answer = handle(request);
                         async move { Ok::<_, Infallible>(answer.await) }
                     });
-                    let connection =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service);
                     tokio::select! {
                         () = stopped.cancelled() => {}
                         // That a client went away is its own matter.

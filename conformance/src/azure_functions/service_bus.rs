@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::queue::{Message, QueueOptions};
 use self::queue::Queue;
+pub use self::queue::{Message, QueueOptions};
 
 use super::event_hub::namespace_of;
 use super::invoke::{Bound, Input, Invoker};
@@ -98,7 +98,9 @@ impl ServiceBus {
 
     /// Makes a queue.
     pub fn create(&self, queue: &str, options: QueueOptions) {
-        self.state.queues().insert(queue.to_lowercase(), Queue::new(options));
+        self.state
+            .queues()
+            .insert(queue.to_lowercase(), Queue::new(options));
     }
 
     /// Where it answers (`http://127.0.0.1:5000`).
@@ -194,7 +196,9 @@ impl Listener {
             if under_way.len() < listener.most {
                 let received = {
                     let mut queues = listener.state.queues();
-                    queues.get_mut(&listener.queue).and_then(|queue| queue.receive(None))
+                    queues
+                        .get_mut(&listener.queue)
+                        .and_then(|queue| queue.receive(None))
                 };
                 if let Some(message) = received {
                     let listener = Arc::clone(&listener);
@@ -215,13 +219,18 @@ impl Listener {
 
     /// Handles a message, and then the others of its session, one after another.
     async fn work(&self, first: Message, stop: &CancellationToken) {
-        let session = first.session_id().map(ToOwned::to_owned).filter(|_| self.sessions);
+        let session = first
+            .session_id()
+            .map(ToOwned::to_owned)
+            .filter(|_| self.sessions);
         let mut next = Some(first);
         while let Some(message) = next.take() {
             self.handle(message).await;
             if let Some(session) = session.as_deref().filter(|_| !stop.is_cancelled()) {
                 let mut queues = self.state.queues();
-                next = queues.get_mut(&self.queue).and_then(|queue| queue.receive(Some(session)));
+                next = queues
+                    .get_mut(&self.queue)
+                    .and_then(|queue| queue.receive(Some(session)));
             }
         }
         if let Some(session) = session {
@@ -265,10 +274,19 @@ impl Listener {
             Bound::Text(String::from_utf8_lossy(&message.body).into_owned())
         };
         let mut metadata = vec![
-            ("DeliveryCount".to_owned(), Bound::Json(json!(message.delivery_count))),
+            (
+                "DeliveryCount".to_owned(),
+                Bound::Json(json!(message.delivery_count)),
+            ),
             ("LockToken".to_owned(), Bound::Text(message.lock_token.clone())),
-            ("SequenceNumber".to_owned(), Bound::Json(json!(message.sequence_number))),
-            ("EnqueuedSequenceNumber".to_owned(), Bound::Json(json!(message.sequence_number))),
+            (
+                "SequenceNumber".to_owned(),
+                Bound::Json(json!(message.sequence_number)),
+            ),
+            (
+                "EnqueuedSequenceNumber".to_owned(),
+                Bound::Json(json!(message.sequence_number)),
+            ),
             ("EnqueuedTimeUtc".to_owned(), Bound::Unzoned(message.enqueued)),
             ("ExpiresAtUtc".to_owned(), Bound::Unzoned(message.expires)),
             (

@@ -25,7 +25,12 @@ pub enum Connection {
 impl Settings {
     /// From pairs of names and values.
     pub fn new<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 
     /// A setting's value.
@@ -53,9 +58,11 @@ impl Settings {
             let (name, after) = after
                 .split_once('%')
                 .ok_or_else(|| refused(format!("`{text}` has a `%` without a second one after the name")))?;
-            let value = self
-                .get(name)
-                .ok_or_else(|| refused(format!("`%{name}%` does not resolve to a value: there is no app setting `{name}`")))?;
+            let value = self.get(name).ok_or_else(|| {
+                refused(format!(
+                    "`%{name}%` does not resolve to a value: there is no app setting `{name}`"
+                ))
+            })?;
             resolved.push_str(before);
             resolved.push_str(value);
             rest = after;
@@ -89,7 +96,9 @@ impl Settings {
         Err(Error::new(
             ErrorKind::InvalidArgument,
             super::START,
-            format!("connection `{name}` does not exist: there is no app setting `{name}`, and none that begins with `{name}__`"),
+            format!(
+                "connection `{name}` does not exist: there is no app setting `{name}`, and none that begins with `{name}__`"
+            ),
         ))
     }
 }
@@ -114,7 +123,11 @@ impl Connection {
         let Self::Identity(fields) = self else {
             return Ok(());
         };
-        match fields.get("credential").map(|kind| kind.to_lowercase()).as_deref() {
+        match fields
+            .get("credential")
+            .map(|kind| kind.to_lowercase())
+            .as_deref()
+        {
             None => Ok(()),
             Some("managedidentity") if fields.get("clientid").is_some_and(|id| !id.is_empty()) => Ok(()),
             Some("managedidentity") => Err(refused(format!(
@@ -160,7 +173,10 @@ mod tests {
         let identity = settings.connection("MAIN").unwrap();
         assert_eq!(identity.fields()["queueserviceuri"], "http://127.0.0.1/a");
         identity.check_identity("MAIN").unwrap();
-        assert_eq!(settings.connection("OTHER").unwrap(), Connection::Text("x=y".to_owned()));
+        assert_eq!(
+            settings.connection("OTHER").unwrap(),
+            Connection::Text("x=y".to_owned())
+        );
         let error = settings.connection("MISSING").unwrap_err().to_string();
         assert!(error.contains("no app setting `MISSING`"), "{error}");
     }
@@ -168,7 +184,11 @@ mod tests {
     #[test]
     fn an_identity_without_a_client_id_is_refused() {
         let settings = Settings::new([("MAIN__credential", "managedidentity")]);
-        let error = settings.connection("MAIN").unwrap().check_identity("MAIN").unwrap_err();
+        let error = settings
+            .connection("MAIN")
+            .unwrap()
+            .check_identity("MAIN")
+            .unwrap_err();
         assert!(error.to_string().contains("needs `MAIN__clientId`"), "{error}");
     }
 }

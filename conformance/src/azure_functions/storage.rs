@@ -1,16 +1,13 @@
 //! A storage account's queues and blobs over REST, signed with the account's key: what the host and Event Grid do there, and what tests read back.
 
-use std::fmt::Write as _;
+mod sign;
+
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use nephos_core::{Error, ErrorKind, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use sha2::Sha256;
 
 use super::refused;
 use super::settings::Connection;
@@ -175,7 +172,9 @@ impl Account {
             quick_xml::escape::escape(text)
         );
         let url = format!("{}/{queue}/messages", self.queues);
-        self.call("POST", &url, &[], body.as_bytes(), &[201]).await.map(drop)
+        self.call("POST", &url, &[], body.as_bytes(), &[201])
+            .await
+            .map(drop)
     }
 
     /// Receives up to `most` messages, which nobody else sees for `lease`.
@@ -183,7 +182,10 @@ impl Account {
     /// # Errors
     /// The service's; [`ErrorKind::NotFound`] if there is no such queue.
     pub async fn get_messages(&self, queue: &str, most: usize, lease: Duration) -> Result<Vec<Message>> {
-        let query = format!("numofmessages={most}&visibilitytimeout={}", lease.as_secs().max(1));
+        let query = format!(
+            "numofmessages={most}&visibilitytimeout={}",
+            lease.as_secs().max(1)
+        );
         self.messages(queue, &query).await
     }
 
@@ -206,7 +208,11 @@ impl Account {
     /// # Errors
     /// The service's; [`ErrorKind::NotFound`] if it is another's meanwhile.
     pub async fn delete_message(&self, queue: &str, id: &str, receipt: &str) -> Result<()> {
-        let url = format!("{}/{queue}/messages/{id}?popreceipt={}", self.queues, escaped(receipt));
+        let url = format!(
+            "{}/{queue}/messages/{id}?popreceipt={}",
+            self.queues,
+            escaped(receipt)
+        );
         self.call("DELETE", &url, &[], b"", &[204]).await.map(drop)
     }
 
@@ -214,7 +220,13 @@ impl Account {
     ///
     /// # Errors
     /// As [`delete_message`](Self::delete_message).
-    pub async fn update_message(&self, queue: &str, id: &str, receipt: &str, after: Duration) -> Result<String> {
+    pub async fn update_message(
+        &self,
+        queue: &str,
+        id: &str,
+        receipt: &str,
+        after: Duration,
+    ) -> Result<String> {
         let url = format!(
             "{}/{queue}/messages/{id}?popreceipt={}&visibilitytimeout={}",
             self.queues,
@@ -304,8 +316,12 @@ impl Account {
         let answer = crate::http::call_with(method, url, body, &headers)
             .await
             .map_err(|error| {
-                Error::new(ErrorKind::Unavailable, "storage.call", "the storage account does not answer")
-                    .caused_by(error.to_string())
+                Error::new(
+                    ErrorKind::Unavailable,
+                    "storage.call",
+                    "the storage account does not answer",
+                )
+                .caused_by(error.to_string())
             })?;
         if expected.contains(&answer.status) {
             return Ok(answer);
@@ -324,42 +340,6 @@ impl Account {
                 .caused_by(answer.text()),
         )
     }
-
-    /// The scheme `SharedKey` of blobs and queues.
-    fn sign(&self, method: &str, url: &str, headers: &[(&str, &str)], length: usize) -> Result<String> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::InvalidArgument, "storage.sign", "a request cannot be signed")
-                .with("account", &self.name)
-                .caused_by(error.to_string())
-        };
-        let url = url::Url::parse(url).map_err(|error| broken(&error))?;
-        let content_type = headers
-            .iter()
-            .find(|(name, _)| *name == "content-type")
-            .map_or("", |(_, value)| value);
-        let length = if length == 0 { String::new() } else { length.to_string() };
-        let mut text = format!("{method}\n\n\n{length}\n\n{content_type}\n\n\n\n\n\n\n");
-        let mut own: Vec<_> = headers.iter().filter(|(name, _)| name.starts_with("x-ms-")).collect();
-        own.sort();
-        for (name, value) in own {
-            // Writing to a String does not fail.
-            let _ = writeln!(text, "{name}:{value}");
-        }
-        let _ = write!(text, "/{}{}", self.name, url.path());
-        let mut query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        query.sort();
-        for (name, value) in query {
-            let _ = write!(text, "\n{}:{value}", name.to_lowercase());
-        }
-        let key = STANDARD.decode(&self.key).map_err(|error| broken(&error))?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|error| broken(&error))?;
-        mac.update(text.as_bytes());
-        Ok(format!(
-            "SharedKey {}:{}",
-            self.name,
-            STANDARD.encode(mac.finalize().into_bytes())
-        ))
-    }
 }
 
 fn escaped(text: &str) -> String {
@@ -369,6 +349,11 @@ fn escaped(text: &str) -> String {
 fn xml<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T> {
     let text = String::from_utf8_lossy(body);
     quick_xml::de::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-        Error::new(ErrorKind::Decode, "storage.read", "the storage account's answer cannot be read").caused_by(error)
+        Error::new(
+            ErrorKind::Decode,
+            "storage.read",
+            "the storage account's answer cannot be read",
+        )
+        .caused_by(error)
     })
 }

@@ -46,7 +46,9 @@ impl Schedule {
             ))
         };
         if !text.trim().contains(' ') {
-            let span = duration(text.trim()).filter(|span| !span.is_zero()).ok_or_else(unknown)?;
+            let span = duration(text.trim())
+                .filter(|span| !span.is_zero())
+                .ok_or_else(unknown)?;
             return Ok(Self::Every(span));
         }
         // Five fields have no seconds; with both of a day's two fields, both must match.
@@ -77,7 +79,8 @@ impl Schedule {
                 let Some(first) = self.next(Utc::now()) else {
                     return true;
                 };
-                self.next(first).is_none_or(|second| second - first >= TimeDelta::minutes(1))
+                self.next(first)
+                    .is_none_or(|second| second - first >= TimeDelta::minutes(1))
             }
         }
     }
@@ -137,11 +140,12 @@ struct Timer {
 impl Timer {
     /// A first record, if there is none that outlived the host.
     fn start(&mut self) -> Result<()> {
-        let next = self
-            .trigger
-            .schedule
-            .next(Utc::now())
-            .ok_or_else(|| refused(format!("function `{}`: its schedule has no next time", self.function.name)))?;
+        let next = self.trigger.schedule.next(Utc::now()).ok_or_else(|| {
+            refused(format!(
+                "function `{}`: its schedule has no next time",
+                self.function.name
+            ))
+        })?;
         let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
         let first = Status {
             last: DateTime::<Utc>::UNIX_EPOCH,
@@ -182,7 +186,10 @@ impl Timer {
             return;
         }
         // One that fired a moment early must not come again for the same time.
-        let from = self.next().filter(|_| occasion == Occasion::Schedule && !is_past_due).map_or(now, |due| due.max(now));
+        let from = self
+            .next()
+            .filter(|_| occasion == Occasion::Schedule && !is_past_due)
+            .map_or(now, |due| due.max(now));
         let Some(next) = self.trigger.schedule.next(from.max(now)) else {
             return;
         };
@@ -230,12 +237,27 @@ mod tests {
 
     #[test]
     fn expressions_have_six_fields_with_seconds_first() {
-        assert_eq!(next("0 */5 * * * *", "2026-11-28T10:01:00Z"), "2026-11-28T10:05:00+00:00");
-        assert_eq!(next("30 0 9 * * Mon", "2026-11-28T10:01:00Z"), "2026-11-30T09:00:30+00:00");
-        assert_eq!(next("0 9 * * *", "2026-11-28T10:01:00Z"), "2026-11-29T09:00:00+00:00");
-        assert_eq!(next("00:10:00", "2026-11-28T10:01:00Z"), "2026-11-28T10:11:00+00:00");
+        assert_eq!(
+            next("0 */5 * * * *", "2026-11-28T10:01:00Z"),
+            "2026-11-28T10:05:00+00:00"
+        );
+        assert_eq!(
+            next("30 0 9 * * Mon", "2026-11-28T10:01:00Z"),
+            "2026-11-30T09:00:30+00:00"
+        );
+        assert_eq!(
+            next("0 9 * * *", "2026-11-28T10:01:00Z"),
+            "2026-11-29T09:00:00+00:00"
+        );
+        assert_eq!(
+            next("00:10:00", "2026-11-28T10:01:00Z"),
+            "2026-11-28T10:11:00+00:00"
+        );
         // The first of a month that is a Monday too.
-        assert_eq!(next("0 0 0 1 * 1", "2026-11-28T10:01:00Z"), "2027-02-01T00:00:00+00:00");
+        assert_eq!(
+            next("0 0 0 1 * 1", "2026-11-28T10:01:00Z"),
+            "2027-02-01T00:00:00+00:00"
+        );
     }
 
     #[test]

@@ -42,7 +42,11 @@ pub(super) struct BindingData(Vec<(String, Bound)>);
 
 impl BindingData {
     pub(super) fn set(&mut self, name: &str, value: Bound) {
-        match self.0.iter_mut().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
+        match self
+            .0
+            .iter_mut()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+        {
             Some((_, old)) => *old = value,
             None => self.0.push((name.to_owned(), value)),
         }

@@ -45,9 +45,14 @@ pub(super) struct Launch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Starting,
-    Ready { port: u16, pid: u32 },
+    Ready {
+        port: u16,
+        pid: u32,
+    },
     /// It exited with 0, and the host does not start it again.
-    Left { port: u16 },
+    Left {
+        port: u16,
+    },
     Stopped,
 }
 
@@ -83,7 +88,10 @@ impl Worker {
     /// The port, once it listens.
     pub(super) async fn port(&self) -> Result<u16, Failure> {
         let mut state = self.state.clone();
-        let state = state.wait_for(|state| *state != State::Starting).await.map(|state| *state);
+        let state = state
+            .wait_for(|state| *state != State::Starting)
+            .await
+            .map(|state| *state);
         match state {
             Ok(State::Ready { port, .. } | State::Left { port }) => Ok(port),
             _ => Err(Failure::Unreachable("the host is stopped".to_owned())),
@@ -141,7 +149,8 @@ impl Supervisor {
                 End::Stopped => break,
                 End::Restart => {}
                 End::Exited(status) if status.code() == Some(0) => {
-                    self.log.line("the process exited with 0; the host does not start it again");
+                    self.log
+                        .line("the process exited with 0; the host does not start it again");
                     let port = match *self.state.borrow() {
                         State::Ready { port, .. } => port,
                         _ => 0,
@@ -288,7 +297,10 @@ impl Supervisor {
 async fn ready(port: u16) -> bool {
     let deadline = Instant::now() + INITIALIZATION;
     while Instant::now() < deadline {
-        if crate::http::call("GET", &format!("http://127.0.0.1:{port}/"), "").await.is_ok() {
+        if crate::http::call("GET", &format!("http://127.0.0.1:{port}/"), "")
+            .await
+            .is_ok()
+        {
             return true;
         }
         tokio::time::sleep(POLL).await;

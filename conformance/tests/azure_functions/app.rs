@@ -18,7 +18,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 static AZURITE: OnceCell<Azurite> = OnceCell::const_new();
 
 pub(crate) async fn account() -> Account {
-    let azurite = AZURITE.get_or_init(|| async { Azurite::start().await.unwrap() }).await;
+    let azurite = AZURITE
+        .get_or_init(|| async { Azurite::start().await.unwrap() })
+        .await;
     azurite.account().clone()
 }
 

@@ -9,7 +9,10 @@ use crate::app::{App, invoked, logged, triggered, unique};
 static SERVER: OnceCell<CosmosServer> = OnceCell::const_new();
 
 async fn account() -> CosmosAccount {
-    SERVER.get_or_init(|| async { CosmosServer::start().await.unwrap() }).await.account()
+    SERVER
+        .get_or_init(|| async { CosmosServer::start().await.unwrap() })
+        .await
+        .account()
 }
 
 /// A database with a container, and an app whose function hears of its changes.
@@ -18,12 +21,18 @@ async fn app(trigger: Value) -> (App, CosmosAccount, String) {
     let cosmos = account().await;
     let database = unique("db");
     cosmos.create_database(&database).await.unwrap();
-    cosmos.create_container(&database, "things", "/key").await.unwrap();
+    cosmos
+        .create_container(&database, "things", "/key")
+        .await
+        .unwrap();
     let mut whole = json!({
         "type": "cosmosDBTrigger", "name": "documents", "connection": "DATA", "databaseName": database,
         "containerName": "things", "leaseContainerName": "leases", "createLeaseContainerIfNotExists": true,
     });
-    whole.as_object_mut().unwrap().extend(trigger.as_object().unwrap().clone());
+    whole
+        .as_object_mut()
+        .unwrap()
+        .extend(trigger.as_object().unwrap().clone());
     let mut document = triggered(whole);
     document["retry"] = json!({"strategy": "exponentialBackoff", "maxRetryCount": 1, "minimumInterval": "00:00:00.01", "maximumInterval": "00:00:01"});
     app.function("changed", &document);
@@ -39,7 +48,10 @@ fn documents(invocation: &Value) -> Vec<Value> {
 }
 
 fn ids(invocation: &Value) -> Vec<String> {
-    documents(invocation).iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    documents(invocation)
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +86,10 @@ async fn changes_are_told_once_and_from_the_start_of_the_function_on() {
 async fn a_batch_that_fails_too_often_is_passed_over() {
     let (app, cosmos, database) = app(json!({"startFromBeginning": true, "maxItemsPerInvocation": 1})).await;
     for id in ["do-fail-always", "good"] {
-        cosmos.upsert(&database, "things", id, &json!({"id": id, "key": id})).await.unwrap();
+        cosmos
+            .upsert(&database, "things", id, &json!({"id": id, "key": id}))
+            .await
+            .unwrap();
     }
     let host = app.start().await;
     let all = invoked(&host, 3).await;
@@ -88,9 +103,18 @@ async fn a_batch_that_fails_too_often_is_passed_over() {
 async fn a_container_that_is_not_there_is_refused() {
     let (mut app, _, database) = app(json!({"containerName": "nothing"})).await;
     app.write();
-    let error = nephos_conformance::azure_functions::Host::start(app.path(), app.options()).await.unwrap_err();
-    assert!(error.to_string().contains(&format!("`nothing` of database `{database}` does not exist")), "{error}");
+    let error = nephos_conformance::azure_functions::Host::start(app.path(), app.options())
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("`nothing` of database `{database}` does not exist")),
+        "{error}"
+    );
     app.settings.retain(|(name, _)| !name.starts_with("DATA"));
-    let error = nephos_conformance::azure_functions::Host::start(app.path(), app.options()).await.unwrap_err();
+    let error = nephos_conformance::azure_functions::Host::start(app.path(), app.options())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("no app setting `DATA`"), "{error}");
 }

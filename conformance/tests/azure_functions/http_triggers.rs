@@ -34,7 +34,10 @@ async fn a_forwarded_request_is_nearly_what_the_client_sent() {
     let mut app = App::new();
     app.host("/customHandler/enableForwardingHttpRequest", json!(true))
         .host("/extensions/http/routePrefix", json!(""))
-        .function("http", &both_ways(json!({"route": "{*path}", "authLevel": "anonymous"})));
+        .function(
+            "http",
+            &both_ways(json!({"route": "{*path}", "authLevel": "anonymous"})),
+        );
     let host = app.start().await;
     let url = format!("{}/a%20b/c%2Fd?tag=x&tag=y%26z&flag", host.url());
     let headers = [
@@ -57,23 +60,39 @@ async fn a_forwarded_request_is_nearly_what_the_client_sent() {
     assert_eq!(sent["content-type"], "text/plain");
     assert_eq!(sent["content-encoding"], Value::Null);
     assert_eq!(sent["host"], host.url().trim_start_matches("http://"));
-    assert!(sent["user-agent"].as_str().unwrap().starts_with("a-client/1 Azure-Functions-Host/4."));
+    assert!(
+        sent["user-agent"]
+            .as_str()
+            .unwrap()
+            .starts_with("a-client/1 Azure-Functions-Host/4.")
+    );
     assert!(uuid::Uuid::parse_str(sent["x-azure-functions-invocationid"].as_str().unwrap()).is_ok());
 
     // The handler's own refusal is the client's answer.
-    assert_eq!(ask("GET", &format!("{}/", host.url()), &[], b"").await.status(), 200);
-    assert_eq!(ask("POST", &host.url(), &[], b"do-fail-always").await.status(), 500);
+    assert_eq!(
+        ask("GET", &format!("{}/", host.url()), &[], b"").await.status(),
+        200
+    );
+    assert_eq!(
+        ask("POST", &host.url(), &[], b"do-fail-always").await.status(),
+        500
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_without_a_length_does_not_reach_the_function() {
     let mut app = App::new();
     app.host("/customHandler/enableForwardingHttpRequest", json!(true))
-        .function("http", &both_ways(json!({"route": "in", "authLevel": "anonymous"})));
+        .function(
+            "http",
+            &both_ways(json!({"route": "in", "authLevel": "anonymous"})),
+        );
     let host = app.start().await;
     let chunk = hyper::body::Frame::data(Bytes::from_static(b"chunk"));
     let body = StreamBody::new(futures::stream::iter([Ok::<_, std::convert::Infallible>(chunk)]));
-    let request = http::Request::post(format!("{}/api/in", host.url())).body(body).unwrap();
+    let request = http::Request::post(format!("{}/api/in", host.url()))
+        .body(body)
+        .unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
     client.request(request).await.unwrap();
     assert_eq!(requests(&host)[0]["body"], "");
@@ -89,7 +108,13 @@ async fn a_wrapped_request_is_a_value_and_its_answer_an_output() {
     );
     let host = app.start().await;
     let url = format!("{}/api/orders/7?a=1&a=2", host.url());
-    let answer = ask("POST", &url, &[("content-type", "application/json"), ("x-own", "v")], b"{\"id\": \"forged\", \"more\": 1}").await;
+    let answer = ask(
+        "POST",
+        &url,
+        &[("content-type", "application/json"), ("x-own", "v")],
+        b"{\"id\": \"forged\", \"more\": 1}",
+    )
+    .await;
     assert_eq!(answer.status(), 202);
     assert_eq!(answer.headers()["x-own"], "1");
     assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
@@ -104,10 +129,19 @@ async fn a_wrapped_request_is_a_value_and_its_answer_an_output() {
     assert_eq!(request["Headers"]["x-own"], json!(["v"]));
     assert_eq!(request["Body"], "{\"id\": \"forged\", \"more\": 1}");
     let metadata = &document["Metadata"];
-    assert_eq!((&metadata["id"], &metadata["more"], &metadata["a"]), (&json!("\"7\""), &json!("\"1\""), &json!("\"1,2\"")));
+    assert_eq!(
+        (&metadata["id"], &metadata["more"], &metadata["a"]),
+        (&json!("\"7\""), &json!("\"1\""), &json!("\"1,2\""))
+    );
     assert_eq!(metadata["Headers"]["x-own"], "v");
 
-    let bytes = ask("POST", &url, &[("content-type", "application/octet-stream")], &[0xff, 0]).await;
+    let bytes = ask(
+        "POST",
+        &url,
+        &[("content-type", "application/octet-stream")],
+        &[0xff, 0],
+    )
+    .await;
     assert_eq!(bytes.status(), 202);
     assert_eq!(invocations(&host)[1]["Data"]["req"]["Body"], "/wA=");
 }
@@ -115,7 +149,10 @@ async fn a_wrapped_request_is_a_value_and_its_answer_an_output() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_function_answers_is_not_found_and_a_failed_one_says_nothing() {
     let mut app = App::new();
-    app.function("orders", &both_ways(json!({"authLevel": "anonymous", "methods": ["post"]})));
+    app.function(
+        "orders",
+        &both_ways(json!({"authLevel": "anonymous", "methods": ["post"]})),
+    );
     let host = app.start().await;
     let at = |path: &str| format!("{}{path}", host.url());
     assert_eq!(ask("POST", &at("/api/nothing"), &[], b"").await.status(), 404);
@@ -123,7 +160,11 @@ async fn what_no_function_answers_is_not_found_and_a_failed_one_says_nothing() {
     assert_eq!(ask("GET", &at("/api/orders"), &[], b"").await.status(), 404);
     for body in ["do-fail-always", "do-text", "do-list"] {
         let answer = ask("POST", &at("/api/orders"), &[], body.as_bytes()).await;
-        assert_eq!((answer.status().as_u16(), answer.body().len()), (500, 0), "{body}");
+        assert_eq!(
+            (answer.status().as_u16(), answer.body().len()),
+            (500, 0),
+            "{body}"
+        );
     }
     logged(&host, "does not indicate success: 500").await;
     logged(&host, "media type `text/plain`").await;
@@ -135,7 +176,10 @@ async fn keys_open_the_functions_that_they_are_for() {
     let mut app = App::new();
     app.function("open", &both_ways(json!({"authLevel": "anonymous"})))
         .function("own", &both_ways(json!({"authLevel": "function"})))
-        .function("admin-only", &both_ways(json!({"route": "managed", "authLevel": "admin"})));
+        .function(
+            "admin-only",
+            &both_ways(json!({"route": "managed", "authLevel": "admin"})),
+        );
     let mut options = app.options();
     options.keys = Keys {
         master: "m".to_owned(),

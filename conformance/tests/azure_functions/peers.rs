@@ -33,20 +33,26 @@ const DOCUMENTS: &str = r#"
 import json, sys
 from azure.cosmos import CosmosClient
 endpoint, database = sys.argv[1:3]
-container = CosmosClient(endpoint, "a2V5").get_database_client(database).get_container_client("things")
+# The emulator tells an address of its own with https.
+container = CosmosClient(endpoint, "a2V5", enable_endpoint_discovery=False).get_database_client(database).get_container_client("things")
 print(json.dumps([one["value"] for one in container.query_items("SELECT * FROM c WHERE c.id = 'a'", enable_cross_partition_query=True)]))
 "#;
 
 /// Runs a program with the SDKs, and gives the JSON that it printed.
 async fn python(program: &str, arguments: &[&str]) -> Value {
-    let tools = std::env::var_os(TOOLS).unwrap_or_else(|| panic!("{TOOLS} is not set; run `cargo xtask test`"));
+    let tools =
+        std::env::var_os(TOOLS).unwrap_or_else(|| panic!("{TOOLS} is not set; run `cargo xtask test`"));
     let output = tokio::process::Command::new(PathBuf::from(tools).join("python/bin/python"))
         .args(["-c", program])
         .args(arguments)
         .output()
         .await
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -55,15 +61,26 @@ async fn the_sdk_for_python_sends_to_a_function_and_reads_its_poison() {
     let (mut app, account) = App::with_storage().await;
     let queue = unique("peer");
     account.create_queue(&queue).await.unwrap();
-    app.host("/extensions/queues/maxDequeueCount", json!(1))
-        .function("jobs", &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})));
+    app.host("/extensions/queues/maxDequeueCount", json!(1)).function(
+        "jobs",
+        &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})),
+    );
     let host = app.start().await;
     let connection = account.connection_string();
     python(QUEUES, &[&connection, &queue, "send", "do-fail-always für immer"]).await;
-    assert_eq!(invoked(&host, 1).await[0]["Data"]["msg"], "\"do-fail-always für immer\"");
+    assert_eq!(
+        invoked(&host, 1).await[0]["Data"]["msg"],
+        "\"do-fail-always für immer\""
+    );
     let poison = format!("{queue}-poison");
-    until("the poison message", &host, async || account.peek_messages(&poison).await.ok()?.into_iter().next()).await;
-    assert_eq!(python(QUEUES, &[&connection, &poison, "peek"]).await, json!(["do-fail-always für immer"]));
+    until("the poison message", &host, async || {
+        account.peek_messages(&poison).await.ok()?.into_iter().next()
+    })
+    .await;
+    assert_eq!(
+        python(QUEUES, &[&connection, &poison, "peek"]).await,
+        json!(["do-fail-always für immer"])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,14 +88,34 @@ async fn the_sdk_for_python_reads_blobs_and_documents_that_tests_write() {
     let account = account().await;
     let container = unique("peer");
     account.create_container(&container).await.unwrap();
-    account.put_blob(&container, "b.txt", "text/plain", "für alle".as_bytes()).await.unwrap();
-    assert_eq!(python(BLOBS, &[&account.connection_string(), &container]).await, "für alle");
+    account
+        .put_blob(&container, "b.txt", "text/plain", "für alle".as_bytes())
+        .await
+        .unwrap();
+    assert_eq!(
+        python(BLOBS, &[&account.connection_string(), &container]).await,
+        "für alle"
+    );
 
     let server = CosmosServer::start().await.unwrap();
     let cosmos = server.account();
     let database = unique("db");
     cosmos.create_database(&database).await.unwrap();
-    cosmos.create_container(&database, "things", "/key").await.unwrap();
-    cosmos.upsert(&database, "things", "k", &json!({"id": "a", "key": "k", "value": 7})).await.unwrap();
-    assert_eq!(python(DOCUMENTS, &[&cosmos.endpoint, &database]).await, json!([7]));
+    cosmos
+        .create_container(&database, "things", "/key")
+        .await
+        .unwrap();
+    cosmos
+        .upsert(
+            &database,
+            "things",
+            "k",
+            &json!({"id": "a", "key": "k", "value": 7}),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        python(DOCUMENTS, &[&cosmos.endpoint, &database]).await,
+        json!([7])
+    );
 }

@@ -15,9 +15,15 @@ async fn the_process_gets_the_app_settings_and_what_the_host_sets_and_no_more() 
     let (mut app, _) = App::with_storage().await;
     std::fs::create_dir(app.path().join("work")).unwrap();
     app.host("/customHandler/description/workingDirectory", json!("work"))
-        .host("/customHandler/description/arguments", json!(["--stage", "%APP_STAGE%"]))
+        .host(
+            "/customHandler/description/arguments",
+            json!(["--stage", "%APP_STAGE%"]),
+        )
         .setting("APP_STAGE", "test")
-        .function("tick", &triggered(json!({"type": "timerTrigger", "name": "t", "schedule": "0 0 3 1 1 *"})));
+        .function(
+            "tick",
+            &triggered(json!({"type": "timerTrigger", "name": "t", "schedule": "0 0 3 1 1 *"})),
+        );
     let host = app.start().await;
     let line = logged(&host, "STARTED").await;
     let told: Value = serde_json::from_str(line.split_once("STARTED ").unwrap().1).unwrap();
@@ -26,13 +32,19 @@ async fn the_process_gets_the_app_settings_and_what_the_host_sets_and_no_more() 
     assert_eq!(environment["APP_STAGE"], "test");
     assert_eq!(environment["FUNCTIONS_WORKER_RUNTIME"], "custom");
     assert_eq!(environment["FUNCTIONS_APP_ROOT_PATH"], root);
-    assert_eq!(environment["FUNCTIONS_HTTPWORKER_PORT"], environment["FUNCTIONS_CUSTOMHANDLER_PORT"]);
+    assert_eq!(
+        environment["FUNCTIONS_HTTPWORKER_PORT"],
+        environment["FUNCTIONS_CUSTOMHANDLER_PORT"]
+    );
     assert_eq!(environment["WEBSITE_SITE_NAME"], "site");
     assert_eq!(told["arguments"], json!(["--stage", "test"]));
     assert!(told["folder"].as_str().unwrap().ends_with("/work"), "{told}");
     let pid = host.process().unwrap();
     let own = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
-    assert!(!String::from_utf8_lossy(&own).contains("CARGO_MANIFEST_DIR"), "the test's own environment came along");
+    assert!(
+        !String::from_utf8_lossy(&own).contains("CARGO_MANIFEST_DIR"),
+        "the test's own environment came along"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,11 +52,16 @@ async fn an_invocation_that_takes_too_long_costs_the_process() {
     let (mut app, account) = App::with_storage().await;
     let queue = unique("slow");
     account.create_queue(&queue).await.unwrap();
-    app.host("/functionTimeout", json!("00:00:01"))
-        .function("slow", &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})));
+    app.host("/functionTimeout", json!("00:00:01")).function(
+        "slow",
+        &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})),
+    );
     let host = app.start().await;
     let first = host.process().unwrap();
-    account.put_message(&queue, &STANDARD.encode("do-sleep")).await.unwrap();
+    account
+        .put_message(&queue, &STANDARD.encode("do-sleep"))
+        .await
+        .unwrap();
     logged(&host, "timeout value of 1 s was exceeded by function `slow`").await;
     let all = invoked(&host, 2).await;
     assert_eq!(all[1]["Metadata"]["DequeueCount"], "2");
@@ -56,20 +73,31 @@ async fn a_process_that_leaves_with_zero_is_not_started_again() {
     let (mut app, account) = App::with_storage().await;
     let queue = unique("leave");
     account.create_queue(&queue).await.unwrap();
-    app.host("/extensions/queues/maxDequeueCount", json!(2))
-        .function("leaves", &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})));
+    app.host("/extensions/queues/maxDequeueCount", json!(2)).function(
+        "leaves",
+        &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})),
+    );
     let host = app.start().await;
-    account.put_message(&queue, &STANDARD.encode("do-leave")).await.unwrap();
+    account
+        .put_message(&queue, &STANDARD.encode("do-leave"))
+        .await
+        .unwrap();
     logged(&host, "the host does not start it again").await;
     logged(&host, &format!("moving message to queue `{queue}-poison`")).await;
     assert_eq!(host.process(), None);
-    assert_eq!(host.log().iter().filter(|line| line.contains("STARTED")).count(), 1);
+    assert_eq!(
+        host.log().iter().filter(|line| line.contains("STARTED")).count(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_kills_the_process_unless_it_is_given_time() {
     let mut app = App::new();
-    app.function("any", &triggered(json!({"type": "eventGridTrigger", "name": "event"})));
+    app.function(
+        "any",
+        &triggered(json!({"type": "eventGridTrigger", "name": "event"})),
+    );
     let host = app.start().await;
     let pid = host.process().unwrap();
     host.stop(Duration::from_secs(5)).await;
@@ -99,7 +127,11 @@ async fn a_zip_is_started_with_the_modes_that_it_has() {
         };
         add("host.json", plain, app.host.to_string().as_bytes());
         add("any/function.json", plain, document.to_string().as_bytes());
-        add("handler", plain.unix_permissions(mode), include_bytes!("handler.py"));
+        add(
+            "handler",
+            plain.unix_permissions(mode),
+            include_bytes!("handler.py"),
+        );
         writer.finish().unwrap();
     };
     pack(0o755);

@@ -11,7 +11,10 @@ use crate::app::{App, invocations, invoked, logged, requests, triggered, unique,
 async fn app(queue: &str) -> (App, nephos_conformance::azure_functions::storage::Account) {
     let (mut app, account) = App::with_storage().await;
     account.create_queue(queue).await.unwrap();
-    app.function("jobs", &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})));
+    app.function(
+        "jobs",
+        &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})),
+    );
     (app, account)
 }
 
@@ -20,15 +23,31 @@ async fn a_message_is_posted_as_the_host_posts_it() {
     let queue = unique("exact");
     let (app, account) = app(&queue).await;
     let host = app.start().await;
-    account.put_message(&queue, &STANDARD.encode("a \"quoted\" text")).await.unwrap();
+    account
+        .put_message(&queue, &STANDARD.encode("a \"quoted\" text"))
+        .await
+        .unwrap();
     invoked(&host, 1).await;
     let request = &requests(&host)[0];
-    assert_eq!((request["method"].as_str(), request["path"].as_str()), (Some("POST"), Some("/jobs")));
+    assert_eq!(
+        (request["method"].as_str(), request["path"].as_str()),
+        (Some("POST"), Some("/jobs"))
+    );
     let headers = &request["headers"];
     assert_eq!(headers["content-type"], "application/json; charset=utf-8");
     assert_eq!(headers["transfer-encoding"], "chunked");
-    assert!(headers["user-agent"].as_str().unwrap().starts_with("Azure-Functions-Host/4."));
-    assert!(headers["x-azure-functions-hostversion"].as_str().unwrap().starts_with("4."));
+    assert!(
+        headers["user-agent"]
+            .as_str()
+            .unwrap()
+            .starts_with("Azure-Functions-Host/4.")
+    );
+    assert!(
+        headers["x-azure-functions-hostversion"]
+            .as_str()
+            .unwrap()
+            .starts_with("4.")
+    );
     assert!(uuid::Uuid::parse_str(headers["x-azure-functions-invocationid"].as_str().unwrap()).is_ok());
 
     let mut document = invocations(&host).remove(0);
@@ -52,7 +71,12 @@ async fn a_message_is_posted_as_the_host_posts_it() {
     assert!(metadata.is_empty(), "{metadata:?}");
 
     until("the deletion", &host, async || {
-        account.peek_messages(&queue).await.unwrap().is_empty().then_some(())
+        account
+            .peek_messages(&queue)
+            .await
+            .unwrap()
+            .is_empty()
+            .then_some(())
     })
     .await;
     assert_eq!(logged(&host, "a log line").await, "jobs: a log line");
@@ -62,7 +86,10 @@ async fn a_message_is_posted_as_the_host_posts_it() {
 async fn what_fails_comes_again_until_it_is_poison() {
     let queue = unique("poison");
     let (mut app, account) = app(&queue).await;
-    app.host("/extensions/queues", json!({"maxDequeueCount": 3, "visibilityTimeout": "00:00:01"}));
+    app.host(
+        "/extensions/queues",
+        json!({"maxDequeueCount": 3, "visibilityTimeout": "00:00:01"}),
+    );
     let host = app.start().await;
     let text = STANDARD.encode("do-fail-always");
     account.put_message(&queue, &text).await.unwrap();
@@ -72,12 +99,25 @@ async fn what_fails_comes_again_until_it_is_poison() {
     })
     .await;
     assert_eq!(moved.message_text, text);
-    let counts: Vec<_> = invocations(&host).iter().map(|one| one["Metadata"]["DequeueCount"].clone()).collect();
+    let counts: Vec<_> = invocations(&host)
+        .iter()
+        .map(|one| one["Metadata"]["DequeueCount"].clone())
+        .collect();
     assert_eq!(counts, ["1", "2", "3"]);
-    let times: Vec<String> = host.log().iter().filter(|line| line.contains("does not indicate success: 500")).cloned().collect();
+    let times: Vec<String> = host
+        .log()
+        .iter()
+        .filter(|line| line.contains("does not indicate success: 500"))
+        .cloned()
+        .collect();
     assert_eq!(times.len(), 3, "{times:?}");
     until("the end of the message", &host, async || {
-        account.get_messages(&queue, 1, Duration::from_secs(1)).await.unwrap().is_empty().then_some(())
+        account
+            .get_messages(&queue, 1, Duration::from_secs(1))
+            .await
+            .unwrap()
+            .is_empty()
+            .then_some(())
     })
     .await;
 }
@@ -88,12 +128,19 @@ async fn a_handler_that_exits_is_restarted_and_gets_the_message_again() {
     let (app, account) = app(&queue).await;
     let host = app.start().await;
     let first = host.process().unwrap();
-    account.put_message(&queue, &STANDARD.encode("do-exit-once")).await.unwrap();
+    account
+        .put_message(&queue, &STANDARD.encode("do-exit-once"))
+        .await
+        .unwrap();
     let all = invoked(&host, 2).await;
     assert_eq!(all[1]["Metadata"]["DequeueCount"], "2");
     assert_ne!(host.process().unwrap(), first);
     assert!(logged(&host, "the process exited").await.contains('3'));
-    assert!(logged(&host, "cannot be reached").await.contains("function `jobs`"));
+    assert!(
+        logged(&host, "cannot be reached")
+            .await
+            .contains("function `jobs`")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +152,10 @@ async fn a_message_that_is_json_can_say_how_often_it_came_unless_it_is_taken_as_
     app.function("bytes", &triggered(trigger));
     let host = app.start().await;
     let text = r#"{"dequeueCount": 99, "id": "forged"}"#;
-    account.put_message(&forged, &STANDARD.encode(text)).await.unwrap();
+    account
+        .put_message(&forged, &STANDARD.encode(text))
+        .await
+        .unwrap();
     let first = invoked(&host, 1).await.remove(0);
     assert_eq!(first["Metadata"]["DequeueCount"], "\"99\"");
     assert_eq!(first["Metadata"]["Id"], "\"forged\"");
@@ -122,7 +172,10 @@ async fn text_is_taken_as_it_is_where_host_json_says_so_and_broken_base64_is_poi
     app.host("/extensions/queues/messageEncoding", json!("none"));
     let host = app.start().await;
     account.put_message(&plain, "just <text> & more").await.unwrap();
-    assert_eq!(invoked(&host, 1).await[0]["Data"]["msg"], "\"just <text> & more\"");
+    assert_eq!(
+        invoked(&host, 1).await[0]["Data"]["msg"],
+        "\"just <text> & more\""
+    );
     drop(host);
 
     app.host("/extensions/queues/messageEncoding", json!("base64"));
@@ -141,9 +194,15 @@ async fn text_is_taken_as_it_is_where_host_json_says_so_and_broken_base64_is_poi
 async fn as_many_messages_are_under_way_as_host_json_allows() {
     let queue = unique("many");
     let (mut app, account) = app(&queue).await;
-    app.host("/extensions/queues", json!({"batchSize": 2, "newBatchThreshold": 0}));
+    app.host(
+        "/extensions/queues",
+        json!({"batchSize": 2, "newBatchThreshold": 0}),
+    );
     for _ in 0..5 {
-        account.put_message(&queue, &STANDARD.encode("do-sleep")).await.unwrap();
+        account
+            .put_message(&queue, &STANDARD.encode("do-sleep"))
+            .await
+            .unwrap();
     }
     let host = app.start().await;
     invoked(&host, 2).await;
@@ -157,7 +216,9 @@ async fn a_connection_by_identity_reaches_the_account_that_it_names() {
     let (mut app, account) = app(&queue).await;
     app.function(
         "jobs",
-        &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": "%QUEUE%", "connection": "MAIN"})),
+        &triggered(
+            json!({"type": "queueTrigger", "name": "msg", "queueName": "%QUEUE%", "connection": "MAIN"}),
+        ),
     );
     app.setting("QUEUE", &queue)
         .setting("MAIN__queueServiceUri", &account.queues)
@@ -172,6 +233,11 @@ async fn a_connection_by_identity_reaches_the_account_that_it_names() {
     app.setting("MAIN__queueServiceUri", "http://127.0.0.1:1/other");
     app.settings.retain(|(_, value)| *value != account.queues);
     app.write();
-    let error = nephos_conformance::azure_functions::Host::start(app.path(), app.options()).await.unwrap_err();
-    assert!(error.to_string().contains("no storage account is known"), "{error}");
+    let error = nephos_conformance::azure_functions::Host::start(app.path(), app.options())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("no storage account is known"),
+        "{error}"
+    );
 }

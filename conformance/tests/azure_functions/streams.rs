@@ -47,17 +47,30 @@ async fn events_of_a_key_come_in_their_order_with_what_was_sent() {
     assert_eq!(send(&url, &[key], b"x").await, 401);
     assert_eq!(send(&url.replace("events", "none"), &[TOKEN], b"x").await, 404);
     assert_eq!(send(&url, &[TOKEN], &vec![0; (1 << 20) + 1]).await, 413);
-    assert_eq!(send(&url, &[TOKEN, key, ("kind", "\"a\"")], &[0xff, 0]).await, 201);
+    assert_eq!(
+        send(&url, &[TOKEN, key, ("kind", "\"a\"")], &[0xff, 0]).await,
+        201
+    );
     let batch = json!([
         {"Body": "one", "BrokerProperties": {"PartitionKey": "k"}, "UserProperties": {"n": 1}},
         {"Body": "/w==", "IsBodyBase64": true, "BrokerProperties": {"PartitionKey": "k"}},
     ]);
     let kind = ("content-type", "application/vnd.microsoft.servicebus.json");
-    assert_eq!(send(&url, &[TOKEN, kind], batch.to_string().as_bytes()).await, 201);
+    assert_eq!(
+        send(&url, &[TOKEN, kind], batch.to_string().as_bytes()).await,
+        201
+    );
     let host = app.start().await;
     let document = invoked(&host, 1).await.remove(0);
     let values: Vec<String> = serde_json::from_str(document["Data"]["events"].as_str().unwrap()).unwrap();
-    assert_eq!(values, [STANDARD.encode([0xff, 0]), STANDARD.encode("one"), STANDARD.encode([0xff])]);
+    assert_eq!(
+        values,
+        [
+            STANDARD.encode([0xff, 0]),
+            STANDARD.encode("one"),
+            STANDARD.encode([0xff])
+        ]
+    );
     let metadata = &document["Metadata"];
     assert_eq!(metadata["SequenceNumberArray"], "[0,1,2]");
     assert_eq!(metadata["PartitionKeyArray"], "[\"k\",\"k\",\"k\"]");

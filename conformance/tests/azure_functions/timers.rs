@@ -20,7 +20,14 @@ async fn a_timer_fires_by_its_schedule_and_when_it_is_asked_to() {
         document["Data"],
         json!({"tick": {"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false}})
     );
-    assert_eq!(document["Metadata"].as_object().unwrap().keys().collect::<Vec<_>>(), ["sys"]);
+    assert_eq!(
+        document["Metadata"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        ["sys"]
+    );
     drop(host);
 
     app.function("often", &timer("%WHEN%"));
@@ -31,7 +38,9 @@ async fn a_timer_fires_by_its_schedule_and_when_it_is_asked_to() {
     assert!(host.fire_timer("other").await.is_err());
     host.fire_timer("often").await.unwrap();
     let document = invoked(&host, 1).await.remove(0);
-    let next = document["Data"]["tick"]["ScheduleStatus"]["Next"].as_str().unwrap();
+    let next = document["Data"]["tick"]["ScheduleStatus"]["Next"]
+        .as_str()
+        .unwrap();
     assert!(next.ends_with("-01-01T03:00:00+00:00"), "{next}");
 }
 
@@ -65,8 +74,19 @@ async fn a_failed_timer_is_tried_again_as_its_retry_says() {
         .iter()
         .map(|one| {
             let context = &one["Metadata"]["RetryContext"];
-            (context["RetryCount"].clone(), context["MaxRetryCount"].clone(), context["Exception"].is_null())
+            (
+                context["RetryCount"].clone(),
+                context["MaxRetryCount"].clone(),
+                context["Exception"].is_null(),
+            )
         })
         .collect();
-    assert_eq!(contexts, [(json!(0), json!(2), true), (json!(1), json!(2), false), (json!(2), json!(2), false)]);
+    assert_eq!(
+        contexts,
+        [
+            (json!(0), json!(2), true),
+            (json!(1), json!(2), false),
+            (json!(2), json!(2), false)
+        ]
+    );
 }

@@ -44,9 +44,24 @@ const MOST: usize = 25;
 impl Filter {
     /// What a template's `filter` says.
     pub(super) fn read(filter: &Value) -> Result<Self> {
-        let text = |name: &str| filter.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let list = |name: &str| filter.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-        let conditions: Vec<Condition> = list("advancedFilters").iter().map(Condition::read).collect::<Result<_>>()?;
+        let text = |name: &str| {
+            filter
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let list = |name: &str| {
+            filter
+                .get(name)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let conditions: Vec<Condition> = list("advancedFilters")
+            .iter()
+            .map(Condition::read)
+            .collect::<Result<_>>()?;
         let values: usize = conditions.iter().map(|condition| condition.values.len()).sum();
         if conditions.len() > MOST || values > MOST {
             return Err(refused(format!(
@@ -72,8 +87,17 @@ impl Filter {
 
     /// Whether an event, in whichever schema, is taken.
     pub(super) fn takes(&self, event: &Value) -> bool {
-        let kind = event.get("eventType").or_else(|| event.get("type")).and_then(Value::as_str);
-        let folded = |text: &str| if self.case_sensitive { text.to_owned() } else { text.to_lowercase() };
+        let kind = event
+            .get("eventType")
+            .or_else(|| event.get("type"))
+            .and_then(Value::as_str);
+        let folded = |text: &str| {
+            if self.case_sensitive {
+                text.to_owned()
+            } else {
+                text.to_lowercase()
+            }
+        };
         let subject = folded(event.get("subject").and_then(Value::as_str).unwrap_or_default());
         let has_type = self.types.is_empty()
             || kind.is_some_and(|kind| self.types.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind)));
@@ -86,7 +110,10 @@ impl Filter {
 
 impl Condition {
     fn read(value: &Value) -> Result<Self> {
-        let name = value.get("operatorType").and_then(Value::as_str).unwrap_or_default();
+        let name = value
+            .get("operatorType")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let (plain, negated) = match (name, name.split_once("Not")) {
             ("IsNotNull", _) => ("IsNullOrUndefined".to_owned(), true),
             (_, Some((kind, rest))) => (format!("{kind}{rest}"), true),
@@ -105,7 +132,9 @@ impl Condition {
             "BoolEquals" => Operator::BoolEquals,
             "IsNullOrUndefined" => Operator::IsNullOrUndefined,
             _ => {
-                return Err(refused(format!("the operator `{name}` of an advanced filter is unknown here")));
+                return Err(refused(format!(
+                    "the operator `{name}` of an advanced filter is unknown here"
+                )));
             }
         };
         let values = match (value.get("values"), value.get("value")) {
@@ -114,7 +143,11 @@ impl Condition {
             _ => Vec::new(),
         };
         Ok(Self {
-            key: value.get("key").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            key: value
+                .get("key")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
             operator,
             negated,
             values,
@@ -134,7 +167,10 @@ impl Condition {
         if self.operator == Operator::IsNullOrUndefined {
             return self.negated;
         }
-        let any = self.values.iter().any(|wanted| self.operator.compares(found, wanted));
+        let any = self
+            .values
+            .iter()
+            .any(|wanted| self.operator.compares(found, wanted));
         any != self.negated
     }
 }
@@ -143,8 +179,10 @@ impl Operator {
     fn compares(self, found: &Value, wanted: &Value) -> bool {
         let texts = || Some((found.as_str()?.to_lowercase(), wanted.as_str()?.to_lowercase()));
         let numbers = || Some((found.as_f64()?, wanted.as_f64()?));
-        let text = |test: fn(&str, &str) -> bool| texts().is_some_and(|(found, wanted)| test(&found, &wanted));
-        let number = |test: fn(&f64, &f64) -> bool| numbers().is_some_and(|(found, wanted)| test(&found, &wanted));
+        let text =
+            |test: fn(&str, &str) -> bool| texts().is_some_and(|(found, wanted)| test(&found, &wanted));
+        let number =
+            |test: fn(&f64, &f64) -> bool| numbers().is_some_and(|(found, wanted)| test(&found, &wanted));
         match self {
             Self::StringIn => text(|found, wanted| found == wanted),
             Self::StringBeginsWith => text(|found, wanted| found.starts_with(wanted)),
@@ -177,11 +215,21 @@ mod tests {
     #[test]
     fn types_and_ends_of_the_subject_are_compared() {
         assert!(takes(json!(null)));
-        assert!(takes(json!({"includedEventTypes": ["Microsoft.Storage.BlobCreated"]})));
-        assert!(!takes(json!({"includedEventTypes": ["Microsoft.Storage.BlobDeleted"]})));
-        assert!(takes(json!({"subjectBeginsWith": "/blobServices/default/containers/in/blobs/a", "subjectEndsWith": ".JPG"})));
-        assert!(!takes(json!({"subjectEndsWith": ".JPG", "isSubjectCaseSensitive": true})));
-        assert!(!takes(json!({"subjectBeginsWith": "/blobServices/default/containers/out"})));
+        assert!(takes(
+            json!({"includedEventTypes": ["Microsoft.Storage.BlobCreated"]})
+        ));
+        assert!(!takes(
+            json!({"includedEventTypes": ["Microsoft.Storage.BlobDeleted"]})
+        ));
+        assert!(takes(
+            json!({"subjectBeginsWith": "/blobServices/default/containers/in/blobs/a", "subjectEndsWith": ".JPG"})
+        ));
+        assert!(!takes(
+            json!({"subjectEndsWith": ".JPG", "isSubjectCaseSensitive": true})
+        ));
+        assert!(!takes(
+            json!({"subjectBeginsWith": "/blobServices/default/containers/out"})
+        ));
     }
 
     #[test]
@@ -195,7 +243,11 @@ mod tests {
         assert!(condition("StringNotIn", "data.missing", json!(["PutBlob"])));
         assert!(!condition("StringBeginsWith", "data.api", json!(["Copy"])));
         assert!(condition("NumberGreaterThan", "data.contentLength", json!(9)));
-        assert!(!condition("NumberLessThanOrEquals", "data.contentLength", json!(9)));
+        assert!(!condition(
+            "NumberLessThanOrEquals",
+            "data.contentLength",
+            json!(9)
+        ));
         assert!(condition("BoolEquals", "data.ready", json!(true)));
         assert!(condition("IsNullOrUndefined", "data.own", json!(null)));
         assert!(!condition("IsNotNull", "data.own", json!(null)));

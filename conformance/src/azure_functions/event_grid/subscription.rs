@@ -58,8 +58,17 @@ impl Subscription {
             .get("destination")
             .or_else(|| properties.pointer("/deliveryWithResourceIdentity/destination"))
             .ok_or_else(|| refused("an event subscription has no `destination`".to_owned()))?;
-        let place = |name: &str| destination.get("properties").and_then(|all| all.get(name)).and_then(Value::as_str);
-        let missing = |name: &str| refused(format!("the destination of an event subscription has no `{name}`"));
+        let place = |name: &str| {
+            destination
+                .get("properties")
+                .and_then(|all| all.get(name))
+                .and_then(Value::as_str)
+        };
+        let missing = |name: &str| {
+            refused(format!(
+                "the destination of an event subscription has no `{name}`"
+            ))
+        };
         let destination = match destination.get("endpointType").and_then(Value::as_str) {
             Some("StorageQueue") => {
                 Destination::StorageQueue(place("queueName").ok_or_else(|| missing("queueName"))?.to_owned())
@@ -68,8 +77,11 @@ impl Subscription {
                 let id = place("resourceId").ok_or_else(|| missing("resourceId"))?;
                 let name = id.split_once("/sites/").map_or(id, |(_, rest)| rest);
                 Destination::Function {
-                    webhook: webhook(name)
-                        .ok_or_else(|| refused(format!("an event subscription goes to `{id}`, and no such function is known")))?,
+                    webhook: webhook(name).ok_or_else(|| {
+                        refused(format!(
+                            "an event subscription goes to `{id}`, and no such function is known"
+                        ))
+                    })?,
                 }
             }
             other => {
@@ -83,7 +95,9 @@ impl Subscription {
             None | Some("EventGridSchema") => Schema::EventGrid,
             Some("CloudEventSchemaV1_0") => Schema::CloudEvents,
             Some(other) => {
-                return Err(refused(format!("`eventDeliverySchema` is `{other}`, which is unknown here")));
+                return Err(refused(format!(
+                    "`eventDeliverySchema` is `{other}`, which is unknown here"
+                )));
             }
         };
         let max_attempts = properties
@@ -102,8 +116,14 @@ impl Subscription {
 
 impl Schema {
     /// The events of a request to a topic that takes this schema, checked and completed.
-    pub(super) fn events(self, content_type: &str, body: &[u8], topic: &str) -> std::result::Result<Vec<Value>, String> {
-        let document: Value = serde_json::from_slice(body).map_err(|error| format!("the body is no JSON: {error}"))?;
+    pub(super) fn events(
+        self,
+        content_type: &str,
+        body: &[u8],
+        topic: &str,
+    ) -> std::result::Result<Vec<Value>, String> {
+        let document: Value =
+            serde_json::from_slice(body).map_err(|error| format!("the body is no JSON: {error}"))?;
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         let events = match (self, kind, document) {
             (Self::CloudEvents, "application/cloudevents+json", event @ Value::Object(_)) => vec![event],
@@ -111,7 +131,10 @@ impl Schema {
             | (Self::EventGrid, "application/json" | "application/json-seq", Value::Array(events)) => events,
             (_, kind, _) => return Err(format!("the topic takes no such document of type `{kind}`")),
         };
-        events.into_iter().map(|event| self.checked(event, topic)).collect()
+        events
+            .into_iter()
+            .map(|event| self.checked(event, topic))
+            .collect()
     }
 
     fn checked(self, event: Value, topic: &str) -> std::result::Result<Value, String> {
@@ -129,7 +152,10 @@ impl Schema {
         }
         match self {
             Self::CloudEvents if event["specversion"] != "1.0" => {
-                return Err(format!("an event's specversion is {}, not \"1.0\"", event["specversion"]));
+                return Err(format!(
+                    "an event's specversion is {}, not \"1.0\"",
+                    event["specversion"]
+                ));
             }
             Self::CloudEvents => {}
             Self::EventGrid => {

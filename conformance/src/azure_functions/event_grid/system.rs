@@ -54,7 +54,11 @@ impl Watch {
         for container in &self.containers {
             match self.account.list_blobs(container).await {
                 Ok(blobs) => {
-                    found.extend(blobs.into_iter().map(|blob| ((container.clone(), blob.name.clone()), blob)));
+                    found.extend(
+                        blobs
+                            .into_iter()
+                            .map(|blob| ((container.clone(), blob.name.clone()), blob)),
+                    );
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -66,12 +70,21 @@ impl Watch {
     fn tell(&mut self, now: BTreeMap<(String, String), Blob>, grid: &Arc<Grid>, topic: &str) {
         let before = std::mem::replace(&mut self.known, now);
         let id = {
-            let topics = grid.topics.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            topics.get(topic).map(|topic| topic.id.clone()).unwrap_or_default()
+            let topics = grid
+                .topics
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            topics
+                .get(topic)
+                .map(|topic| topic.id.clone())
+                .unwrap_or_default()
         };
         let mut changes: Vec<(&str, &(String, String), &Blob)> = Vec::new();
         for (key, blob) in &self.known {
-            if before.get(key).is_none_or(|old| old.properties.etag != blob.properties.etag) {
+            if before
+                .get(key)
+                .is_none_or(|old| old.properties.etag != blob.properties.etag)
+            {
                 changes.push(("Microsoft.Storage.BlobCreated", key, blob));
             }
         }
@@ -105,7 +118,10 @@ impl Watch {
         set("blobType", blob.properties.blob_type.clone().into());
         set("url", self.account.blob_url(container, &blob.name).into());
         set("sequencer", format!("{sequence:032X}").into());
-        set("storageDiagnostics", json!({"batchId": uuid::Uuid::new_v4().to_string()}));
+        set(
+            "storageDiagnostics",
+            json!({"batchId": uuid::Uuid::new_v4().to_string()}),
+        );
         data
     }
 }

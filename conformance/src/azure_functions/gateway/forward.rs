@@ -50,14 +50,22 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'%');
 
 /// What stays as it is in a query.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> Answer {
     let mut target = path(call.parts.uri.path());
     let query: Vec<String> = joined(call.parts.uri.query().unwrap_or_default())
         .iter()
         .map(|(name, value)| {
-            format!("{}={}", utf8_percent_encode(name, QUERY), utf8_percent_encode(value, QUERY))
+            format!(
+                "{}={}",
+                utf8_percent_encode(name, QUERY),
+                utf8_percent_encode(value, QUERY)
+            )
         })
         .collect();
     if !query.is_empty() {
@@ -84,7 +92,9 @@ pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> 
             answer
         }
         Err(failure) => {
-            invoker.log.line(format!("function `{}` failed: {failure}", function.name));
+            invoker
+                .log
+                .line(format!("function `{}` failed: {failure}", function.name));
             failed()
         }
     }
@@ -121,7 +131,9 @@ fn path(sent: &str) -> String {
     let mut encoded = String::new();
     let mut characters = kept.char_indices();
     while let Some((at, character)) = characters.next() {
-        let triplet = kept.get(at + 1..at + 3).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let triplet = kept
+            .get(at + 1..at + 3)
+            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
         match (character, triplet) {
             ('%', Some(hex)) => {
                 let byte = u8::from_str_radix(hex, 16).unwrap_or(b'%');
@@ -161,14 +173,22 @@ mod tests {
     #[test]
     fn headers_of_a_body_are_lost_but_its_type() {
         let mut from = HeaderMap::new();
-        for (name, value) in [("content-encoding", "gzip"), ("content-type", "a/b"), ("x-own", "1"), ("host", "h")] {
+        for (name, value) in [
+            ("content-encoding", "gzip"),
+            ("content-type", "a/b"),
+            ("x-own", "1"),
+            ("host", "h"),
+        ] {
             from.insert(name, value.parse().unwrap());
         }
         let mut to = HeaderMap::new();
         carry(&from, &mut to, &Bytes::from_static(b"abc"));
         assert_eq!(to["content-type"], "a/b");
         assert_eq!(to["content-length"], "3");
-        assert_eq!((to["x-own"].to_str().unwrap(), to["host"].to_str().unwrap()), ("1", "h"));
+        assert_eq!(
+            (to["x-own"].to_str().unwrap(), to["host"].to_str().unwrap()),
+            ("1", "h")
+        );
         assert!(!to.contains_key("content-encoding"));
         let mut bare = HeaderMap::new();
         carry(&from, &mut bare, &Bytes::new());

@@ -20,7 +20,9 @@ pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> 
     };
     match invoker.invoke(function, input).await {
         Ok(outcome) => respond(function, &outcome).unwrap_or_else(|reason| {
-            invoker.log.line(format!("function `{}` failed: {reason}", function.name));
+            invoker
+                .log
+                .line(format!("function `{}` failed: {reason}", function.name));
             failed()
         }),
         Err(_) => failed(),
@@ -32,9 +34,15 @@ fn document(call: &Call) -> Value {
     let headers = &call.parts.headers;
     let mut document = Map::new();
     let host = header(headers, "host").unwrap_or_default();
-    document.insert("Url".to_owned(), format!("http://{host}{}", call.parts.uri).into());
+    document.insert(
+        "Url".to_owned(),
+        format!("http://{host}{}", call.parts.uri).into(),
+    );
     document.insert("Method".to_owned(), call.parts.method.as_str().into());
-    document.insert("Query".to_owned(), object(joined(call.parts.uri.query().unwrap_or_default())));
+    document.insert(
+        "Query".to_owned(),
+        object(joined(call.parts.uri.query().unwrap_or_default())),
+    );
     let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
         lists
@@ -44,17 +52,20 @@ fn document(call: &Call) -> Value {
     }
     document.insert("Headers".to_owned(), json!(lists));
     document.insert("Params".to_owned(), object(call.parameters.iter().cloned()));
-    document.insert("Identities".to_owned(), json!([{
-        "AuthenticationType": null,
-        "IsAuthenticated": false,
-        "Actor": null,
-        "BootstrapContext": null,
-        "Claims": [],
-        "Label": null,
-        "Name": null,
-        "NameClaimType": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
-        "RoleClaimType": "http://schemas.microsoft.com/ws/2008/06/identity/claims/role",
-    }]));
+    document.insert(
+        "Identities".to_owned(),
+        json!([{
+            "AuthenticationType": null,
+            "IsAuthenticated": false,
+            "Actor": null,
+            "BootstrapContext": null,
+            "Claims": [],
+            "Label": null,
+            "Name": null,
+            "NameClaimType": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
+            "RoleClaimType": "http://schemas.microsoft.com/ws/2008/06/identity/claims/role",
+        }]),
+    );
     if !call.body.is_empty() {
         document.insert("Body".to_owned(), body(call));
     }
@@ -82,7 +93,10 @@ fn metadata(call: &Call) -> Vec<(String, Bound)> {
     for (name, value) in data.into_iter() {
         names.push((name, value));
     }
-    for (name, value) in query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("code")) {
+    for (name, value) in query
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("code"))
+    {
         names.push((name.clone(), Bound::Text(value.clone())));
     }
     for (name, value) in &call.parameters {
@@ -97,7 +111,10 @@ fn metadata(call: &Call) -> Vec<(String, Bound)> {
     }
     if !has_headers {
         let headers = call.parts.headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
         });
         names.push(("Headers".to_owned(), Bound::Object(object(headers))));
     }
@@ -105,7 +122,12 @@ fn metadata(call: &Call) -> Vec<(String, Bound)> {
 }
 
 fn object<V: Into<Value>>(pairs: impl IntoIterator<Item = (String, V)>) -> Value {
-    Value::Object(pairs.into_iter().map(|(name, value)| (name, value.into())).collect())
+    Value::Object(
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
+    )
 }
 
 /// What the client gets.

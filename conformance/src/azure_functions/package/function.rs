@@ -165,11 +165,15 @@ impl Function {
             }
             let is_out = field("direction").eq_ignore_ascii_case("out");
             if binding_name == "$return" && !is_out {
-                return Err(refused(format!("{place}: `$return` must have the direction `out`")));
+                return Err(refused(format!(
+                    "{place}: `$return` must have the direction `out`"
+                )));
             }
             match field("type") {
                 "" => {
-                    return Err(refused(format!("{place}: binding `{binding_name}` must specify a type")));
+                    return Err(refused(format!(
+                        "{place}: binding `{binding_name}` must specify a type"
+                    )));
                 }
                 kind if kind.to_lowercase().ends_with("trigger") && !is_out => triggers.push(binding),
                 kind if kind.eq_ignore_ascii_case("http") && is_out => {
@@ -185,8 +189,16 @@ impl Function {
         }
         let trigger = match triggers.as_slice() {
             [trigger] => Binding::read(&place, name, trigger, settings)?,
-            [] => return Err(refused(format!("{place}: no trigger binding; a function must have one"))),
-            _ => return Err(refused(format!("{place}: multiple trigger bindings; a function can only have one"))),
+            [] => {
+                return Err(refused(format!(
+                    "{place}: no trigger binding; a function must have one"
+                )));
+            }
+            _ => {
+                return Err(refused(format!(
+                    "{place}: multiple trigger bindings; a function can only have one"
+                )));
+            }
         };
         let own = document.get("retry").filter(|retry| !retry.is_null());
         let retry = match own {
@@ -262,7 +274,9 @@ impl Binding {
                 })
             }
             "eventgridtrigger" => BindingKind::EventGrid,
-            "cosmosdbtrigger" => BindingKind::Cosmos(cosmos(value, &required, connection("CosmosDB")?, place)?),
+            "cosmosdbtrigger" => {
+                BindingKind::Cosmos(cosmos(value, &required, connection("CosmosDB")?, place)?)
+            }
             "eventhubtrigger" => BindingKind::EventHub(EventHubTrigger {
                 event_hub_name: required("eventHubName")?,
                 consumer_group: match field("consumerGroup") {
@@ -332,7 +346,10 @@ fn cosmos(
             .and_then(Value::as_bool)
             .unwrap_or(false),
     };
-    if trigger.lease_container_name.eq_ignore_ascii_case(&trigger.container_name) {
+    if trigger
+        .lease_container_name
+        .eq_ignore_ascii_case(&trigger.container_name)
+    {
         return Err(refused(format!(
             "{place}: the monitored container cannot be the same as the container storing the leases"
         )));
@@ -344,14 +361,18 @@ fn cosmos(
 fn is_name(name: &str, more: &str) -> bool {
     name.len() <= 128
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
 /// What the service takes for a queue's name.
 fn queue_name(place: &str, name: String) -> Result<String> {
     let lower = name.to_lowercase();
     let fits = (3..=63).contains(&lower.len())
-        && lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && lower
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !lower.starts_with('-')
         && !lower.ends_with('-')
         && !lower.contains("--");

@@ -91,14 +91,17 @@ impl Retry {
         };
         let max_retry_count = match value.get("maxRetryCount").and_then(Value::as_i64) {
             Some(-1) => None,
-            Some(count) => Some(
-                u32::try_from(count)
-                    .map_err(|_| refused(format!("{place}: `retry.maxRetryCount` is -1, for always, or not negative")))?,
-            ),
+            Some(count) => Some(u32::try_from(count).map_err(|_| {
+                refused(format!(
+                    "{place}: `retry.maxRetryCount` is -1, for always, or not negative"
+                ))
+            })?),
             None => return Err(refused(format!("{place}: `retry` needs `maxRetryCount`"))),
         };
         let strategy = match value.get("strategy").and_then(Value::as_str) {
-            Some(name) if name.eq_ignore_ascii_case("fixedDelay") => Strategy::FixedDelay(needed("delayInterval")?),
+            Some(name) if name.eq_ignore_ascii_case("fixedDelay") => {
+                Strategy::FixedDelay(needed("delayInterval")?)
+            }
             Some(name) if name.eq_ignore_ascii_case("exponentialBackoff") => Strategy::ExponentialBackoff {
                 minimum: needed("minimumInterval")?,
                 maximum: needed("maximumInterval")?,
@@ -156,9 +159,9 @@ impl HostJson {
                 ));
             }
         }
-        let handler = value
-            .get("customHandler")
-            .ok_or_else(|| refused("host.json has no `customHandler`, so there is no process to start".to_owned()))?;
+        let handler = value.get("customHandler").ok_or_else(|| {
+            refused("host.json has no `customHandler`, so there is no process to start".to_owned())
+        })?;
         let description = handler
             .get("description")
             .ok_or_else(|| refused("host.json: `customHandler` has no `description`".to_owned()))?;
@@ -167,7 +170,9 @@ impl HostJson {
             .and_then(Value::as_str)
             .filter(|path| !path.is_empty())
             .ok_or_else(|| {
-                refused("host.json: `customHandler.description.defaultExecutablePath` cannot be empty".to_owned())
+                refused(
+                    "host.json: `customHandler.description.defaultExecutablePath` cannot be empty".to_owned(),
+                )
             })?;
         let extensions = value.get("extensions");
         let section = |name: &str| {
@@ -202,7 +207,13 @@ impl HostJson {
             },
             service_bus: ServiceBus {
                 max_concurrent_calls: count(&section("serviceBus"), "maxConcurrentCalls", 16, 1, 10_000)?,
-                max_concurrent_sessions: count(&section("serviceBus"), "maxConcurrentSessions", 8, 1, 10_000)?,
+                max_concurrent_sessions: count(
+                    &section("serviceBus"),
+                    "maxConcurrentSessions",
+                    8,
+                    1,
+                    10_000,
+                )?,
             },
             retry: retry.map(|retry| Retry::read(retry, "host.json")).transpose()?,
         })
@@ -236,17 +247,26 @@ fn queues(section: &Value) -> Result<Queues> {
         }
     };
     let place = "host.json: extensions.queues";
-    let max_polling_interval = span(section.get("maxPollingInterval"), &format!("{place}.maxPollingInterval"))?
-        .unwrap_or(Duration::from_secs(60));
+    let max_polling_interval = span(
+        section.get("maxPollingInterval"),
+        &format!("{place}.maxPollingInterval"),
+    )?
+    .unwrap_or(Duration::from_secs(60));
     if max_polling_interval < Duration::from_millis(100) {
-        return Err(refused(format!("{place}.maxPollingInterval must not be less than 00:00:00.1")));
+        return Err(refused(format!(
+            "{place}.maxPollingInterval must not be less than 00:00:00.1"
+        )));
     }
     Ok(Queues {
         batch_size,
         new_batch_threshold: count(section, "newBatchThreshold", batch_size / 2, 0, 1000)?,
-        max_dequeue_count: u32::try_from(count(section, "maxDequeueCount", 5, 1, 1_000_000)?).unwrap_or(u32::MAX),
-        visibility_timeout: span(section.get("visibilityTimeout"), &format!("{place}.visibilityTimeout"))?
-            .unwrap_or_default(),
+        max_dequeue_count: u32::try_from(count(section, "maxDequeueCount", 5, 1, 1_000_000)?)
+            .unwrap_or(u32::MAX),
+        visibility_timeout: span(
+            section.get("visibilityTimeout"),
+            &format!("{place}.visibilityTimeout"),
+        )?
+        .unwrap_or_default(),
         max_polling_interval,
         encoding,
     })
@@ -260,20 +280,29 @@ fn count(section: &Value, name: &str, default: usize, least: usize, most: usize)
         .as_u64()
         .and_then(|value| usize::try_from(value).ok())
         .filter(|value| (least..=most).contains(value))
-        .ok_or_else(|| refused(format!("host.json: `{name}` is {value}; it must be from {least} to {most}")))
+        .ok_or_else(|| {
+            refused(format!(
+                "host.json: `{name}` is {value}; it must be from {least} to {most}"
+            ))
+        })
 }
 
 /// The limit of an invocation: half an hour unless said, at least a second, and `-1` for none.
 fn timeout(value: Option<&Value>) -> Result<Option<Duration>> {
     let text = match value.filter(|value| !value.is_null()) {
         None => return Ok(Some(Duration::from_secs(30 * 60))),
-        Some(value) => value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned),
+        Some(value) => value
+            .as_str()
+            .map_or_else(|| value.to_string(), ToOwned::to_owned),
     };
     if text == "-1" {
         return Ok(None);
     }
-    let limit = duration(&text)
-        .ok_or_else(|| refused(format!("host.json: functionTimeout is `{text}`, which is no time span (`00:05:00`)")))?;
+    let limit = duration(&text).ok_or_else(|| {
+        refused(format!(
+            "host.json: functionTimeout is `{text}`, which is no time span (`00:05:00`)"
+        ))
+    })?;
     if limit < Duration::from_secs(1) {
         return Err(refused(
             "host.json: functionTimeout must be greater than or equal to 00:00:01".to_owned(),
@@ -306,7 +335,11 @@ fn strings(value: Option<&Value>) -> Vec<String> {
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
     let (days, clock) = match text.split_once(':') {
-        None => return Some(Duration::from_secs(text.parse::<u64>().ok()?.checked_mul(86_400)?)),
+        None => {
+            return Some(Duration::from_secs(
+                text.parse::<u64>().ok()?.checked_mul(86_400)?,
+            ));
+        }
         Some((first, _)) => match first.split_once('.') {
             Some((days, _)) => (days.parse::<u64>().ok()?, text.split_once('.')?.1),
             None => (0, text),

@@ -112,9 +112,10 @@ impl Queue {
                 .map_err(|_| format!("ScheduledEnqueueTimeUtc `{text}` is no time"))?
                 .with_timezone(&Utc),
         };
-        let own = broker.get("TimeToLive").and_then(Value::as_f64).and_then(|seconds| {
-            Duration::try_from_secs_f64(seconds).ok()
-        });
+        let own = broker
+            .get("TimeToLive")
+            .and_then(Value::as_f64)
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let expires = [own, self.options.time_to_live]
             .into_iter()
             .flatten()
@@ -146,7 +147,8 @@ impl Queue {
     /// Locks the next message: of one session, if the caller has it, else of any that nobody has.
     pub(super) fn receive(&mut self, session: Option<&str>) -> Option<Message> {
         let now = Utc::now();
-        self.messages.retain(|message| message.expires > now || message.is_locked());
+        self.messages
+            .retain(|message| message.expires > now || message.is_locked());
         let held = |sessions: &BTreeMap<String, Instant>, id: &str| {
             sessions.get(id).is_some_and(|until| *until > Instant::now())
         };
@@ -157,7 +159,7 @@ impl Queue {
             if self.options.sessions {
                 let own = own.unwrap_or_default();
                 let is_mine = session == Some(own);
-                if (session.is_some() && !is_mine) || (!is_mine && held(&self.sessions, own)) {
+                if !is_mine && (session.is_some() || held(&self.sessions, own)) {
                     continue;
                 }
                 // A session's messages do not overtake each other.
@@ -204,7 +206,11 @@ impl Queue {
         let until = Instant::now() + self.options.lock;
         let message = &mut self.messages[at];
         message.locked_until = Some(until);
-        if let Some(id) = message.session_id().map(ToOwned::to_owned).filter(|_| self.options.sessions) {
+        if let Some(id) = message
+            .session_id()
+            .map(ToOwned::to_owned)
+            .filter(|_| self.options.sessions)
+        {
             self.sessions.insert(id, until);
         }
         true
@@ -228,7 +234,9 @@ impl Queue {
     /// Takes a dead letter of another queue.
     pub(super) fn push_dead(&mut self, mut message: Message, source: &str) {
         message.locked_until = None;
-        message.broker.insert("DeadLetterSource".to_owned(), source.into());
+        message
+            .broker
+            .insert("DeadLetterSource".to_owned(), source.into());
         message
             .properties
             .insert("DeadLetterReason".to_owned(), "MaxDeliveryCountExceeded".into());
@@ -256,7 +264,10 @@ pub(super) fn broker_properties(message: &Message) -> Value {
         set("LockToken", json!(message.lock_token));
         let rest = until.saturating_duration_since(Instant::now());
         let until = Utc::now() + TimeDelta::from_std(rest).unwrap_or_default();
-        set("LockedUntilUtc", json!(until.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+        set(
+            "LockedUntilUtc",
+            json!(until.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+        );
     }
     Value::Object(properties)
 }

@@ -66,13 +66,19 @@ impl State {
             (&Method::POST, ["head"]) => self.receive(&queue, Mode::PeekLock, wait).await,
             (&Method::DELETE, ["head"]) => self.receive(&queue, Mode::Delete, wait).await,
             (&Method::DELETE, [_, lock]) => {
-                let done = self.queues().get_mut(&queue).is_some_and(|queue| queue.complete(lock));
+                let done = self
+                    .queues()
+                    .get_mut(&queue)
+                    .is_some_and(|queue| queue.complete(lock));
                 self.changed();
                 Ok(settled(done))
             }
             (&Method::PUT, [_, lock]) => Ok(settled(self.abandon(&queue, lock))),
             (&Method::POST, [_, lock]) => {
-                let done = self.queues().get_mut(&queue).is_some_and(|queue| queue.renew(lock));
+                let done = self
+                    .queues()
+                    .get_mut(&queue)
+                    .is_some_and(|queue| queue.renew(lock));
                 Ok(settled(done))
             }
             _ => Err(answer(StatusCode::METHOD_NOT_ALLOWED, "")),
@@ -86,7 +92,9 @@ impl State {
             changes.borrow_and_update();
             let received = {
                 let mut queues = self.queues();
-                let found = queues.get_mut(queue).ok_or_else(|| answer(StatusCode::GONE, ""))?;
+                let found = queues
+                    .get_mut(queue)
+                    .ok_or_else(|| answer(StatusCode::GONE, ""))?;
                 if found.options.sessions {
                     return Err(answer(
                         StatusCode::BAD_REQUEST,
@@ -114,7 +122,14 @@ impl State {
 }
 
 fn settled(done: bool) -> Answer {
-    answer(if done { StatusCode::OK } else { StatusCode::NOT_FOUND }, "")
+    answer(
+        if done {
+            StatusCode::OK
+        } else {
+            StatusCode::NOT_FOUND
+        },
+        "",
+    )
 }
 
 fn told(queue: &str, message: &Message, mode: Mode) -> Answer {
@@ -125,7 +140,10 @@ fn told(queue: &str, message: &Message, mode: Mode) -> Answer {
     let mut answer = answer(status, message.body.clone());
     let headers = answer.headers_mut();
     let mut set = |name: &str, value: String| {
-        if let (Ok(name), Ok(value)) = (http::HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+        if let (Ok(name), Ok(value)) = (
+            http::HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(&value),
+        ) {
             headers.insert(name, value);
         }
     };
@@ -136,7 +154,10 @@ fn told(queue: &str, message: &Message, mode: Mode) -> Answer {
     if mode == Mode::PeekLock {
         set(
             "location",
-            format!("/{queue}/messages/{}/{}", message.sequence_number, message.lock_token),
+            format!(
+                "/{queue}/messages/{}/{}",
+                message.sequence_number, message.lock_token
+            ),
         );
     }
     for (name, value) in &message.properties {
