@@ -52,7 +52,7 @@ async fn an_invocation_that_takes_too_long_costs_the_process() {
     let (mut app, account) = App::with_storage().await;
     let queue = unique("slow");
     account.create_queue(&queue).await.unwrap();
-    app.host("/functionTimeout", json!("00:00:01")).function(
+    app.host("/functionTimeout", json!("00:00:05")).function(
         "slow",
         &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": queue})),
     );
@@ -62,7 +62,7 @@ async fn an_invocation_that_takes_too_long_costs_the_process() {
         .put_message(&queue, &STANDARD.encode("do-sleep"))
         .await
         .unwrap();
-    logged(&host, "timeout value of 1 s was exceeded by function `slow`").await;
+    logged(&host, "timeout value of 5 s was exceeded by function `slow`").await;
     let all = invoked(&host, 2).await;
     assert_eq!(all[1]["Metadata"]["DequeueCount"], "2");
     assert_ne!(host.process(), Some(first));
