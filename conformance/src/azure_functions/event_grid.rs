@@ -54,6 +54,8 @@ struct Topic {
     id: String,
     schema: Schema,
     subscriptions: BTreeMap<String, Arc<Subscription>>,
+    /// Ends who makes its events, once another topic of the name takes its place.
+    replaced: CancellationToken,
 }
 
 impl EventGrid {
@@ -84,7 +86,8 @@ impl EventGrid {
         format!("{}/{name}/api/events", self.server.url())
     }
 
-    /// Makes the system topic of the storage account: from now on, what changes in these containers is an event.
+    /// Makes the system topic of the storage account: from now on, what changes in these containers is an event. Another of the same name takes its place, without its
+    /// subscriptions.
     ///
     /// # Errors
     /// The account's, if a container cannot be listed.
@@ -93,10 +96,10 @@ impl EventGrid {
             "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/test/providers/Microsoft.Storage/storageAccounts/{}",
             self.grid.account.name
         );
-        self.grid.add(name, id, Schema::EventGrid);
         let containers = containers.iter().map(|name| (*name).to_owned()).collect();
         let watch = system::Watch::start(self.grid.account.clone(), containers).await?;
-        tokio::spawn(watch.run(Arc::clone(&self.grid), name.to_owned()));
+        let replaced = self.grid.add(name, id, Schema::EventGrid);
+        tokio::spawn(watch.run(Arc::clone(&self.grid), name.to_owned(), replaced));
         Ok(())
     }
 
@@ -142,14 +145,19 @@ impl Drop for EventGrid {
 }
 
 impl Grid {
-    fn add(&self, name: &str, id: String, schema: Schema) {
+    fn add(&self, name: &str, id: String, schema: Schema) -> CancellationToken {
+        let replaced = self.stop.child_token();
         let topic = Topic {
+            replaced: replaced.clone(),
             id,
             schema,
             subscriptions: BTreeMap::new(),
         };
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        topics.insert(name.to_owned(), topic);
+        if let Some(old) = topics.insert(name.to_owned(), topic) {
+            old.replaced.cancel();
+        }
+        replaced
     }
 
     /// Takes the events of one request: all or none.

@@ -2,6 +2,7 @@
 
 mod function;
 mod host;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,7 +21,8 @@ pub use self::function::{
     AuthLevel, Binding, BindingKind, CosmosTrigger, EventHubTrigger, Function, HttpTrigger, QueueTrigger,
     ServiceBusTrigger, TimerTrigger,
 };
-pub use self::host::{Encoding, EventHubs, HostJson, Queues, Retry, ServiceBus, Strategy, duration};
+pub use self::host::{Encoding, EventHubs, HostJson, Queues, ServiceBus, duration};
+pub use self::retry::{Retry, Strategy};
 
 /// A package that the host starts with.
 #[derive(Debug, Clone)]

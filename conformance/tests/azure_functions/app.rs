@@ -47,6 +47,7 @@ impl App {
             folder,
             host: json!({
                 "version": "2.0",
+                "extensionBundle": {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"},
                 "customHandler": {"description": {"defaultExecutablePath": "handler"}},
             }),
             settings: vec![("FUNCTIONS_WORKER_RUNTIME".to_owned(), "custom".to_owned())],

@@ -51,8 +51,23 @@ fn a_good_package_is_read_with_the_defaults_of_the_host() {
 
 #[test]
 fn mistakes_in_host_json_are_refused() {
-    let cases: [(&str, Value, &str); 14] = [
+    let cases: [(&str, Value, &str); 17] = [
         ("/version", json!(null), "missing the required property `version`"),
+        (
+            "/extensionBundle",
+            json!(null),
+            "function `jobs`: its trigger is not registered: it is one of the extension bundle",
+        ),
+        (
+            "/extensionBundle/id",
+            json!("Mine"),
+            "extensionBundle.id is `Mine`",
+        ),
+        (
+            "/extensionBundle/version",
+            json!("latest"),
+            "extensionBundle.version is `latest`, which is no range",
+        ),
         ("/version", json!("3.0"), "`3.0` is an invalid value"),
         (
             "/customHandler",

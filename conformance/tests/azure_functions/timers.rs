@@ -1,5 +1,6 @@
 //! Timers: their value, what is past due, and failures that are tried again.
 
+use nephos_conformance::azure_functions::Host;
 use nephos_conformance::azure_functions::package::BindingKind;
 use serde_json::{Value, json};
 
@@ -42,6 +43,20 @@ async fn a_timer_fires_by_its_schedule_and_when_it_is_asked_to() {
         .as_str()
         .unwrap();
     assert!(next.ends_with("-01-01T03:00:00+00:00"), "{next}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timer_without_a_storage_account_for_its_record_is_refused() {
+    let mut app = App::new();
+    app.function("yearly", &timer("0 0 3 1 1 *"));
+    app.write();
+    let error = Host::start(app.path(), app.options()).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("there is no app setting `AzureWebJobsStorage`"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nephos_core::{ErrorKind, Result};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::Grid;
 use super::subscription::event;
@@ -35,11 +36,11 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Tells of changes until the service ends.
-    pub(super) async fn run(mut self, grid: Arc<Grid>, topic: String) {
+    /// Tells of changes until the service ends, or another topic takes the place of this one.
+    pub(super) async fn run(mut self, grid: Arc<Grid>, topic: String, stop: CancellationToken) {
         loop {
             tokio::select! {
-                () = grid.stop.cancelled() => return,
+                () = stop.cancelled() => return,
                 () = tokio::time::sleep(POLL) => {}
             }
             match self.listing().await {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use nephos_core::Result;
 use serde_json::Value;
 
-use super::host::{HostJson, Retry};
+use super::host::HostJson;
+use super::retry::Retry;
 use crate::azure_functions::refused;
 use crate::azure_functions::settings::{Connection, Settings};
 use crate::azure_functions::timer::Schedule;
@@ -200,6 +201,11 @@ impl Function {
                 )));
             }
         };
+        if !host.has_bundle && !matches!(trigger.kind, BindingKind::Http(_) | BindingKind::Timer(_)) {
+            return Err(refused(format!(
+                "{place}: its trigger is not registered: it is one of the extension bundle, and host.json has no `extensionBundle`"
+            )));
+        }
         let own = document.get("retry").filter(|retry| !retry.is_null());
         let retry = match own {
             Some(retry) => Some(Retry::read(retry, &place)?),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nephos_core::Result;
 use serde_json::Value;
 
+use super::retry::Retry;
 use crate::azure_functions::refused;
 
 /// The options of Storage queues.
@@ -44,81 +45,6 @@ pub struct ServiceBus {
     pub max_concurrent_sessions: usize,
 }
 
-/// How a failed invocation is tried again by the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retry {
-    /// How often; none for always.
-    pub max_retry_count: Option<u32>,
-    /// After which delay.
-    pub strategy: Strategy,
-}
-
-/// The delay between tries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Strategy {
-    /// Always the same.
-    FixedDelay(Duration),
-    /// Twice as long each time.
-    ExponentialBackoff {
-        /// The first.
-        minimum: Duration,
-        /// The longest.
-        maximum: Duration,
-    },
-}
-
-impl Retry {
-    /// The delay before try `retry` (the first is 1), or none if there is none.
-    #[must_use]
-    pub fn delay(&self, retry: u32) -> Option<Duration> {
-        if self.max_retry_count.is_some_and(|most| retry > most) {
-            return None;
-        }
-        Some(match &self.strategy {
-            Strategy::FixedDelay(delay) => *delay,
-            Strategy::ExponentialBackoff { minimum, maximum } => {
-                let factor = 2_u32.saturating_pow(retry.saturating_sub(1).min(30));
-                minimum.saturating_mul(factor).min(*maximum)
-            }
-        })
-    }
-
-    /// Reads `retry` of `host.json` or of a `function.json`.
-    pub(super) fn read(value: &Value, place: &str) -> Result<Self> {
-        let needed = |name: &str| -> Result<Duration> {
-            span(value.get(name), &format!("{place}: retry.{name}"))?
-                .ok_or_else(|| refused(format!("{place}: `retry` needs `{name}`")))
-        };
-        let max_retry_count = match value.get("maxRetryCount").and_then(Value::as_i64) {
-            Some(-1) => None,
-            Some(count) => Some(u32::try_from(count).map_err(|_| {
-                refused(format!(
-                    "{place}: `retry.maxRetryCount` is -1, for always, or not negative"
-                ))
-            })?),
-            None => return Err(refused(format!("{place}: `retry` needs `maxRetryCount`"))),
-        };
-        let strategy = match value.get("strategy").and_then(Value::as_str) {
-            Some(name) if name.eq_ignore_ascii_case("fixedDelay") => {
-                Strategy::FixedDelay(needed("delayInterval")?)
-            }
-            Some(name) if name.eq_ignore_ascii_case("exponentialBackoff") => Strategy::ExponentialBackoff {
-                minimum: needed("minimumInterval")?,
-                maximum: needed("maximumInterval")?,
-            },
-            _ => {
-                return Err(refused(format!(
-                    "{place}: `retry.strategy` is `fixedDelay` or `exponentialBackoff`"
-                )));
-            }
-        };
-        Ok(Self {
-            max_retry_count,
-            strategy,
-        })
-    }
-}
-
 /// What `host.json` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostJson {
@@ -142,6 +68,8 @@ pub struct HostJson {
     pub service_bus: ServiceBus,
     /// For functions that say nothing of it themselves.
     pub retry: Option<Retry>,
+    /// Whether triggers are there that the host does not have by itself: all but HTTP and timers come in a bundle.
+    pub has_bundle: bool,
 }
 
 impl HostJson {
@@ -216,6 +144,7 @@ impl HostJson {
                 )?,
             },
             retry: retry.map(|retry| Retry::read(retry, "host.json")).transpose()?,
+            has_bundle: bundle(value.get("extensionBundle"))?,
         })
     }
 
@@ -232,6 +161,33 @@ impl HostJson {
             .as_ref()
             .map_or_else(|| root.to_owned(), |folder| root.join(folder))
     }
+}
+
+/// The bundle of extensions: which, and which of its versions (`[4.*, 5.0.0)`).
+fn bundle(section: Option<&Value>) -> Result<bool> {
+    let Some(section) = section.filter(|section| !section.is_null()) else {
+        return Ok(false);
+    };
+    let text = |name: &str| section.get(name).and_then(Value::as_str).map_or("", str::trim);
+    if text("id") != "Microsoft.Azure.Functions.ExtensionBundle" {
+        return Err(refused(format!(
+            "host.json: extensionBundle.id is `{}`; it is `Microsoft.Azure.Functions.ExtensionBundle`",
+            text("id")
+        )));
+    }
+    let version = text("version");
+    let is_range = version.starts_with(['[', '(']) && version.ends_with([']', ')']);
+    let bounds = version.trim_matches(['[', '(', ']', ')']).split(',');
+    let is_version = |bound: &str| bound.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '*');
+    if version.is_empty()
+        || !bounds.clone().all(|bound| is_version(bound.trim()))
+        || (bounds.count() > 1 && !is_range)
+    {
+        return Err(refused(format!(
+            "host.json: extensionBundle.version is `{version}`, which is no range of versions (`[4.*, 5.0.0)`)"
+        )));
+    }
+    Ok(true)
 }
 
 fn queues(section: &Value) -> Result<Queues> {
@@ -311,7 +267,7 @@ fn timeout(value: Option<&Value>) -> Result<Option<Duration>> {
     Ok(Some(limit))
 }
 
-fn span(value: Option<&Value>, place: &str) -> Result<Option<Duration>> {
+pub(super) fn span(value: Option<&Value>, place: &str) -> Result<Option<Duration>> {
     let Some(value) = value.filter(|value| !value.is_null()) else {
         return Ok(None);
     };
@@ -379,18 +335,5 @@ mod tests {
         assert_eq!(seconds("soon"), None);
         assert_eq!(seconds("00:61:00"), None);
         assert_eq!(seconds("-00:01:00"), None);
-    }
-
-    #[test]
-    fn delays_between_tries_double_up_to_the_longest_and_end() {
-        let backoff = Retry {
-            max_retry_count: Some(3),
-            strategy: Strategy::ExponentialBackoff {
-                minimum: Duration::from_secs(1),
-                maximum: Duration::from_secs(3),
-            },
-        };
-        let seconds: Vec<_> = (1..=4).map(|n| backoff.delay(n).map(|d| d.as_secs())).collect();
-        assert_eq!(seconds, [Some(1), Some(2), Some(3), None]);
     }
 }
