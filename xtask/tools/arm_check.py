@@ -25,6 +25,8 @@ TYPES = {
     "Microsoft.Storage/storageAccounts/queueServices/queues": ("storage", "", "StorageQueue"),
     "Microsoft.Web/serverfarms": ("web", "", "AppServicePlan"),
     "Microsoft.Web/sites": ("web", "", "Site"),
+    # Of a site's settings only those of its authentication.
+    "Microsoft.Web/sites/config": ("web", "", "SiteAuthSettingsV2"),
     "Microsoft.ManagedIdentity/userAssignedIdentities": ("msi", "v2024_11_30", "Identity"),
     "Microsoft.Authorization/roleAssignments": ("authorization", "v2022_04_01", "RoleAssignmentCreateParameters"),
     "Microsoft.ServiceBus/namespaces": ("servicebus", "", "SBNamespace"),

@@ -22,6 +22,10 @@ pub const AUTH_PATH: &str = "/.nephos/auth/";
 /// Where a voice service calls for a skill, whose name follows.
 pub const VOICE_PATH: &str = "/.nephos/voice/";
 
+/// The application by which Entra calls authentication extensions, in every tenant:
+/// <https://learn.microsoft.com/entra/identity-platform/custom-extension-overview#protect-your-rest-api>.
+pub const ENTRA: &str = "99045fe1-7639-4a75-9d4a-577b6ca3810f";
+
 /// What the file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {

@@ -16,17 +16,7 @@ use serde_json::Value;
 
 use super::settings::Settings;
 use super::template::layout::Layout;
-
-/// The binary's name in the package, and what `host.json` starts.
-pub const HANDLER: &str = "handler";
-/// What our host has to know: the wiring, the triggers by the names that the Functions host calls them by, and whether it forwards requests.
-pub const WIRING: &str = "nephos.json";
-/// Where mail is handed over, where Entra calls for a step of sign-in (whose name follows), and where a voice service does (the skill's name follows).
-pub const MAIL_PATH: &str = "/.nephos/mail";
-/// See [`MAIL_PATH`].
-pub const AUTH_PATH: &str = "/.nephos/auth/";
-/// See [`MAIL_PATH`].
-pub const VOICE_PATH: &str = "/.nephos/voice/";
+use crate::package::{FILE, HANDLER};
 
 /// What a site's package holds besides the binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +61,7 @@ pub fn contents<'a>(
         let mut files = BTreeMap::new();
         files.insert("host.json".to_owned(), text(host::document(spec, site)));
         files.insert(
-            WIRING.to_owned(),
+            FILE.to_owned(),
             text(wiring::document(&layout, function, spec, site)?),
         );
         for trigger in &site.triggers {

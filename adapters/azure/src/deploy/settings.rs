@@ -28,27 +28,6 @@ const MAX_TAGS: usize = 46;
 const MAX_TAG_NAME: usize = 128;
 const MAX_TAG_VALUE: usize = 256;
 
-/// How the service that receives mail hands it over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MailForm {
-    /// The message itself is the body of the request.
-    #[default]
-    Raw,
-    /// The message is a field of a form.
-    Form,
-}
-
-impl MailForm {
-    /// The setting's word for it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Form => "form",
-        }
-    }
-}
-
 /// The settings of a target on Azure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -70,8 +49,6 @@ pub struct Settings {
     pub http_concurrency: Option<u32>,
     /// `shared_key`: whether the storage account takes its key, too, for programs that cannot sign in; off if not said.
     pub shared_key: bool,
-    /// `mail_form`: how mail is handed over, `raw` (the default) or `form`.
-    pub mail_form: MailForm,
     /// `mail_secret`: the secret of the manifest that whoever hands over mail must know.
     pub mail_secret: Option<String>,
     /// `auth_tenant`: the Entra tenant whose sign-ins call `auth` triggers, by id.
@@ -98,7 +75,6 @@ impl Settings {
         let empty = Value::Object(serde_json::Map::new());
         let mut reader = Reader::new(target, app.targets.get(target).unwrap_or(&empty))?;
         let location = reader.text("location")?;
-        let forms = [("raw", MailForm::Raw), ("form", MailForm::Form)];
         let settings = Self {
             location: location.unwrap_or_default(),
             subscription: reader.text("subscription")?,
@@ -111,7 +87,6 @@ impl Settings {
             max_instances: reader.count("max_instances", INSTANCES)?,
             http_concurrency: reader.count("http_concurrency", HTTP_CONCURRENCY)?,
             shared_key: reader.flag("shared_key")?.unwrap_or_default(),
-            mail_form: reader.choice("mail_form", &forms)?.unwrap_or_default(),
             mail_secret: reader.text("mail_secret")?,
             auth_tenant: reader.text("auth_tenant")?,
             auth_app: reader.text("auth_app")?,

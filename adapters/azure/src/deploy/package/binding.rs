@@ -9,7 +9,7 @@ use super::host::span;
 use crate::deploy::template::environment::{COSMOS, EVENT_HUBS, SERVICE_BUS, STORAGE};
 use crate::deploy::template::layout::Layout;
 use crate::deploy::template::trigger::{HostTrigger, Source};
-use crate::deploy::template::{attempts_of, layout, seconds};
+use crate::deploy::template::{layout, seconds};
 
 /// The name of what a trigger hands over.
 const EVENT: &str = "event";
@@ -82,17 +82,18 @@ pub(super) fn document(layout: &Layout<'_>, spec: &FunctionSpec, trigger: &HostT
     json!({ "bindings": bindings })
 }
 
-/// <https://learn.microsoft.com/azure/azure-functions/functions-bindings-error-pages#retries>. Queues count their messages' tries themselves.
+/// <https://learn.microsoft.com/azure/azure-functions/functions-bindings-error-pages#retries>. Without end: after its last retry the host passes over what failed. Our host
+/// counts the tries of each record, and gives it up as a dead letter.
 fn retry(retry: &Retry) -> Value {
-    let retries = attempts_of(retry.attempts).saturating_sub(1);
+    const WITHOUT_END: i32 = -1;
     let least = Duration::from_secs(seconds(retry.backoff));
     let most = Duration::from_secs(seconds(retry.max_backoff));
     if least.is_zero() || least >= most {
-        return json!({"strategy": "fixedDelay", "maxRetryCount": retries, "delayInterval": span(least)});
+        return json!({"strategy": "fixedDelay", "maxRetryCount": WITHOUT_END, "delayInterval": span(least)});
     }
     json!({
         "strategy": "exponentialBackoff",
-        "maxRetryCount": retries,
+        "maxRetryCount": WITHOUT_END,
         "minimumInterval": span(least),
         "maximumInterval": span(most),
     })

@@ -5,10 +5,10 @@ use std::time::Duration;
 use nephos_core::app::FunctionSpec;
 use serde_json::{Map, Value, json};
 
-use super::HANDLER;
 use crate::deploy::template::layout::Site;
-use crate::deploy::template::trigger::{HTTP, Source};
+use crate::deploy::template::trigger::Source;
 use crate::deploy::template::{attempts_of, seconds};
+use crate::package::{HANDLER, HTTP};
 
 /// The triggers that are not part of the host itself, at the versions that it takes:
 /// <https://learn.microsoft.com/azure/azure-functions/extension-bundles>.

@@ -151,7 +151,7 @@ fn what_has_no_queue_is_tried_again_by_a_policy() {
     let (_, function) = only_trigger(&content);
     assert_eq!(
         function["retry"],
-        json!({"strategy": "exponentialBackoff", "maxRetryCount": 5, "minimumInterval": "00:00:01", "maximumInterval": "00:01:00"})
+        json!({"strategy": "exponentialBackoff", "maxRetryCount": -1, "minimumInterval": "00:00:01", "maximumInterval": "00:01:00"})
     );
     assert_eq!(function["bindings"][0]["cardinality"], "many");
 }

@@ -1,14 +1,13 @@
 //! `nephos.json`: what our host has to know of the function.
 
-use std::collections::BTreeMap;
-
 use nephos_core::app::{FunctionSpec, Resource, Trigger};
 use nephos_core::wiring::PHYSICAL;
 use nephos_core::{Error, ErrorKind, Result};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::deploy::template::layout::{Layout, Site};
 use crate::deploy::template::trigger::trigger_name;
+use crate::package::{AuthCaller, Callers, MailCaller, Package};
 
 /// The document.
 pub(super) fn document(
@@ -32,29 +31,31 @@ pub(super) fn document(
     if spec.has_dead_letters() {
         wiring.dead_letter = Some(layout.queue_address(&spec.dead_letter));
     }
-    let own = site
-        .triggers
-        .iter()
-        .filter_map(|trigger| Some((trigger.name.clone(), trigger.spec?)));
-    let callers = site
-        .callers
-        .iter()
-        .map(|trigger| (trigger_name(trigger), *trigger));
-    let triggers: BTreeMap<String, &Trigger> = own.chain(callers).collect();
-    let mut document = json!({
-        "wiring": value(&wiring)?,
-        "triggers": value(&triggers)?,
-        "forwarding": site.forwarding(),
-    });
-    let callers = callers_of(layout, site)?;
-    if let (false, Value::Object(document)) = (callers.is_empty(), &mut document) {
-        document.insert("callers".to_owned(), callers.into());
-    }
-    Ok(document)
+    let own =
+        (site.triggers.iter()).filter_map(|trigger| Some((trigger.name.clone(), trigger.spec?.clone())));
+    let callers = (site.callers.iter()).map(|trigger| (trigger_name(trigger), (*trigger).clone()));
+    let package = Package {
+        triggers: own.chain(callers).collect(),
+        forwarding: site.forwarding(),
+        callers: callers_of(layout, site)?,
+        wiring,
+    };
+    serde_json::to_value(&package).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            "deploy.render",
+            "the function's package cannot be described as JSON",
+        )
+        .caused_by(error)
+    })
 }
 
-/// What a trigger watches, by the name under which events have it: of a bucket its container's, of all else its address.
+/// What a trigger watches, by the name under which events have it: of a bucket its container's, of a skill its id, of all else its address.
 fn source<'a>(layout: &Layout<'_>, trigger: &'a Trigger) -> Result<Option<(&'a str, String)>> {
+    if let Trigger::Voice { skill } = trigger {
+        let id = layout.settings.skills.get(skill);
+        return Ok(id.map(|id| (skill.as_str(), id.clone())));
+    }
     let Some(name) = trigger.resource() else {
         return Ok(None);
     };
@@ -66,43 +67,26 @@ fn source<'a>(layout: &Layout<'_>, trigger: &'a Trigger) -> Result<Option<(&'a s
 }
 
 /// By what those who call over HTTP prove who they are.
-fn callers_of(layout: &Layout<'_>, site: &Site<'_>) -> Result<Map<String, Value>> {
+fn callers_of(layout: &Layout<'_>, site: &Site<'_>) -> Result<Callers> {
     let settings = layout.settings;
-    let mut callers = Map::new();
-    let mut skills = Map::new();
+    let mut callers = Callers::default();
     for trigger in &site.callers {
         match trigger {
             Trigger::Email { .. } => {
                 if let Some(secret) = &settings.mail_secret {
-                    let mail = json!({"form": settings.mail_form.name(), "secret": layout.physical(secret)?});
-                    callers.insert("mail".to_owned(), mail);
+                    callers.mail = Some(MailCaller {
+                        secret: layout.physical(secret)?,
+                    });
                 }
             }
             Trigger::Auth { .. } => {
-                let auth = json!({"tenant": settings.auth_tenant, "app": settings.auth_app});
-                callers.insert("auth".to_owned(), auth);
-            }
-            Trigger::Voice { skill } => {
-                if let Some(id) = settings.skills.get(skill) {
-                    skills.insert(skill.clone(), id.as_str().into());
-                }
+                callers.auth = Some(AuthCaller {
+                    tenant: settings.auth_tenant.clone().unwrap_or_default(),
+                    app: settings.auth_app.clone().unwrap_or_default(),
+                });
             }
             _ => {}
         }
     }
-    if !skills.is_empty() {
-        callers.insert("skills".to_owned(), skills.into());
-    }
     Ok(callers)
-}
-
-fn value(document: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(document).map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            "deploy.render",
-            "the function's wiring cannot be written as JSON",
-        )
-        .caused_by(error)
-    })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nephos_core::app::App;
 use serde_json::{Value, json};
 
-use super::{MailForm, Settings};
+use super::Settings;
 
 const ID: &str = "0a1b2c3d-0000-4000-8000-0123456789ab";
 
@@ -55,7 +55,7 @@ fn every_setting_is_read() {
         &app(json!({
             "location": "eastus2", "subscription": ID, "resource_group": "shops", "stack": "shop-prod", "log_retention_days": 90,
             "always_ready": {"place": 1}, "max_instances": 40, "http_concurrency": "16", "shared_key": true,
-            "mail_form": "form", "mail_secret": "keys", "auth_tenant": ID, "auth_app": ID,
+            "mail_secret": "keys", "auth_tenant": ID, "auth_app": ID,
             "skills": {"kitchen": "amzn1.ask.skill.1"}, "secrets": {"keys": "https://ours.vault.azure.net/secrets/keys"},
             "tags": {"team": "web"}, "overrides": {"resources": {}},
         })),
@@ -73,7 +73,6 @@ fn every_setting_is_read() {
         max_instances: Some(40),
         http_concurrency: Some(16),
         shared_key: true,
-        mail_form: MailForm::Form,
         mail_secret: Some("keys".to_owned()),
         auth_tenant: Some(ID.to_owned()),
         auth_app: Some(ID.to_owned()),
@@ -86,11 +85,9 @@ fn every_setting_is_read() {
 }
 
 #[test]
-fn a_misspelt_key_or_choice_is_told_the_one_that_was_meant() {
+fn a_misspelt_key_is_told_the_one_that_was_meant() {
     let error = refused(with("resource-group", json!("shops")));
     assert!(error.contains("did you mean `resource_group`?"), "{error}");
-    let error = refused(with("mail_form", json!("form-data")));
-    assert!(error.contains("one of `raw`, `form`"), "{error}");
 }
 
 #[test]

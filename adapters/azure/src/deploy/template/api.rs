@@ -52,6 +52,7 @@ pub(super) static QUEUES: Type = child("Microsoft.Storage/storageAccounts/queueS
 pub(super) static QUEUE: Type = child("Microsoft.Storage/storageAccounts/queueServices/queues", STORAGE);
 pub(super) static PLAN: Type = tracked("Microsoft.Web/serverfarms", WEB);
 pub(super) static SITE: Type = tracked("Microsoft.Web/sites", WEB);
+pub(super) static SITE_CONFIG: Type = child("Microsoft.Web/sites/config", WEB);
 pub(super) static IDENTITY: Type = tracked("Microsoft.ManagedIdentity/userAssignedIdentities", "2024-11-30");
 pub(super) static ROLE: Type = Type {
     name: "Microsoft.Authorization/roleAssignments",

@@ -7,7 +7,8 @@ use nephos_core::{Error, ErrorKind, Result};
 use super::body::Body;
 use super::layout::Layout;
 use super::trigger::auth_event;
-use crate::deploy::{package, refused};
+use crate::deploy::refused;
+use crate::package;
 
 /// Checks what the functions' `email`, `auth` and `voice` triggers need, and says what is left to do.
 pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {

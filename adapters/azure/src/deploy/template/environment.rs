@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::layout::Layout;
 use super::observe;
-use super::trigger::{HTTP, Source};
+use super::trigger::Source;
 use super::value::{call, expression, literal};
 use crate::deploy::refused;
+use crate::package::HTTP;
 
 /// The connection of triggers on queues: the account that the host uses itself.
 pub(in crate::deploy) const STORAGE: &str = "AzureWebJobsStorage";

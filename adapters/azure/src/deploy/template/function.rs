@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use super::body::{Body, Resource};
 use super::layout::Layout;
 use super::role::{self, Grants};
-use super::trigger::{HTTP, Source};
+use super::trigger::Source;
 use super::value::{expression, resource_id};
 use super::{api, environment, name, observe, seconds};
 use crate::deploy::refused;
 use crate::deploy::settings::{HTTP_CONCURRENCY, INSTANCES};
+use crate::package::{ENTRA, HTTP};
 
 const MIB: u64 = 1 << 20;
 /// The sizes of an instance in MiB, the files it can hold besides, and how long a caller over HTTP is waited for:
@@ -90,6 +91,13 @@ pub(super) fn add(
         name::id("Code", function),
         observe::INSIGHTS.to_owned(),
     ]);
+    if spec
+        .on
+        .iter()
+        .any(|trigger| matches!(trigger, Trigger::Auth { .. }))
+    {
+        authentication(layout, body, function, part.clone())?;
+    }
     body.add(
         &name::id("Function", function),
         Resource::new(&api::SITE, layout.site_name(function), "function", part)
@@ -100,6 +108,37 @@ pub(super) fn add(
             )
             .after(before)
             .properties(properties),
+    )
+}
+
+/// The site's own check of tokens, before a request comes to the function: who calls for a step of sign-in is Entra, which brings one for the app registration. A
+/// request without a token passes, as other callers have other proofs; the function's host holds that a step's has one.
+/// <https://learn.microsoft.com/azure/app-service/configure-authentication-file-based>
+fn authentication(layout: &Layout<'_>, body: &mut Body, function: &str, part: Part) -> Result<()> {
+    let (Some(tenant), Some(app)) = (&layout.settings.auth_tenant, &layout.settings.auth_app) else {
+        return Ok(());
+    };
+    let name = format!("{}/authsettingsV2", layout.site_name(function));
+    body.add(
+        &name::id("Authentication", function),
+        Resource::new(&api::SITE_CONFIG, name, "authentication", part)
+            .after([name::id("Function", function)])
+            .properties(json!({
+                "platform": {"enabled": true},
+                "globalValidation": {"unauthenticatedClientAction": "AllowAnonymous"},
+                "identityProviders": {"azureActiveDirectory": {
+                    "enabled": true,
+                    "registration": {
+                        "clientId": app,
+                        "openIdIssuer": format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+                    },
+                    "validation": {
+                        "allowedAudiences": [app],
+                        "defaultAuthorizationPolicy": {"allowedApplications": [ENTRA]},
+                    },
+                }},
+                "login": {"tokenStore": {"enabled": false}},
+            })),
     )
 }
 
@@ -183,6 +222,15 @@ fn memory(body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<u64> {
 
 /// What will be otherwise than the manifest says.
 fn notes(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) {
+    let mixed = layout
+        .sites
+        .get(function)
+        .is_some_and(|site| !site.forwarding() && site.triggers.iter().any(|trigger| trigger.name == HTTP));
+    if mixed {
+        body.note(format!(
+            "function `{function}` has other triggers besides `http`, so the Functions host wraps its requests and answers in JSON: it cannot answer with bytes that are no UTF-8 text, nor with several cookies; give its `http` triggers to a function of their own to be rid of that"
+        ));
+    }
     for trigger in &spec.on {
         match trigger {
             Trigger::Queue { queue, batch } if *batch > 1 => body.note(format!(

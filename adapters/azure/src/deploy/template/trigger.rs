@@ -8,9 +8,8 @@ use nephos_core::{ErrorKind, Result};
 use super::layout::{MAX_QUEUE, Site, queue_name};
 use super::{name, schedule};
 use crate::deploy::refused;
+use crate::package::HTTP;
 
-/// The trigger of all requests.
-pub(in crate::deploy) const HTTP: &str = "http";
 /// The longest name of a trigger of ours; the host takes 128.
 const MAX_TRIGGER: usize = 60;
 /// The longest name of a consumer group: <https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas>.
@@ -108,6 +107,13 @@ pub(super) fn site<'a>(app: &'a App, function: &'a str, spec: &'a FunctionSpec) 
             spec: None,
             source: Source::Http,
         });
+    }
+    if !site.callers.is_empty() && !site.forwarding() {
+        return Err(refused(
+            ErrorKind::Unsupported,
+            "what calls a function over HTTP with an event (mail, sign-in, voice) is proven by the request as it was sent, which the Functions host passes on only where every trigger is a request; give the other triggers to a function of their own",
+        )
+        .with("function", function));
     }
     site.triggers.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(site)

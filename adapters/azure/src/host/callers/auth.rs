@@ -12,15 +12,11 @@ use serde::Deserialize;
 use super::super::requests::json;
 use super::super::site::Site;
 use crate::events::auth;
-use crate::package::{AuthCaller, Package};
+use crate::package::{AuthCaller, ENTRA, Package};
 
 /// In which the site's authentication tells whose token it checked; what a client sends by this name, it takes away:
 /// <https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities#access-user-claims-in-app-code>.
 const PRINCIPAL: &str = "x-ms-client-principal";
-
-/// The application by which Entra calls authentication extensions, in every tenant:
-/// <https://learn.microsoft.com/entra/identity-platform/custom-extension-overview#protect-your-rest-api>.
-const ENTRA: &str = "99045fe1-7639-4a75-9d4a-577b6ca3810f";
 
 /// Knows whom the token must be of, and for.
 #[derive(Debug)]
