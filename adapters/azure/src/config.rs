@@ -14,6 +14,13 @@
 
 mod endpoints;
 pub(crate) mod signing;
+#[cfg(any(
+    feature = "bucket",
+    feature = "queue",
+    feature = "topic",
+    feature = "stream",
+    feature = "table"
+))]
 mod token;
 
 use std::fmt::{self, Debug};
@@ -31,6 +38,13 @@ use nephos_core::{Error, ErrorKind, Result};
 
 pub use self::endpoints::{ENDPOINTS, Endpoints};
 use self::signing::Key;
+#[cfg(any(
+    feature = "bucket",
+    feature = "queue",
+    feature = "topic",
+    feature = "stream",
+    feature = "table"
+))]
 pub(crate) use self::token::Tokens;
 
 /// The variable with the key of the app's storage account, in Base64. Unset, the function's identity is what storage is asked with.
