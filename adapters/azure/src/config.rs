@@ -13,6 +13,8 @@
 //! Where none of it is set, whoever is signed in to the Azure CLI is asked: those who deploy.
 
 mod endpoints;
+#[cfg(all(test, feature = "harness"))]
+pub(crate) mod fake;
 pub(crate) mod signing;
 #[cfg(any(
     feature = "bucket",
@@ -106,6 +108,7 @@ impl Config {
         credential: Arc<dyn TokenCredential>,
         http: Arc<dyn HttpClient>,
     ) -> Result<Self> {
+        choose_cryptography();
         let key = |name| {
             environment
                 .get(name)
@@ -154,9 +157,14 @@ impl Config {
 
 /// HTTPS by rustls on ring.
 fn https() -> Arc<dyn HttpClient> {
-    // Chooses who does the cryptography of TLS; an error says that the program has chosen already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    choose_cryptography();
     new_http_client(None)
+}
+
+/// Chooses who does the cryptography of TLS, also for the client of buckets.
+fn choose_cryptography() {
+    // An error says that the program has chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn options(http: &Arc<dyn HttpClient>) -> ClientOptions {
