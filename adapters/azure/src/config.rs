@@ -13,7 +13,16 @@
 //! Where none of it is set, whoever is signed in to the Azure CLI is asked: those who deploy.
 
 mod endpoints;
+#[cfg(all(test, feature = "harness"))]
+pub(crate) mod fake;
 pub(crate) mod signing;
+#[cfg(any(
+    feature = "bucket",
+    feature = "queue",
+    feature = "topic",
+    feature = "stream",
+    feature = "table"
+))]
 mod token;
 
 use std::fmt::{self, Debug};
@@ -31,6 +40,13 @@ use nephos_core::{Error, ErrorKind, Result};
 
 pub use self::endpoints::{ENDPOINTS, Endpoints};
 use self::signing::Key;
+#[cfg(any(
+    feature = "bucket",
+    feature = "queue",
+    feature = "topic",
+    feature = "stream",
+    feature = "table"
+))]
 pub(crate) use self::token::Tokens;
 
 /// The variable with the key of the app's storage account, in Base64. Unset, the function's identity is what storage is asked with.
@@ -92,6 +108,7 @@ impl Config {
         credential: Arc<dyn TokenCredential>,
         http: Arc<dyn HttpClient>,
     ) -> Result<Self> {
+        choose_cryptography();
         let key = |name| {
             environment
                 .get(name)
@@ -140,9 +157,14 @@ impl Config {
 
 /// HTTPS by rustls on ring.
 fn https() -> Arc<dyn HttpClient> {
-    // Chooses who does the cryptography of TLS; an error says that the program has chosen already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    choose_cryptography();
     new_http_client(None)
+}
+
+/// Chooses who does the cryptography of TLS, also for the client of buckets.
+fn choose_cryptography() {
+    // An error says that the program has chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn options(http: &Arc<dyn HttpClient>) -> ClientOptions {

@@ -22,7 +22,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result, TriggerKind};
 use tokio::sync::Mutex;
 
-use self::emulators::Emulators;
+use self::emulators::{Emulators, Processes};
 
 /// Azure under test. The emulators start when the first resource is asked for, and end with [`finish`](Harness::finish).
 #[derive(Debug, Default)]
@@ -37,12 +37,20 @@ impl AzureHarness {
         Self::default()
     }
 
+    /// A harness over emulators that run already.
+    #[must_use]
+    pub fn over(emulators: Emulators) -> Self {
+        Self {
+            emulators: Mutex::new(Some(Arc::new(emulators))),
+        }
+    }
+
     async fn emulators(&self) -> Result<Arc<Emulators>> {
         let mut emulators = self.emulators.lock().await;
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        let started = Arc::new(Emulators::start().await?);
+        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?))?);
         *emulators = Some(Arc::clone(&started));
         Ok(started)
     }

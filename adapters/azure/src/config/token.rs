@@ -11,16 +11,6 @@ use tokio::sync::Mutex;
 const BEFORE_EXPIRY: Duration = Duration::from_secs(120);
 
 /// Tokens of one credential for one service.
-#[cfg_attr(
-    not(any(
-        feature = "bucket",
-        feature = "topic",
-        feature = "stream",
-        feature = "queue",
-        feature = "table"
-    )),
-    allow(dead_code, reason = "secrets have a client that keeps tokens")
-)]
 pub(crate) struct Tokens {
     credential: Arc<dyn TokenCredential>,
     scope: String,
@@ -35,16 +25,6 @@ impl Debug for Tokens {
     }
 }
 
-#[cfg_attr(
-    not(any(
-        feature = "bucket",
-        feature = "topic",
-        feature = "stream",
-        feature = "queue",
-        feature = "table"
-    )),
-    allow(dead_code, reason = "secrets have a client that keeps tokens")
-)]
 impl Tokens {
     /// `scope` names the service (`https://storage.azure.com/.default`).
     pub(crate) fn new(credential: Arc<dyn TokenCredential>, scope: impl Into<String>) -> Self {

@@ -1,6 +1,6 @@
 //! The emulators, processes of their own that end with the value that started them, or with the program.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nephos_conformance::process::{Launch, Running, Tool, free_port};
 use nephos_core::env::Environment;
@@ -33,16 +33,14 @@ const KEY: &str = "bmVwaG9zIHVuZGVyIHRlc3Q6IG5vYm9keSdzIGtleQ==";
 /// Where nobody listens: what has no emulator is there.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// Running emulators, reachable from this machine only.
+/// Running emulators, reachable from this machine only. They end when dropped.
 #[derive(Debug)]
-pub struct Emulators {
-    _azurite: Running,
-    _cosmos: Running,
+pub struct Processes {
+    _running: [Running; 2],
     environment: Environment,
-    config: Config,
 }
 
-impl Emulators {
+impl Processes {
     /// Starts them, empty, on free ports, and waits until they answer.
     ///
     /// # Errors
@@ -68,21 +66,35 @@ impl Emulators {
         ]
         .into_iter()
         .collect();
-        let config = Config::load(&environment)?;
-        let emulators = Self {
-            _azurite: azurite,
-            _cosmos: cosmos,
+        super::resources::database(&Config::load(&environment)?).await?;
+        Ok(Self {
+            _running: [azurite, cosmos],
             environment,
-            config,
-        };
-        super::resources::database(&emulators).await?;
-        Ok(emulators)
+        })
+    }
+}
+
+/// Emulators, and connections to them. Connections do not outlive the runtime in which they were made, so each has its own.
+#[derive(Debug)]
+pub struct Emulators {
+    processes: Arc<Processes>,
+    config: Config,
+}
+
+impl Emulators {
+    /// New connections to running emulators.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn over(processes: Arc<Processes>) -> Result<Self> {
+        let config = Config::load(&processes.environment)?;
+        Ok(Self { processes, config })
     }
 
     /// The variables by which a function finds them.
     #[must_use]
     pub fn environment(&self) -> &Environment {
-        &self.environment
+        &self.processes.environment
     }
 
     /// The configuration that those variables make.

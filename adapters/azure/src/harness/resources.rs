@@ -17,6 +17,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::emulators::{ACCOUNT, DATABASE, Emulators};
+use crate::config::Config;
 use crate::config::signing::{MasterKey, SharedKey, date};
 use crate::error::failed;
 use crate::resources::AzureDrivers;
@@ -113,8 +114,8 @@ pub(super) fn secret(emulators: &Emulators) -> Result<Secret> {
 }
 
 /// Makes the database of all tables.
-pub(super) async fn database(emulators: &Emulators) -> Result<()> {
-    make(emulators, "dbs", &json!({"id": DATABASE})).await
+pub(super) async fn database(config: &Config) -> Result<()> {
+    make(config, "dbs", &json!({"id": DATABASE})).await
 }
 
 pub(super) async fn table(emulators: &Emulators, schema: TableSchema) -> Result<Table> {
@@ -127,7 +128,7 @@ pub(super) async fn table(emulators: &Emulators, schema: TableSchema) -> Result<
     if schema.ttl.is_some() {
         container["defaultTtl"] = (-1).into();
     }
-    make(emulators, &format!("dbs/{DATABASE}/colls"), &container).await?;
+    make(emulators.config(), &format!("dbs/{DATABASE}/colls"), &container).await?;
     let physical = format!("https://{ACCOUNT}.documents.azure.com/dbs/{DATABASE}/colls/{name}");
     let mut properties = BTreeMap::from([("key".to_owned(), schema.key)]);
     properties.extend(schema.sort.map(|sort| ("sort".to_owned(), sort)));
@@ -136,8 +137,7 @@ pub(super) async fn table(emulators: &Emulators, schema: TableSchema) -> Result<
 }
 
 /// Makes a database or a container.
-async fn make(emulators: &Emulators, path: &str, body: &Value) -> Result<()> {
-    let config = emulators.config();
+async fn make(config: &Config, path: &str, body: &Value) -> Result<()> {
     let url: Url = config.address(&format!("https://{ACCOUNT}.documents.azure.com/{path}"))?;
     let key = key_is_there(config.cosmos_key())?.clone();
     let rest = Rest::new(config, &url, Proof::Signed(Arc::new(MasterKey(key))));

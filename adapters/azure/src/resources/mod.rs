@@ -131,3 +131,6 @@ mod tests {
         assert!(error.to_string().contains("queue=jobs"), "{error}");
     }
 }
+
+#[cfg(all(test, feature = "harness"))]
+mod over_https;

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
+use azure_core::http::Response;
 use azure_security_keyvault_secrets::models::SecretClientGetSecretOptions;
 use azure_security_keyvault_secrets::{ResourceExt as _, SecretClient, SecretClientOptions};
 use nephos_core::resource::Binding;
@@ -119,7 +120,7 @@ impl SecretDriver for AzureSecret {
             .get_secret(&self.id, Some(options))
             .await
             // Not its body: that the value cannot be read must not show it.
-            .and_then(|answer| answer.into_model())
+            .and_then(Response::into_model)
             .map_err(|error| self.of(failed(OPERATION, error)))?;
         let version = found.resource_id().ok().and_then(|id| id.version);
         match found.value {

@@ -12,7 +12,7 @@ use super::harness;
 
 #[tokio::test]
 async fn metadata_of_any_name_comes_back() {
-    let harness = harness();
+    let harness = harness().await;
     let bucket = harness.bucket().await.unwrap();
     let metadata: BTreeMap<String, String> = [
         ("exposure-ms", "12"),
@@ -34,7 +34,7 @@ async fn metadata_of_any_name_comes_back() {
 
 #[tokio::test]
 async fn a_key_that_storage_would_change_is_refused_by_every_operation() {
-    let harness = harness();
+    let harness = harness().await;
     let bucket = harness.bucket().await.unwrap();
     bucket.put("back/slash", "another").await.unwrap();
     for error in [
@@ -55,7 +55,7 @@ async fn a_key_that_storage_would_change_is_refused_by_every_operation() {
 
 #[tokio::test]
 async fn the_end_of_an_object_is_read_however_long_it_is() {
-    let harness = harness();
+    let harness = harness().await;
     let bucket = harness.bucket().await.unwrap();
     for (content, read) in [("0123456789", "789"), ("01", "01"), ("", "")] {
         bucket.put("a", content).await.unwrap();

@@ -1,4 +1,9 @@
 //! What the drivers do on Azure in particular: over the emulators, and, where there is none, over a server that notes what it is asked.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 mod buckets;
 mod buses;
@@ -8,27 +13,34 @@ mod tables;
 mod topics;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use nephos_azure::config::Config;
 use nephos_azure::harness::AzureHarness;
-use nephos_azure::harness::emulators::Emulators;
+use nephos_azure::harness::emulators::{Emulators, Processes};
 use nephos_azure::resources::AzureDrivers;
 use nephos_core::resource::{Binding, ResourceKind, Resources};
 use nephos_core::wiring::PHYSICAL;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
-/// The emulators of all tests, which end with the program.
-async fn emulators() -> &'static Emulators {
-    static RUNNING: OnceCell<Emulators> = OnceCell::const_new();
-    RUNNING
-        .get_or_init(|| async { Emulators::start().await.expect("the emulators start") })
-        .await
+/// The emulators, which tests that run at the same time share, and which end with the last of them.
+async fn emulators() -> Emulators {
+    static RUNNING: Mutex<Weak<Processes>> = Mutex::const_new(Weak::new());
+    let mut running = RUNNING.lock().await;
+    let processes = match running.upgrade() {
+        Some(processes) => processes,
+        None => {
+            let started = Arc::new(Processes::start().await.unwrap());
+            *running = Arc::downgrade(&started);
+            started
+        }
+    };
+    Emulators::over(processes).unwrap()
 }
 
-/// Fresh resources of the emulators' own.
-fn harness() -> AzureHarness {
-    AzureHarness::new()
+/// Makes fresh resources.
+async fn harness() -> AzureHarness {
+    AzureHarness::over(emulators().await)
 }
 
 /// The handles of a function that may do everything with one resource.

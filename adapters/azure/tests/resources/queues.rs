@@ -29,7 +29,7 @@ async fn put(queue: &Queue, text: &str) {
 
 #[tokio::test]
 async fn messages_of_other_programs_come_as_they_are() {
-    let harness = harness();
+    let harness = harness().await;
     let queue = harness.queue(QueueSpec::default()).await.unwrap();
     for (text, content_type) in [
         ("plain <text> & 'quotes'", "text/plain; charset=utf-8"),
@@ -55,7 +55,7 @@ async fn messages_of_other_programs_come_as_they_are() {
 
 #[tokio::test]
 async fn bytes_take_a_third_more_and_are_refused_before_anything_is_sent() {
-    let harness = harness();
+    let harness = harness().await;
     let queue = harness.queue(QueueSpec::default()).await.unwrap();
     let max = queue.capabilities().max_message_bytes;
     let error = queue
@@ -75,7 +75,7 @@ async fn bytes_take_a_third_more_and_are_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_message_goes_by_itself_after_the_queues_retention() {
-    let harness = harness();
+    let harness = harness().await;
     let made = harness.queue(QueueSpec::default()).await.unwrap();
     let environment = emulators().await;
     // The same queue on the other emulators, with a retention.

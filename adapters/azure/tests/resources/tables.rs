@@ -5,6 +5,7 @@
 
 use azure_core::http::{Method, Request};
 use nephos_azure::config::Config;
+use nephos_azure::harness::emulators::Emulators;
 use nephos_azure::resources::rest::Rest;
 use nephos_conformance::Harness as _;
 use nephos_core::ErrorKind;
@@ -36,7 +37,7 @@ async fn n(table: &Table, sort: &str) -> Option<Value> {
 
 #[tokio::test]
 async fn a_batch_of_one_partition_writes_over_what_is_there_and_deletes_what_is_not() {
-    let harness = harness();
+    let harness = harness().await;
     let table = harness.table(schema("id", Some("sort"))).await.unwrap();
     table
         .put(&json!({"id": "p", "sort": "there", "n": 0}))
@@ -80,7 +81,7 @@ async fn a_batch_of_one_partition_writes_over_what_is_there_and_deletes_what_is_
 
 #[tokio::test]
 async fn a_batch_tells_which_write_failed() {
-    let harness = harness();
+    let harness = harness().await;
     let table = harness.table(schema("id", Some("sort"))).await.unwrap();
     let version = table
         .put(&json!({"id": "p", "sort": "there", "n": 0}))
@@ -108,7 +109,7 @@ async fn a_batch_tells_which_write_failed() {
 
 #[tokio::test]
 async fn a_batch_of_two_partitions_is_refused_before_anything_is_written() {
-    let harness = harness();
+    let harness = harness().await;
     let table = harness.table(schema("id", None)).await.unwrap();
     let write = |id: &str| Write::Put {
         item: json!({"id": id}),
@@ -121,10 +122,9 @@ async fn a_batch_of_two_partitions_is_refused_before_anything_is_written() {
 }
 
 /// The document as it is in the container.
-async fn document(table: &Table, physical: &str, id: &str, partition: &str) -> Value {
+async fn document(running: &Emulators, table: &Table, physical: &str, id: &str, partition: &str) -> Value {
     let rest = table.driver().as_any().downcast_ref::<Rest>().unwrap();
-    let url = emulators()
-        .await
+    let url = running
         .config()
         .address(&format!("{physical}/docs/{id}"))
         .unwrap();
@@ -136,7 +136,7 @@ async fn document(table: &Table, physical: &str, id: &str, partition: &str) -> V
 }
 
 /// A table by `face` in the emulators of all tests.
-async fn faces() -> (Table, String) {
+async fn faces() -> (Emulators, Table, String) {
     let running = emulators().await;
     let config = Config::load(running.environment()).unwrap();
     let name = format!("faces-{}", uuid::Uuid::new_v4().simple());
@@ -158,13 +158,13 @@ async fn faces() -> (Table, String) {
         json!({"id": name, "partitionKey": {"paths": ["/face"], "kind": "Hash"}, "defaultTtl": -1});
     request.set_body(bytes::Bytes::from(container.to_string()));
     rest.send("test.create", request).await.unwrap();
-    (table, physical)
+    (running, table, physical)
 }
 
 #[tokio::test]
 async fn the_change_feed_is_told_insertions_from_changes() {
-    let (table, physical) = faces().await;
-    let change = async || document(&table, &physical, "a", "a").await["_nephos"]["change"].clone();
+    let (running, table, physical) = faces().await;
+    let change = async || document(&running, &table, &physical, "a", "a").await["_nephos"]["change"].clone();
     table.put(&json!({"face": "a", "n": 1})).await.unwrap();
     assert_eq!(change().await, "inserted");
     let version = table.put(&json!({"face": "a", "n": 2})).await.unwrap();
@@ -178,12 +178,12 @@ async fn the_change_feed_is_told_insertions_from_changes() {
     table.put_if_absent(&json!({"face": "a", "n": 4})).await.unwrap();
     assert_eq!(change().await, "inserted");
     // Other programs find the attributes under their own names.
-    assert_eq!(document(&table, &physical, "a", "a").await["n"], 4);
+    assert_eq!(document(&running, &table, &physical, "a", "a").await["n"], 4);
 }
 
 #[tokio::test]
 async fn an_item_may_have_attributes_that_the_service_needs_and_any_key() {
-    let (table, physical) = faces().await;
+    let (running, table, physical) = faces().await;
     let expiry = chrono::Utc::now().timestamp() + 1000;
     let long = "ü".repeat(1000);
     for key in ["a", "a/b\\c?d#e", long.as_str()] {
@@ -191,7 +191,7 @@ async fn an_item_may_have_attributes_that_the_service_needs_and_any_key() {
         table.put(&item).await.unwrap();
         assert_eq!(table.get::<Value>(key).await.unwrap(), Some(item));
     }
-    let ttl = document(&table, &physical, "a", "a").await["ttl"]
+    let ttl = document(&running, &table, &physical, "a", "a").await["ttl"]
         .as_i64()
         .unwrap();
     assert!((990..=1000).contains(&ttl), "{ttl}");

@@ -40,8 +40,14 @@ pub(super) struct Signer {
 #[derive(Debug)]
 enum Source {
     Key(Key),
-    /// Asks for keys, and keeps one.
-    Token(Rest, Mutex<Option<Delegated>>),
+    Token(Box<Buyer>),
+}
+
+/// Asks for keys, and keeps one.
+#[derive(Debug)]
+struct Buyer {
+    rest: Rest,
+    kept: Mutex<Option<Delegated>>,
 }
 
 /// A key that stands for whoever's token bought it.
@@ -63,7 +69,10 @@ impl Signer {
             Some(key) => Source::Key(key.clone()),
             None => {
                 let proof = Proof::Token(SCOPE.to_owned(), TokenForm::Bearer);
-                Source::Token(Rest::new(config, address, proof), Mutex::default())
+                Source::Token(Box::new(Buyer {
+                    rest: Rest::new(config, address, proof),
+                    kept: Mutex::default(),
+                }))
             }
         };
         Self {
@@ -78,8 +87,8 @@ impl Signer {
         let until = Utc::now() + TimeDelta::from_std(lifetime).unwrap_or(KEY_LIFE);
         match &self.source {
             Source::Key(key) => self.url(method, path, until, key, None),
-            Source::Token(..) => {
-                let delegated = self.delegated(until).await?;
+            Source::Token(buyer) => {
+                let delegated = self.delegated(buyer, until).await?;
                 self.url(method, path, until, &delegated.key, Some(&delegated))
             }
         }
@@ -158,12 +167,9 @@ impl Signer {
     }
 
     /// A key that lives until then. One is kept: storage does not like to be asked often.
-    async fn delegated(&self, until: DateTime<Utc>) -> Result<Delegated> {
-        let Source::Token(rest, kept) = &self.source else {
-            return Err(unreadable());
-        };
+    async fn delegated(&self, buyer: &Buyer, until: DateTime<Utc>) -> Result<Delegated> {
         // Held over the wait, so that many URLs at once ask for one key.
-        let mut kept = kept.lock().await;
+        let mut kept = buyer.kept.lock().await;
         if let Some(key) = &*kept
             && key.until >= until
         {
@@ -186,7 +192,7 @@ impl Signer {
             start.to_rfc3339_opts(SecondsFormat::Secs, true),
             expiry.max(until).to_rfc3339_opts(SecondsFormat::Secs, true),
         )));
-        let answer = rest.send(SIGN, request).await?;
+        let answer = buyer.rest.send(SIGN, request).await?;
         let text = std::str::from_utf8(answer.body()).map_err(|_| unreadable())?;
         let fresh = Delegated::read(text).ok_or_else(unreadable)?;
         Ok(kept.insert(fresh).clone())
@@ -253,9 +259,9 @@ mod tests {
         assert_eq!(url.path(), "/photos/a%20b/%C3%BC");
 
         // A key that is kept is used as long as it lives.
-        if let Source::Token(_, kept) = &signer.source {
+        if let Source::Token(buyer) = &signer.source {
             let until = Utc::now() + TimeDelta::days(1);
-            *kept.lock().await = Some(Delegated {
+            *buyer.kept.lock().await = Some(Delegated {
                 until,
                 ..delegated.clone()
             });

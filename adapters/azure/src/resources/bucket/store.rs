@@ -64,7 +64,7 @@ pub(super) fn check(location: &Path) -> Result<()> {
 
 impl Named {
     /// Azure does not read the end of an object without being told where it begins.
-    async fn from_the_end(&self, location: &Path, length: u64, options: GetOptions) -> Result<GetResult> {
+    async fn get_end(&self, location: &Path, length: u64, options: GetOptions) -> Result<GetResult> {
         let head = GetOptions {
             head: true,
             range: None,
@@ -109,7 +109,7 @@ impl ObjectStore for Named {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         check(location)?;
         let mut got = match options.range {
-            Some(GetRange::Suffix(length)) => self.from_the_end(location, length, options).await?,
+            Some(GetRange::Suffix(length)) => self.get_end(location, length, options).await?,
             _ => self.0.get_opts(location, options).await?,
         };
         got.attributes = renamed(&got.attributes, |name| names::unescape(name).into_owned());

@@ -76,7 +76,7 @@ impl ServiceBusQueue {
         let session = message.group.clone().unwrap_or_else(payload::ungrouped);
         let mut broker = json!({"MessageId": id, "SessionId": session});
         if !message.delay.is_zero() {
-            broker["ScheduledEnqueueTimeUtc"] = scheduled(now, message.delay).into();
+            broker["ScheduledEnqueueTimeUtc"] = scheduled(now, message.delay);
         }
         if bus::fits_headers(&message.attributes) {
             return bus::in_headers(SEND, &self.url, &message.body, &broker, &message.attributes);

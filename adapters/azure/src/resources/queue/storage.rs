@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use azure_core::http::headers::HeaderName;
-use azure_core::http::{RequestContent, XmlFormat};
+use azure_core::http::{RequestContent, Response, XmlFormat};
 use azure_storage_queue::models::{
     QueueClientGetPropertiesResultHeaders as _, QueueClientReceiveMessagesOptions,
     QueueClientSendMessageOptions, QueueMessage, ReceivedMessage,
@@ -139,7 +139,7 @@ impl StorageQueue {
             .client
             .send_message(content, Some(options))
             .await
-            .and_then(|answer| answer.into_model())
+            .and_then(Response::into_model)
             .map_err(refused)?;
         sent.items
             .into_iter()
@@ -164,7 +164,7 @@ impl StorageQueue {
             .client
             .receive_messages(Some(options))
             .await
-            .and_then(|answer| answer.into_model())
+            .and_then(Response::into_model)
             .map_err(|error| self.of(failed("queue.receive", error)))?;
         Ok(found
             .items

@@ -88,7 +88,7 @@ impl Cosmos {
         request.insert_header("accept", "application/json");
         match partition {
             Some(partition) => {
-                request.insert_header("x-ms-documentdb-partitionkey", partition_header(partition))
+                request.insert_header("x-ms-documentdb-partitionkey", partition_header(partition));
             }
             None => request.insert_header("x-ms-documentdb-query-enablecrosspartition", "True"),
         }
