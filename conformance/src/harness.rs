@@ -66,6 +66,14 @@ pub struct HostCapabilities {
     pub shared_process: bool,
     /// Whether an answer over HTTP reaches the client while the handler still writes it. Where it does not, it arrives whole at the end.
     pub streams_answers: bool,
+    /// Whether a function is told of each change of a table's item. Where it is not, it may be told the last only of several that came close together.
+    pub changes_each: bool,
+    /// Whether a function is told that an item was removed. Where it is not, nothing is told of it.
+    pub changes_removed: bool,
+    /// Whether a function is told the item before a change. Where it is not, there is none in any change.
+    pub changes_old: bool,
+    /// Whether a function is told new items from those that were there before. Where it is not, either may be told as the other.
+    pub changes_kinds_told: bool,
 }
 
 /// What the adapter declares.

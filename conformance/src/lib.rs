@@ -4,11 +4,15 @@
 //! `<adapter>::<rule id>`, and so is each rule's mutant, `mutant::<rule id>`: the same rule on the same adapter made wrong on purpose, which must not hold.
 //! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
 
+#[cfg(feature = "azure-functions")]
+pub mod azure_functions;
+pub mod fake;
 pub mod happening;
 pub mod harness;
 mod http;
 pub mod mutants;
 mod neutral;
+pub mod payloads;
 pub mod probe;
 pub mod process;
 pub mod rule;
@@ -17,4 +21,5 @@ mod run;
 
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{Capabilities, Deployment, Harness, HostCapabilities, Mode};
+pub use self::mutants::lacking;
 pub use self::run::{Exception, Suite, main};

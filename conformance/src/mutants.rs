@@ -33,6 +33,8 @@ use crate::harness::{Deployment, Harness, HostCapabilities, Mode};
 /// What is made wrong. One fault serves every kind of resource in which it makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// Nothing: what some provider lacks and no adapter here does is lacking, and said to be. The negatives of it are proven on this.
+    Lacking,
     /// Undeclared capabilities are declared, and do nothing.
     PretendsCapability,
     /// Limits are declared, and not held.
@@ -91,6 +93,8 @@ pub enum Fault {
     DeleteMissingFails,
     /// Nothing is deleted.
     DeleteIgnored,
+    /// What is deleted is written once more before.
+    DeleteWritesFirst,
     /// Nothing is copied.
     CopyIgnored,
     /// Copying what is missing works.
@@ -249,7 +253,9 @@ pub enum Fault {
     FunctionHidden,
     /// What the probe saw: one attempt more than it was told.
     AttemptMadeUp,
-    /// What was created is said to be deleted, and the other way round.
+    /// The item before a change is lost.
+    OldLost,
+    /// What happened is said to be something else: what was created to be deleted, what is new to be changed, what is changed to be gone.
     KindConfused,
     /// What was encoded once is decoded twice.
     DecodedTwice,
@@ -289,7 +295,10 @@ impl Mutant {
 #[async_trait]
 impl Harness for Mutant {
     fn adapter(&self) -> &'static str {
-        self.inner.adapter()
+        match self.fault {
+            Fault::Lacking => "lacking",
+            _ => self.inner.adapter(),
+        }
     }
 
     fn mode(&self) -> Mode {
@@ -297,7 +306,14 @@ impl Harness for Mutant {
     }
 
     fn host(&self) -> HostCapabilities {
-        self.inner.host()
+        let mut host = self.inner.host();
+        if self.fault == Fault::Lacking {
+            host.changes_each = false;
+            host.changes_removed = false;
+            host.changes_old = false;
+            host.changes_kinds_told = false;
+        }
+        host
     }
 
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
@@ -363,6 +379,14 @@ impl Harness for Mutant {
     async fn finish(&self) -> Result<()> {
         self.inner.finish().await
     }
+}
+
+/// `harness` without what some provider lacks and no adapter here does: the sequences of appended records, the counts of leased and delayed messages, batches over several
+/// partitions, URLs that are enough by themselves, and of a table's changes the removals, the items before and which are new. So the negatives are proven before there is an
+/// adapter that needs them: [`Suite::undeclared`](crate::Suite::undeclared) runs them.
+#[must_use]
+pub fn lacking(harness: impl Harness) -> Mutant {
+    Mutant::new(Arc::new(harness), Fault::Lacking)
 }
 
 /// How much more a limit that is not held is each time that it is asked for.

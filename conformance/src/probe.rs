@@ -207,6 +207,10 @@ pub(crate) fn falsify(body: &mut Payload, fault: Fault) {
             | Fault::InvocationIdsSame
             | Fault::FunctionHidden
             | Fault::AttemptMadeUp
+            | Fault::OldLost
+            | Fault::KindConfused
+            | Fault::PretendsCapability
+            | Fault::Lacking
     );
     if !concerned {
         return;
@@ -219,11 +223,38 @@ pub(crate) fn falsify(body: &mut Payload, fault: Fault) {
         Fault::AttemptMadeUp => observation.attempt += 1,
         Fault::IdChanges => observation.id = format!("{}-{}", observation.id, observation.attempt),
         Fault::DeadlineHidden => observation.deadline_ms = None,
+        Fault::OldLost | Fault::KindConfused | Fault::PretendsCapability | Fault::Lacking => {
+            change(&mut observation.note, fault);
+        }
         Fault::InvocationIdsSame => observation.invocation = "same".to_owned(),
         _ => observation.function = "hidden".to_owned(),
     }
     if let Ok(wrong) = Payload::json(&observation) {
         *body = wrong;
+    }
+}
+
+/// What is noted of a table's change, made wrong.
+fn change(note: &mut Value, fault: Fault) {
+    let Some(fields) = note.as_object_mut().filter(|fields| fields.contains_key("old")) else {
+        return;
+    };
+    match fault {
+        Fault::OldLost => fields["old"] = Value::Null,
+        Fault::Lacking => {
+            fields["old"] = Value::Null;
+            fields["kind"] = "modified".into();
+        }
+        Fault::KindConfused => {
+            let wrong = match fields["kind"].as_str() {
+                Some("inserted") => "modified",
+                Some("modified") => "removed",
+                _ => "inserted",
+            };
+            fields["kind"] = wrong.into();
+        }
+        Fault::PretendsCapability if fields["old"].is_null() => fields["old"] = "made up".into(),
+        _ => {}
     }
 }
 

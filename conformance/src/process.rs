@@ -29,9 +29,9 @@ const QUESTION: Duration = Duration::from_secs(2);
 /// How often other ports are tried: between the choice of a port and its use, another program may take it.
 const ATTEMPTS: usize = 3;
 
-/// Runs a program as the leader of a group of processes, and kills the group when the standard input ends: when the value is dropped, or when this program ends in whatever
-/// way. The group also ends when the program does.
-const WATCH: &str = r#"{ "$0" "$@" </dev/null; kill -KILL 0; } & read -r _; kill -KILL 0"#;
+/// Runs a program as the leader of a group of processes, and when the standard input ends (the value is dropped, or this program ends in whatever way) removes the folder and
+/// kills the group. The group also ends when the program does.
+const WATCH: &str = r#"{ "$@" </dev/null; kill -KILL 0; } & read -r _; rm -rf "$0"; kill -KILL 0"#;
 
 /// A program that `cargo xtask setup` installs.
 #[derive(Debug, Clone, Copy)]
@@ -165,6 +165,7 @@ impl Running {
         let mut command = Command::new("sh");
         command
             .args(["-c", WATCH])
+            .arg(&folder)
             .arg(&launch.program)
             .args(&launch.arguments)
             .env_clear()

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use nephos_core::{BoxError, Error};
+use nephos_core::{BoxError, Error, ErrorKind};
 
 use crate::harness::{Capabilities, Harness};
 use crate::mutants::Fault;
@@ -96,6 +96,7 @@ const LONGEST: usize = 1500;
 pub struct Violation {
     sentence: String,
     cause: Option<BoxError>,
+    kind: Option<ErrorKind>,
 }
 
 impl Violation {
@@ -104,7 +105,14 @@ impl Violation {
         Self {
             sentence: sentence.to_string(),
             cause: None,
+            kind: None,
         }
+    }
+
+    /// The kind of the error that an operation ended with which must work.
+    #[must_use]
+    pub fn kind(&self) -> Option<ErrorKind> {
+        self.kind
     }
 }
 
@@ -138,6 +146,7 @@ impl From<Error> for Violation {
     fn from(error: Error) -> Self {
         Self {
             sentence: "an operation failed that must work".to_owned(),
+            kind: Some(error.kind()),
             cause: Some(error.chain().into()),
         }
     }

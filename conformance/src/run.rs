@@ -31,6 +31,8 @@ pub struct Suite {
     groups: Vec<&'static str>,
     exceptions: Vec<Exception>,
     unproven: Vec<Exception>,
+    /// What runs besides the rules whose capability is lacking, if those are all.
+    undeclared: Option<Vec<&'static str>>,
 }
 
 /// A rule that is known not to hold, and why: what the adapter runs against is wrong, or a part of it is missing. The rule runs all the same, and must be violated: one that
@@ -70,6 +72,7 @@ impl Suite {
             groups: rules::GROUPS.to_vec(),
             exceptions: Vec::new(),
             unproven: Vec::new(),
+            undeclared: None,
         }
     }
 
@@ -101,6 +104,13 @@ impl Suite {
         self
     }
 
+    /// Only the rules whose capability the harness does not declare, and these: for a harness that is another one without something, of which the rest is proven there.
+    #[must_use]
+    pub fn undeclared(mut self, and: &[&'static str]) -> Self {
+        self.undeclared = Some(and.to_vec());
+        self
+    }
+
     /// Runs what the arguments select. Fails if a rule is violated, a mutant survives, or nothing ran at all.
     #[must_use]
     pub fn run(self, arguments: &Arguments) -> ExitCode {
@@ -116,7 +126,7 @@ impl Suite {
             Ok(capabilities) => capabilities,
             Err(error) => return refuse(&format!("the harness cannot open a resource: {}", error.chain())),
         };
-        let selected: Vec<Rule> = rules::all()
+        let mut selected: Vec<Rule> = rules::all()
             .filter(|rule| self.groups.contains(&rule.group()))
             .collect();
         if let Some(empty) = self
@@ -127,6 +137,9 @@ impl Suite {
             return refuse(&format!(
                 "the group {empty} has no rule, so nothing would be proven of it"
             ));
+        }
+        if let Some(and) = &self.undeclared {
+            selected.retain(|rule| !rule.is_declared(&capabilities) || and.contains(&rule.id));
         }
         if let Some(id) = rules::duplicate(&selected) {
             return refuse(&format!("two rules have the id {id}"));

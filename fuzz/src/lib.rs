@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aws;
+pub mod azure;
 pub mod cloudevents;
 pub mod delivery;
 pub mod email;

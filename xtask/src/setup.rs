@@ -91,6 +91,52 @@ pub const TOOLS: &[Tool] = &[
         Purpose::Test,
         "the tests of the adapter for AWS: a host of Lambda functions that is not the emulator",
     ),
+    models("azure-mgmt-applicationinsights", "4.1.0"),
+    models("azure-mgmt-authorization", "4.0.0"),
+    models("azure-mgmt-cosmosdb", "10.0.0"),
+    models("azure-mgmt-eventgrid", "10.4.0"),
+    models("azure-mgmt-eventhub", "12.0.0"),
+    models("azure-mgmt-keyvault", "14.1.0"),
+    models("azure-mgmt-loganalytics", "14.0.0"),
+    models("azure-mgmt-msi", "7.1.0"),
+    models("azure-mgmt-servicebus", "10.0.0"),
+    models("azure-mgmt-storage", "25.3.0"),
+    models("azure-mgmt-web", "11.0.1"),
+    tool(
+        Registry::Npm,
+        "azurite",
+        "3.37.0",
+        Purpose::Test,
+        "the tests of the host of Azure Functions: the emulator of Azure Storage",
+    ),
+    tool(
+        Registry::Npm,
+        "@vercel/cosmosdb-server",
+        "1.0.1",
+        Purpose::Test,
+        "the tests of the host of Azure Functions: the emulator of Cosmos DB",
+    ),
+    tool(
+        Registry::Python,
+        "azure-storage-blob",
+        "12.31.1",
+        Purpose::Test,
+        "the test of blobs on Azure against an independent client",
+    ),
+    tool(
+        Registry::Python,
+        "azure-storage-queue",
+        "12.18.1",
+        Purpose::Test,
+        "the test of queues on Azure against an independent client",
+    ),
+    tool(
+        Registry::Python,
+        "azure-cosmos",
+        "4.17.1",
+        Purpose::Test,
+        "the test of tables on Azure against an independent client",
+    ),
     tool(
         Registry::Cargo,
         "cargo-deny",
@@ -99,6 +145,17 @@ pub const TOOLS: &[Tool] = &[
         "the check of licences, sources and banned crates",
     ),
 ];
+
+/// The typed models of one of Azure's interfaces. They are read as text, so what the package needs to run is left out.
+const fn models(name: &'static str, version: &'static str) -> Tool {
+    tool(
+        Registry::PythonAlone,
+        name,
+        version,
+        Purpose::Test,
+        "the tests of the adapter for Azure: the check of the templates that it renders",
+    )
+}
 
 const fn tool(
     registry: Registry,

@@ -84,7 +84,12 @@ fn conformance_imports_only_core_and_no_adapter() {
 }
 
 #[test]
-fn adapters_import_only_core_and_the_suite() {
+fn shared_crates_import_only_core() {
+    assert_imports(Role::Shared);
+}
+
+#[test]
+fn adapters_import_only_core_shared_crates_and_the_suite() {
     assert_imports(Role::Adapter);
 }
 

@@ -100,6 +100,10 @@ impl Harness for AwsHarness {
             // A function URL buffers unless the target's `response_streaming` says otherwise, which the suite's apps do not:
             // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>.
             streams_answers: false,
+            changes_each: true,
+            changes_removed: true,
+            changes_old: true,
+            changes_kinds_told: true,
         }
     }
 

@@ -5,9 +5,6 @@
 //! retries asynchronous invocations and calls the on-failure destination, and the event source mappings do so for their records.
 
 mod drain;
-#[cfg(test)]
-#[cfg(all(feature = "on-all", feature = "queue"))]
-mod fake;
 #[cfg(feature = "on-http")]
 mod http;
 mod invocation;

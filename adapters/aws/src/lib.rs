@@ -8,10 +8,10 @@
 // What the codecs share is used by some of them only; a build with them all says what nobody uses.
 #![cfg_attr(not(feature = "on-all"), allow(dead_code, unused_variables))]
 
-pub mod binding;
 pub mod events;
 mod number;
 pub mod payload;
+pub mod variables;
 
 #[cfg(feature = "host")]
 pub mod host;

@@ -80,6 +80,10 @@ impl Harness for AzureHarness {
             isolation: false,
             shared_process: true,
             streams_answers: false,
+            changes_each: false,
+            changes_removed: false,
+            changes_old: false,
+            changes_kinds_told: false,
         }
     }
 

@@ -90,6 +90,10 @@ impl Harness for LocalHarness {
             isolation: true,
             shared_process: true,
             streams_answers: true,
+            changes_each: true,
+            changes_removed: true,
+            changes_old: true,
+            changes_kinds_told: true,
         }
     }
 

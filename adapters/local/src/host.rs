@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use nephos_core::adapter::{Host, Launch};
 use nephos_core::context::ContextBuilder;
-use nephos_core::env::{APP, Environment, FUNCTION, TARGET};
+use nephos_core::env::Environment;
 use nephos_core::event::Body;
 use nephos_core::{Context, Error, ErrorKind, Event, Function, Outcome, Result};
 use tokio::net::{UnixListener, UnixStream};
@@ -124,13 +124,8 @@ struct Server {
 impl Server {
     fn new(launch: Launch) -> Result<Self> {
         let drivers = LocalDrivers::from_environment(&launch.environment)?;
-        let resources = launch.resources(Arc::new(drivers))?;
-        let environment = &launch.environment;
-        let name = environment.get(FUNCTION).unwrap_or(&launch.function.info().name);
-        let context = Context::builder(name)
-            .app(environment.get(APP).unwrap_or_default())
-            .target(environment.get(TARGET).unwrap_or("local"))
-            .resources(Arc::new(resources));
+        let bindings = launch.environment.wiring()?.bindings;
+        let context = launch.context("local", bindings, Arc::new(drivers));
         let mut http = http1::Builder::new();
         // A connection rests between deliveries for as long as the embedded host likes; the gateway dates its answers itself.
         http.header_read_timeout(None).auto_date_header(false);

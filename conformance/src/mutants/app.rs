@@ -50,7 +50,7 @@ pub(super) fn wrong(mut app: App, fault: Fault) -> App {
             function.max_instances = 1;
             function.concurrency = 1;
         }),
-        Fault::FilterDropped | Fault::BatchOfOne => wrong_triggers(&mut app, fault),
+        Fault::FilterDropped | Fault::BatchOfOne | Fault::Lacking => wrong_triggers(&mut app, fault),
         Fault::RouteForAll => app.functions.values_mut().for_each(|function| {
             function.on.push(Trigger::Http {
                 method: None,
@@ -132,6 +132,7 @@ fn wrong_trigger(trigger: &mut Trigger, fault: Fault) {
         (Fault::FilterDropped, Trigger::Table { events, .. }) => {
             *events = [ChangeKind::Inserted, ChangeKind::Modified, ChangeKind::Removed].into();
         }
+        (Fault::Lacking, Trigger::Table { events, .. }) => drop(events.remove(&ChangeKind::Removed)),
         (
             Fault::BatchOfOne,
             Trigger::Queue { batch, .. } | Trigger::Stream { batch, .. } | Trigger::Table { batch, .. },

@@ -73,7 +73,7 @@ impl BucketDriver for Wrong {
             Fault::PretendsCapability => Ok(SignedUrl::new("http://localhost/signed")),
             Fault::SignedForAnyMethod => driver.signed_url(SignedMethod::Put, key, expires_in).await,
             Fault::SignedForOtherKey => driver.signed_url(method, "b", expires_in).await,
-            Fault::SignedForAnyKey | Fault::SignatureIgnored | Fault::SignedHeaderUntold => {
+            Fault::SignedForAnyKey | Fault::SignatureIgnored | Fault::SignedHeaderUntold | Fault::Lacking => {
                 signed::url(self.inner.clone(), method, key, self.fault).await
             }
             Fault::SignedForLong => {

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{COOKIE, HeaderName};
 use nephos_core::event::{
-    Body, Data, ObjectCreated, ObjectDeleted, ObjectEvent, Payload, Raw, Request, VoiceRequestKind,
+    Body, ChangeKind, Data, ObjectCreated, ObjectDeleted, ObjectEvent, Payload, Raw, Request,
+    VoiceRequestKind,
 };
-use nephos_core::{Error, Event, Result};
+use nephos_core::{Error, ErrorKind, Event, Result};
 use serde_json::Value;
 
 use super::{Fault, queue};
-use crate::happening::{Delivered, Happening, Native};
+use crate::happening::{Delivered, Happening, Native, What};
 
 /// Payloads of what the provider has none of.
 pub(super) fn natives(
@@ -18,7 +19,17 @@ pub(super) fn natives(
     happening: &Happening,
     fault: Fault,
 ) -> Result<Vec<Native>> {
-    if fault != Fault::PretendsCapability {
+    if fault == Fault::Lacking
+        && let What::Table(changes) = &happening.what
+        && changes.iter().any(|change| change.kind == ChangeKind::Removed)
+    {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "harness.native",
+            "removals are not told",
+        ));
+    }
+    if !matches!(fault, Fault::PretendsCapability | Fault::KindConfused) {
         return native;
     }
     native.or_else(|_| {
@@ -118,6 +129,19 @@ async fn event(event: &mut Event, fault: Fault) {
             for change in changes {
                 match fault {
                     Fault::ImagesSwapped => std::mem::swap(&mut change.old, &mut change.new),
+                    Fault::OldLost => change.old = None,
+                    Fault::Lacking => {
+                        change.old = None;
+                        change.kind = ChangeKind::Modified;
+                    }
+                    Fault::PretendsCapability if change.old.is_none() => change.old.clone_from(&change.new),
+                    Fault::KindConfused => {
+                        change.kind = match change.kind {
+                            ChangeKind::Inserted => ChangeKind::Modified,
+                            ChangeKind::Modified => ChangeKind::Removed,
+                            ChangeKind::Removed => ChangeKind::Inserted,
+                        };
+                    }
                     Fault::NumbersAsFloats => {
                         change
                             .old

@@ -128,6 +128,10 @@ impl QueueDriver for Wrong {
             capabilities.max_visibility_timeout += longer(asked);
             capabilities.max_message_bytes += asked * EXTRA;
         }
+        if self.fault == Fault::Lacking {
+            capabilities.counts_leased = false;
+            capabilities.counts_delayed = false;
+        }
         if self.fault == Fault::PretendsCapability {
             capabilities.max_delay = Duration::from_secs(3600);
             capabilities.ordered_groups = true;
@@ -235,6 +239,12 @@ impl QueueDriver for Wrong {
             return Ok(Depth::default());
         }
         let mut depth = self.inner.driver().depth().await?;
+        if self.fault == Fault::Lacking {
+            depth = Depth {
+                visible: depth.total(),
+                ..Depth::default()
+            };
+        }
         if self.fault == Fault::PretendsCapability {
             depth.leased.get_or_insert(0);
             depth.delayed.get_or_insert(0);

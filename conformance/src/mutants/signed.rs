@@ -51,7 +51,10 @@ pub(super) async fn url(bucket: Bucket, method: SignedMethod, key: &str, fault: 
     };
     let url = format!("http://{address}/bucket/{key}?{}", signed.query);
     tokio::spawn(tokio::time::timeout(LIFE, serve(listener, signed)));
-    Ok(SignedUrl::new(url))
+    Ok(SignedUrl {
+        url,
+        headers: Vec::from_iter((fault == Fault::Lacking).then_some(DEMANDED)),
+    })
 }
 
 async fn serve(listener: TcpListener, signed: Signed) {
@@ -92,7 +95,7 @@ impl Signed {
     }
 
     fn demands(&self) -> bool {
-        self.fault == Fault::SignedHeaderUntold
+        matches!(self.fault, Fault::SignedHeaderUntold | Fault::Lacking)
     }
 
     async fn done(&self, key: &str, sent: Vec<u8>) -> Result<Bytes> {

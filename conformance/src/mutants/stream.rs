@@ -55,6 +55,9 @@ impl StreamDriver for Wrong {
         if self.fault == Fault::LimitNotHeld {
             capabilities.max_record_bytes += self.asked.fetch_add(1, Ordering::Relaxed) * EXTRA;
         }
+        if self.fault == Fault::Lacking {
+            capabilities.sequences = false;
+        }
         if self.fault == Fault::PretendsCapability {
             capabilities.attributes = true;
             capabilities.read = true;
@@ -85,6 +88,9 @@ impl StreamDriver for Wrong {
         sequences.resize(asked, Some("lost".to_owned()));
         if self.fault == Fault::PretendsCapability && !self.inner.capabilities().sequences {
             sequences.fill(Some("made up".to_owned()));
+        }
+        if self.fault == Fault::Lacking {
+            sequences.fill(None);
         }
         Ok(sequences)
     }

@@ -190,10 +190,15 @@ impl TableDriver for Wrong {
             let asked = self.asked.fetch_add(1, Ordering::Relaxed);
             capabilities.max_item_bytes += asked * EXTRA;
             capabilities.max_batch += asked * EXTRA;
+            capabilities.max_key_bytes = capabilities.max_key_bytes.map(|longest| longest + asked * EXTRA);
+        }
+        if self.fault == Fault::Lacking {
+            capabilities.batch_across_partitions = false;
         }
         if self.fault == Fault::PretendsCapability {
             capabilities.ttl = true;
             capabilities.scan = true;
+            capabilities.batch_across_partitions = true;
         }
         capabilities
     }
@@ -241,6 +246,19 @@ impl TableDriver for Wrong {
                     return Err(Error::new(ErrorKind::NotFound, "table.delete", "no such item"));
                 }
             }
+            Fault::DeleteWritesFirst => {
+                for write in batch {
+                    if let Write::Delete { key, .. } = write
+                        && let Some(stored) = self.inner.driver().get(key).await?
+                    {
+                        let again = Write::Put {
+                            item: stored.item,
+                            condition: Condition::Always,
+                        };
+                        self.inner.driver().write(&[again]).await?;
+                    }
+                }
+            }
             Fault::PutMerges => {
                 for write in &mut wrong {
                     if let Write::Put { item, .. } = write {
@@ -248,7 +266,7 @@ impl TableDriver for Wrong {
                     }
                 }
             }
-            Fault::BatchNotAtomic => {
+            Fault::BatchNotAtomic | Fault::PretendsCapability => {
                 let mut versions = Vec::new();
                 for (index, write) in wrong.iter().enumerate() {
                     let one = self.inner.driver().write(std::slice::from_ref(write)).await;

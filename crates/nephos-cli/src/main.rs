@@ -13,6 +13,7 @@ mod input;
 mod log;
 mod output;
 mod project;
+mod requirements;
 mod resource;
 mod sample;
 mod stateless;

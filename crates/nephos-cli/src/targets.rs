@@ -27,7 +27,7 @@ enum Way {
 const TARGETS: [Target; 5] = [
     target("local", Way::Here),
     target("aws", Way::Deployed(nephos_aws::deploy::engine::open)),
-    target("azure", Way::NotYet),
+    target("azure", Way::Deployed(nephos_azure::deploy::engine::open)),
     target("gcp", Way::NotYet),
     target("knative", Way::NotYet),
 ];

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::context::{Context, ContextBuilder};
 use crate::deploy::{
     Confirmed, Deployed, Destroyed, Invoked, Keep, LogLine, LogQuery, Moved, Progress, Rendered,
     Requirements, Status,
 };
-use crate::env::Environment;
+use crate::env::{self, Environment};
 use crate::error::Result;
 use crate::event::Payload;
 use crate::handler::Function;
 use crate::plan::Plan;
-use crate::resource::{Drivers, ExternalBuckets, Resources};
+use crate::resource::{Binding, Drivers, ExternalBuckets, Resources};
 
 /// What a host is started with.
 #[derive(Debug)]
@@ -28,12 +29,26 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// The function's handles, over the host's drivers and the bindings in the environment.
-    ///
-    /// # Errors
-    /// As [`Environment::bindings`].
-    pub fn resources(&self, drivers: Arc<dyn Drivers>) -> Result<Resources> {
-        Ok(Resources::new(drivers, self.environment.bindings()?).with_external(Arc::clone(&self.external)))
+    /// The function's name in the manifest: the one in the environment, or else the handler's own.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        (self.environment.get(env::FUNCTION)).unwrap_or(&self.function.info().name)
+    }
+
+    /// What is the same for all invocations' contexts: names, and the function's handles over the host's drivers. `adapter` is the target's name where the
+    /// environment tells none.
+    #[must_use]
+    pub fn context(
+        &self,
+        adapter: &str,
+        bindings: Vec<Binding>,
+        drivers: Arc<dyn Drivers>,
+    ) -> ContextBuilder {
+        let resources = Resources::new(drivers, bindings).with_external(Arc::clone(&self.external));
+        Context::builder(self.name())
+            .app(self.environment.get(env::APP).unwrap_or_default())
+            .target(self.environment.get(env::TARGET).unwrap_or(adapter))
+            .resources(Arc::new(resources))
     }
 }
 

@@ -24,6 +24,20 @@ pub struct TraceContext {
     pub state: Option<String>,
 }
 
+impl TraceContext {
+    /// The trace that a request's headers tell; empty if they tell none.
+    #[must_use]
+    pub fn of_headers(headers: &http::HeaderMap) -> Self {
+        let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let parent: Option<String> = text("traceparent");
+        Self {
+            // Half a trace context is not one.
+            state: parent.as_ref().and_then(|_| text("tracestate")),
+            parent,
+        }
+    }
+}
+
 /// What a handler knows besides its event. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context(Arc<Inner>);

@@ -1,6 +1,16 @@
-//! What goes in and out of the deploy port: what is deployed, what happens meanwhile, and what is there afterwards.
+//! What goes in and out of the deploy port: what is deployed, what happens meanwhile, and what is there afterwards. The modules below are what the deploy
+//! sides of all targets share.
 
-use std::collections::BTreeMap;
+#[cfg(feature = "package")]
+pub mod archive;
+pub mod cron;
+pub mod mark;
+pub mod merge;
+#[cfg(feature = "package")]
+pub mod name;
+pub mod settings;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +42,30 @@ pub struct Requirements {
     pub glibc: Option<(u32, u32)>,
     /// The features of the crate `nephos` that it needs.
     pub features: Vec<String>,
+}
+
+impl Requirements {
+    /// What one binary must be that runs on both targets: the triples that suit both, in this one's order, the older of the two C libraries, and the features
+    /// of both. `None` if no triple suits both: then there is no such binary.
+    #[must_use]
+    pub fn merged(&self, other: &Self) -> Option<Self> {
+        let triples: Vec<String> = (self.triples.iter())
+            .filter(|triple| other.triples.contains(triple))
+            .cloned()
+            .collect();
+        if triples.is_empty() {
+            return None;
+        }
+        let features: BTreeSet<&String> = self.features.iter().chain(&other.features).collect();
+        Some(Self {
+            triples,
+            glibc: match (self.glibc, other.glibc) {
+                (Some(one), Some(two)) => Some(one.min(two)),
+                (one, two) => one.or(two),
+            },
+            features: features.into_iter().cloned().collect(),
+        })
+    }
 }
 
 /// What a deployer makes of an app, before anything is deployed.
@@ -289,4 +323,32 @@ pub struct Moved {
     pub from: String,
     /// The version that does from now on.
     pub to: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requirements(triples: &[&str], glibc: Option<(u32, u32)>, features: &[&str]) -> Requirements {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Requirements {
+            triples: texts(triples),
+            glibc,
+            features: texts(features),
+        }
+    }
+
+    #[test]
+    fn a_binary_for_two_targets_is_what_both_can_run_with_what_both_need() {
+        let one = requirements(&["x-musl", "x-gnu"], Some((2, 34)), &["one", "queue"]);
+        let two = requirements(&["y-musl", "x-gnu", "x-musl"], Some((2, 31)), &["queue", "two"]);
+        let both = one.merged(&two).unwrap();
+        assert_eq!(
+            both,
+            requirements(&["x-musl", "x-gnu"], Some((2, 31)), &["one", "queue", "two"])
+        );
+        let any = requirements(&["x-gnu"], None, &[]);
+        assert_eq!(any.merged(&one).unwrap().glibc, Some((2, 34)));
+        assert_eq!(one.merged(&requirements(&["y-musl"], None, &[])), None);
+    }
 }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Data, Event, RecordFailure, TriggerKind};
 use crate::handler::{Function, OutcomeFuture, Shape};
-use crate::outcome::{BatchOutcome, Outcome, single_records};
+use crate::outcome::{BatchOutcome, Outcome};
 
 impl Function {
     /// Handles one event: never panics, never runs past the context's deadline, and gives each record its own outcome.
@@ -53,7 +53,7 @@ impl Function {
         let mut failures = BatchOutcome::new();
         let mut blocked = Blocked::default();
         let mut begun = false;
-        for record in single_records(event) {
+        for record in event.into_records() {
             let place = Place::of(&record);
             if blocked.holds(kind, &place) {
                 failures.fail(

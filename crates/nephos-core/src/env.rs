@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::resource::Binding;
+use crate::wiring::Wiring;
 
 /// Which function of the app this process runs.
 pub const FUNCTION: &str = "NEPHOS_FUNCTION";
@@ -11,8 +11,8 @@ pub const FUNCTION: &str = "NEPHOS_FUNCTION";
 pub const APP: &str = "NEPHOS_APP";
 /// The target's name.
 pub const TARGET: &str = "NEPHOS_TARGET";
-/// The function's resources: a JSON list of [`Binding`]s.
-pub const BINDINGS: &str = "NEPHOS_BINDINGS";
+/// What deployment tells of the function's resources and triggers: a JSON object, see [`Wiring`].
+pub const WIRING: &str = "NEPHOS_WIRING";
 /// When set to 1, the process prints its functions as a JSON list of [`FunctionInfo`](crate::FunctionInfo) and ends.
 pub const DESCRIBE: &str = "NEPHOS_DESCRIBE";
 
@@ -62,21 +62,21 @@ impl Environment {
         })
     }
 
-    /// The function's resources, none if the variable is unset.
+    /// What deployment tells of the function, nothing if the variable is unset.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if [`BINDINGS`] is not the JSON list that it should be.
-    pub fn bindings(&self) -> Result<Vec<Binding>> {
-        let Some(text) = self.get(BINDINGS) else {
-            return Ok(Vec::new());
+    /// [`ErrorKind::Decode`] if [`WIRING`] is not the JSON object that it should be.
+    pub fn wiring(&self) -> Result<Wiring> {
+        let Some(text) = self.get(WIRING) else {
+            return Ok(Wiring::default());
         };
         serde_json::from_str(text).map_err(|error| {
             Error::new(
                 ErrorKind::Decode,
                 "host.start",
-                "the list of resources cannot be read",
+                "what deployment wrote of the function's resources and triggers cannot be read; deploy it again",
             )
-            .with("variable", BINDINGS)
+            .with("variable", WIRING)
             .caused_by(error)
         })
     }

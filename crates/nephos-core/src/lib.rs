@@ -13,6 +13,7 @@ pub mod env;
 pub mod error;
 pub mod event;
 pub mod handler;
+pub mod letters;
 mod needs;
 pub mod outcome;
 pub mod plan;

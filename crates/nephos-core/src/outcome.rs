@@ -4,7 +4,7 @@ use axum_core::response::IntoResponse;
 use serde::Serialize;
 
 use crate::error::{BoxError, Error, ErrorKind, Result};
-use crate::event::{AuthDecision, Event, Message, Payload, RecordFailure, Response, VoiceResponse};
+use crate::event::{AuthDecision, Message, Payload, RecordFailure, Response, VoiceResponse};
 
 /// What came of an invocation; the host encodes it as its provider wants it.
 #[derive(Debug)]
@@ -312,36 +312,4 @@ pub fn problem_json(status: http::StatusCode, detail: Option<&str>) -> String {
         "detail": detail,
     })
     .to_string()
-}
-
-/// Splits an event of several records into one event for each, for handlers that take a single record.
-pub(crate) fn single_records(event: Event) -> Vec<Event> {
-    use crate::event::Data;
-    let Event {
-        attributes,
-        data,
-        undecodable: _,
-        raw,
-    } = event;
-    let one = |data| Event {
-        attributes: attributes.clone(),
-        data,
-        undecodable: Vec::new(),
-        raw: raw.clone(),
-    };
-    match data {
-        Data::Queue(records) => records
-            .into_iter()
-            .map(|record| one(Data::Queue(vec![record])))
-            .collect(),
-        Data::Stream(records) => records
-            .into_iter()
-            .map(|record| one(Data::Stream(vec![record])))
-            .collect(),
-        Data::Table(records) => records
-            .into_iter()
-            .map(|record| one(Data::Table(vec![record])))
-            .collect(),
-        other => vec![one(other)],
-    }
 }

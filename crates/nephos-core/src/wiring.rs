@@ -48,19 +48,13 @@ pub struct Wiring {
     /// How often an event is tried, where the host counts itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// The function's own variables, where its process is not its own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
 }
 
 impl Wiring {
     /// The manifest's name of what the provider calls `physical`; of what deployment did not name, the last part of its own name.
     #[must_use]
     pub fn source<'a>(&'a self, physical: &'a str) -> &'a str {
-        match self.sources.get(physical) {
-            Some(name) => name,
-            None => physical.rsplit([':', '/']).next().unwrap_or(physical),
-        }
+        source(&self.sources, physical)
     }
 
     /// The key attributes of the tables that the function watches or uses.
@@ -72,6 +66,15 @@ impl Wiring {
             Some((binding.name.clone(), TableKeys { key, sort }))
         });
         used.chain(self.table_keys.clone()).collect()
+    }
+}
+
+/// As [`Wiring::source`], of sources alone.
+#[must_use]
+pub fn source<'a>(sources: &'a BTreeMap<String, String>, physical: &'a str) -> &'a str {
+    match sources.get(physical) {
+        Some(name) => name,
+        None => physical.rsplit([':', '/']).next().unwrap_or(physical),
     }
 }
 
@@ -96,7 +99,7 @@ pub fn physical(binding: &Binding) -> Result<&str> {
 }
 
 impl App {
-    /// All that every target knows of a function's wiring: bindings, keys of watched tables, routes, time-out, tries and variables. The adapter adds the
+    /// All that every target knows of a function's wiring: bindings, keys of watched tables, routes, time-out and tries. The adapter adds the
     /// provider's names, and takes away what its provider tells in another way. `None` for a function that the app does not have.
     ///
     /// The secret with an outside bucket's credentials is among the bindings, without any access unless the function may read it: the bucket's driver needs
@@ -120,7 +123,6 @@ impl App {
             bindings,
             timeout: Some(spec.timeout),
             retry: Some(spec.retry.clone()),
-            env: spec.env.clone(),
             ..Wiring::default()
         };
         for trigger in &spec.on {
@@ -162,7 +164,7 @@ mod tests {
                 "keys": {"kind": "secret"},
             },
             "functions": {"f": {
-                "memory": 1, "timeout": {"secs": 30, "nanos": 0}, "env": {"MODE": "fast"}, "dead_letter": "letters",
+                "memory": 1, "timeout": {"secs": 30, "nanos": 0}, "env": {}, "dead_letter": "letters",
                 "on": [
                     {"kind": "http", "method": "GET", "path": "/orders/{id}"},
                     {"kind": "table", "table": "orders", "events": ["inserted"], "batch": 1},
@@ -190,7 +192,6 @@ mod tests {
         );
         assert_eq!(wiring.routes[0].path, "/orders/{id}");
         assert_eq!(wiring.timeout, Some(Duration::from_secs(30)));
-        assert_eq!(wiring.env["MODE"], "fast");
         let keys: Vec<String> = wiring.table_keys.keys().cloned().collect();
         assert_eq!(keys, ["faces"], "of used tables the bindings have them");
         let keys = wiring.keys();

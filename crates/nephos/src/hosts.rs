@@ -9,6 +9,8 @@ pub(crate) const HOSTS: &[&dyn Host] = &[
     &nephos_local::host::LocalHost,
     #[cfg(feature = "aws")]
     &nephos_aws::host::LambdaHost,
+    #[cfg(feature = "azure")]
+    &nephos_azure::host::FunctionsHost,
 ];
 
 /// The host that started this process, if one did.

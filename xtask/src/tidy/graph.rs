@@ -73,6 +73,8 @@ pub enum Role {
     Conformance,
     /// `conformance/probe`
     Probe,
+    /// `crates/nephos-alexa`: what is no provider's, and the same on several
+    Shared,
     /// `adapters/*`
     Adapter,
     /// `examples/*`
@@ -93,6 +95,7 @@ impl Role {
             .unwrap_or_default();
         match package.name.as_str() {
             "nephos-core" => Some(Self::Core),
+            "nephos-alexa" => Some(Self::Shared),
             "nephos-macros" => Some(Self::Macros),
             "nephos-manifest" => Some(Self::Manifest),
             "nephos" => Some(Self::Facade),
@@ -111,8 +114,8 @@ impl Role {
     pub fn may_import(self) -> &'static [Self] {
         match self {
             Self::Core | Self::Macros | Self::Xtask => &[],
-            Self::Manifest | Self::Conformance => &[Self::Core],
-            Self::Adapter => &[Self::Core, Self::Conformance],
+            Self::Manifest | Self::Conformance | Self::Shared => &[Self::Core],
+            Self::Adapter => &[Self::Core, Self::Shared, Self::Conformance],
             Self::Facade => &[Self::Core, Self::Macros, Self::Adapter],
             // The facade opens buckets outside every target; the command must find the same objects as functions do.
             Self::Cli => &[
@@ -132,7 +135,7 @@ impl Role {
     #[must_use]
     pub fn tests_may_import(self) -> &'static [Self] {
         match self {
-            Self::Core | Self::Conformance | Self::Manifest | Self::Probe | Self::Xtask => &[],
+            Self::Core | Self::Shared | Self::Conformance | Self::Manifest | Self::Probe | Self::Xtask => &[],
             Self::Macros => &[Self::Core, Self::Facade],
             Self::Adapter => &[Self::Facade],
             Self::Facade => &[Self::Adapter],

@@ -1,17 +1,10 @@
 //! The artifact: the function's binary as the zip that Lambda unpacks. Content-addressed: what did not change is not uploaded again.
 
-use std::fmt::Write as _;
-use std::io::{Cursor, Write as _};
-
+use nephos_core::deploy::archive::{self, File, sha256};
 use nephos_core::{Error, ErrorKind, Result};
-use sha2::{Digest as _, Sha256};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// What Lambda starts on its `provided` runtimes: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html>.
 const BOOTSTRAP: &str = "bootstrap";
-/// Readable and executable for all: Lambda runs the code as another user than its owner.
-const MODE: u32 = 0o755;
 /// The most that a function's code may hold once it is unpacked: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 pub const MAX_UNZIPPED_BYTES: usize = 250 * 1024 * 1024;
 
@@ -59,15 +52,12 @@ pub fn zip(binary: &[u8]) -> Result<Artifact> {
         .with("bytes", binary.len())
         .with("max_bytes", MAX_UNZIPPED_BYTES));
     }
-    let bytes = pack(binary).map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            "deploy.package",
-            "the function's binary cannot be packed",
-        )
-        .caused_by(error)
-    })?;
-    let sha256 = hex(&Sha256::digest(&bytes));
+    let bytes = archive::zip(&[File {
+        name: BOOTSTRAP,
+        bytes: binary,
+        executable: true,
+    }])?;
+    let sha256 = sha256(&bytes);
     let key = format!("nephos/{sha256}.zip");
     Ok(Artifact { bytes, sha256, key })
 }
@@ -76,30 +66,9 @@ fn refuse(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidArgument, "deploy.package", message)
 }
 
-fn pack(binary: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .last_modified_time(DateTime::default())
-        .unix_permissions(MODE);
-    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(binary.len() / 2)));
-    zip.start_file(BOOTSTRAP, options)?;
-    zip.write_all(binary)?;
-    Ok(zip.finish()?.into_inner())
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Cursor, Read as _};
 
     use super::*;
 
@@ -109,7 +78,7 @@ mod tests {
         let second = zip(b"\x7fELF and so on").unwrap();
         assert_eq!(first, second);
         assert_eq!(first.key, format!("nephos/{}.zip", first.sha256));
-        assert_eq!(first.sha256, hex(&Sha256::digest(&first.bytes)));
+        assert_eq!(first.sha256, sha256(&first.bytes));
         let other = zip(b"\x7fELF and so forth").unwrap();
         assert_ne!(first.sha256, other.sha256);
         let of_app = first.clone().of_app("shop");

@@ -1,16 +1,14 @@
 //! What `[target.aws]` says: read once, every mistake named before anything is rendered or sent.
 
-mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use nephos_core::app::App;
+use nephos_core::deploy::settings::Reader;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
-
-use self::reader::Reader;
 
 /// How long logs are kept where nothing is said.
 const DEFAULT_LOG_RETENTION_DAYS: u32 = 30;

@@ -12,7 +12,6 @@ mod http;
 mod layout;
 mod limits;
 mod mail;
-mod merge;
 mod name;
 mod notification;
 mod policy;
@@ -34,17 +33,12 @@ use self::body::Body;
 use self::layout::Layout;
 use super::settings::Settings;
 
+pub use nephos_core::deploy::mark::{
+    APP as TAG_APP, KIND as META_KIND, NAME as META_NAME, TARGET as TAG_TARGET,
+};
+
 pub use self::function::ALIAS;
 pub use self::limits::{MAX_BODY_BYTES, MAX_OUTPUTS, MAX_RESOURCES};
-
-/// The tag and metadata key with the app's name.
-pub const TAG_APP: &str = "nephos:app";
-/// The tag and metadata key with the target's name.
-pub const TAG_TARGET: &str = "nephos:target";
-/// The metadata key with what a resource of the stack is for: a name in the manifest.
-pub const META_NAME: &str = "nephos:name";
-/// The metadata key with what a resource of the stack is: a kind of resource, `function`, or a part of one.
-pub const META_KIND: &str = "nephos:kind";
 
 /// The logical id of a queue, for overrides.
 #[cfg(feature = "harness")]
@@ -87,7 +81,7 @@ pub enum Output {
         /// The function.
         function: String,
     },
-    /// A resource's own name on AWS, as [`PHYSICAL`](crate::binding::PHYSICAL) has it.
+    /// A resource's own name on AWS, as [`PHYSICAL`](nephos_core::wiring::PHYSICAL) has it.
     Resource {
         /// The resource.
         name: String,

@@ -12,8 +12,6 @@ use serde_json::value::RawValue;
 use super::auth;
 #[cfg(feature = "on-http")]
 use super::http::HttpReply;
-#[cfg(feature = "on-voice")]
-use super::voice;
 use super::{Kind, base64, malformed};
 
 const ENCODE: &str = "outcome.encode";
@@ -84,8 +82,9 @@ pub fn encode(kind: Kind, document: &[u8], outcome: Outcome) -> Result<Reply> {
         #[cfg(feature = "on-auth")]
         (Outcome::Ack, Kind::Auth) => auth::encode(document, &AuthDecision::allow()).map(Reply::Json),
         #[cfg(feature = "on-voice")]
-        (Outcome::Voice(response), Kind::Voice) => Ok(Reply::Json(voice::encode(&response))),
-        (Outcome::Ack, Kind::Voice) => Ok(Reply::Json(serde_json::json!({"version": "1.0", "response": {}}))),
+        (Outcome::Voice(response), Kind::Voice) => Ok(Reply::Json(nephos_alexa::encode(&response))),
+        #[cfg(feature = "on-voice")]
+        (Outcome::Ack, Kind::Voice) => Ok(Reply::Json(nephos_alexa::silence())),
         // Without a status, the gateway would make a body of the null.
         (Outcome::Ack, Kind::Http) => Ok(Reply::Json(serde_json::json!({"statusCode": 204}))),
         (Outcome::Ack, _) => Ok(Reply::Null(())),

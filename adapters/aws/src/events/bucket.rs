@@ -97,7 +97,7 @@ pub(super) fn decode(document: &str, wiring: &Wiring) -> Result<Vec<Event>> {
 fn event(record: Notification<'_>, wiring: &Wiring) -> Result<Event> {
     let Notification { s3, .. } = &record;
     let key = decode_key(&s3.object.key)?;
-    let bucket = wiring.sources.name(&s3.bucket.name);
+    let bucket = wiring.source(&s3.bucket.name);
     let name = record
         .event_name
         .strip_prefix("s3:")

@@ -1,7 +1,7 @@
 //! Receipts of SES: <https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda-event.html>.
 //!
 //! A receipt has the headers, never the body. Where the rule stores the message in S3, [`location`] says where: the host fetches it from there.
-//! Of a rule that first stores it and then calls the function, only deployment knows the place ([`MAIL`](crate::binding::MAIL)).
+//! Of a rule that first stores it and then calls the function, only deployment knows the place ([`MAIL`](crate::variables::MAIL)).
 
 use bytes::Bytes;
 use chrono::DateTime;

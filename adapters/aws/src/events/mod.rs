@@ -30,8 +30,6 @@ mod text;
 mod time;
 #[cfg(feature = "on-topic")]
 mod topic;
-#[cfg(feature = "on-voice")]
-mod voice;
 mod wiring;
 
 use bytes::Bytes;
@@ -119,7 +117,9 @@ fn read(kind: Kind, text: &str, wiring: &Wiring) -> Result<Decoded> {
         #[cfg(feature = "on-auth")]
         Kind::Auth => auth::decode(text).map(one)?,
         #[cfg(feature = "on-voice")]
-        Kind::Voice => voice::decode(text, wiring).map(one)?,
+        Kind::Voice => {
+            nephos_alexa::decode(text.as_bytes(), |id| Ok(wiring.source(id).to_owned())).map(one)?
+        }
         #[cfg(feature = "on-http")]
         Kind::Http => match http::decode(text, wiring)? {
             http::Routed::To(event) => one(event),

@@ -86,7 +86,7 @@ fn message(
     })
     .map_err(|error| records::failure(&record.message_id, error))?;
     Ok(Message {
-        queue: wiring.sources.name(&record.source).to_owned(),
+        queue: wiring.source(&record.source).to_owned(),
         body: content.body,
         attributes: content.attributes,
         group: record

@@ -55,7 +55,7 @@ pub(super) fn decode_rule(document: &str, wiring: &Wiring) -> Result<Event> {
         .map_err(|error| malformed("the tick is not as EventBridge documents it", error))?;
     let arn = rule.resources.0.as_deref().unwrap_or_default();
     let mut event = tick(
-        wiring.sources.name(arn).to_owned(),
+        wiring.source(arn).to_owned(),
         rule.time.map(|Time(time)| time),
         rule.id,
     );

@@ -68,7 +68,7 @@ fn record(entry: Entry<'_>, wiring: &Wiring) -> std::result::Result<Record<Paylo
     let (body, attributes) = read?;
     Ok(Record {
         sequence: kinesis.sequence_number,
-        stream: wiring.sources.name(&entry.source).to_owned(),
+        stream: wiring.source(&entry.source).to_owned(),
         partition_key: kinesis.partition_key,
         body,
         attributes,

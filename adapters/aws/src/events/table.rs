@@ -123,7 +123,7 @@ fn change(record: Record<'_>, wiring: &Wiring) -> std::result::Result<Change<Val
         .source
         .split_once("/stream/")
         .map_or(&*record.source, |(table, _)| table);
-    let table = wiring.sources.name(arn).to_owned();
+    let table = wiring.source(arn).to_owned();
     let key = key(keys, wiring.keys.get(&table)).map_err(|error| records::failure(&sequence, error))?;
     let item = |image: Option<Fields>| {
         image.map(|Fields(mut fields)| {

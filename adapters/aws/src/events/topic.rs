@@ -71,7 +71,7 @@ fn event(record: Record<'_>, wiring: &Wiring) -> Result<Event> {
     })?;
     let mut event = Event::of(Data::Topic(Notification {
         id: sns.message_id,
-        topic: wiring.sources.name(&sns.topic_arn).to_owned(),
+        topic: wiring.source(&sns.topic_arn).to_owned(),
         body: content.body,
         subject: content.subject.or(sns.subject),
         attributes: content.attributes,

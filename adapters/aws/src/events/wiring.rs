@@ -1,35 +1,25 @@
-//! What deployment told the process of its triggers, besides names.
+//! What deployment told the process of its triggers, as the codecs ask for it.
 
-#[cfg(feature = "on-table")]
 use std::collections::BTreeMap;
 
 use nephos_core::Result;
 use nephos_core::env::Environment;
 #[cfg(feature = "on-http")]
-use nephos_core::route::{RouteSpec, Routes};
-use serde::{Deserialize, Serialize};
+use nephos_core::route::Routes;
+use nephos_core::wiring;
 
-use crate::binding::Sources;
-
-/// A table's key attributes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TableKeys {
-    /// The partition key.
-    pub key: String,
-    /// The sort key, if the table has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sort: Option<String>,
-}
+pub use nephos_core::wiring::TableKeys;
 
 /// What the codecs need to know besides the document.
 #[derive(Debug, Clone, Default)]
 pub struct Wiring {
-    /// The manifest's names of what is watched.
-    pub sources: Sources,
-    /// Key attributes by the table's name in the manifest.
+    /// The manifest's names of what is watched, by a bucket's name, or the ARN of a queue, topic, stream, table, rule or schedule. A table's is the ARN of
+    /// the table, not of its stream.
+    pub sources: BTreeMap<String, String>,
+    /// Key attributes by the table's name in the manifest: DynamoDB names the key's attributes in a change, but not which of two comes first.
     #[cfg(feature = "on-table")]
     pub keys: BTreeMap<String, TableKeys>,
-    /// The function's own routes, where it has a URL of its own.
+    /// The function's own routes, where it has a URL of its own; `None` where an API has matched the route.
     #[cfg(feature = "on-http")]
     pub routes: Option<Routes<()>>,
     /// The bucket and the prefix of stored mails.
@@ -38,102 +28,69 @@ pub struct Wiring {
 }
 
 impl Wiring {
-    /// What the environment tells. A table that the function uses need not stand in [`TABLE_KEYS`](crate::binding::TABLE_KEYS): its binding has the key
-    /// attributes too.
+    /// What the function was told, and the environment besides.
     ///
     /// # Errors
-    /// [`Decode`](nephos_core::ErrorKind::Decode) or [`InvalidArgument`](nephos_core::ErrorKind::InvalidArgument) if a variable is not what deployment
-    /// writes.
-    pub fn of(environment: &Environment) -> Result<Self> {
+    /// [`InvalidArgument`](nephos_core::ErrorKind::InvalidArgument) for routes that cannot be used.
+    pub fn new(told: &wiring::Wiring, environment: &Environment) -> Result<Self> {
         Ok(Self {
-            sources: Sources::of(environment)?,
+            sources: told.sources.clone(),
             #[cfg(feature = "on-table")]
-            keys: keys(environment)?,
+            keys: told.keys(),
             #[cfg(feature = "on-http")]
-            routes: routes(environment)?,
+            routes: if told.routes.is_empty() {
+                None
+            } else {
+                let function = environment.get(nephos_core::env::FUNCTION).unwrap_or_default();
+                Some(Routes::of(function, told.routes.iter().cloned())?)
+            },
             #[cfg(feature = "on-email")]
             mail: environment
-                .get(crate::binding::MAIL)
+                .get(crate::variables::MAIL)
                 .and_then(|place| place.split_once('/'))
                 .map(|(bucket, prefix)| (bucket.to_owned(), prefix.to_owned())),
         })
     }
-}
 
-#[cfg(feature = "on-table")]
-fn keys(environment: &Environment) -> Result<BTreeMap<String, TableKeys>> {
-    use crate::binding::TABLE_KEYS;
-
-    let mut keys: BTreeMap<String, TableKeys> = environment
-        .bindings()?
-        .into_iter()
-        .filter_map(|binding| {
-            let key = binding.properties.get("key")?.clone();
-            let sort = binding.properties.get("sort").cloned();
-            Some((binding.name, TableKeys { key, sort }))
-        })
-        .collect();
-    if let Some(text) = environment.get(TABLE_KEYS) {
-        keys.extend(read::<BTreeMap<String, TableKeys>>(TABLE_KEYS, text)?);
+    /// The manifest's name of what is called `physical` on AWS; of what deployment did not name, the last part of its own name.
+    #[must_use]
+    pub fn source<'a>(&'a self, physical: &'a str) -> &'a str {
+        wiring::source(&self.sources, physical)
     }
-    Ok(keys)
-}
-
-#[cfg(feature = "on-http")]
-fn routes(environment: &Environment) -> Result<Option<Routes<()>>> {
-    use crate::binding::ROUTES;
-
-    let Some(text) = environment.get(ROUTES) else {
-        return Ok(None);
-    };
-    let function = environment.get(nephos_core::env::FUNCTION).unwrap_or_default();
-    Routes::of(function, read::<Vec<RouteSpec>>(ROUTES, text)?).map(Some)
-}
-
-#[cfg(any(feature = "on-http", feature = "on-table"))]
-fn read<'a, T: Deserialize<'a>>(variable: &'static str, text: &'a str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        nephos_core::Error::new(
-            nephos_core::ErrorKind::Decode,
-            "host.start",
-            "what deployment wrote of the function's triggers cannot be read; deploy it again",
-        )
-        .with("variable", variable)
-        .caused_by(error)
-    })
 }
 
 #[cfg(test)]
 #[cfg(feature = "on-all")]
 mod tests {
     use super::*;
-    use crate::binding::{MAIL, ROUTES, TABLE_KEYS};
+    use crate::variables::MAIL;
+
+    fn read(text: &str) -> Result<Wiring> {
+        let environment: Environment = [(nephos_core::env::WIRING, text), (MAIL, "shop-mail/in/")]
+            .into_iter()
+            .collect();
+        Wiring::new(&environment.wiring()?, &environment)
+    }
 
     #[test]
     fn everything_that_deployment_writes_is_read() {
-        let bindings = r#"[{"name":"orders","kind":"table","access":["read"],"properties":{"key":"id","sort":"at"}},
-            {"name":"jobs","kind":"queue","access":["send"]}]"#;
-        let environment: Environment = [
-            (nephos_core::env::BINDINGS, bindings),
-            (TABLE_KEYS, r#"{"faces":{"key":"face_id"}}"#),
-            (ROUTES, r#"[{"method":null,"path":"/hello/{name}"}]"#),
-            (MAIL, "shop-mail/in/"),
-        ]
-        .into_iter()
-        .collect();
-        let wiring = Wiring::of(&environment).unwrap();
-        let keys = |key: &str, sort: Option<&str>| TableKeys {
-            key: key.to_owned(),
-            sort: sort.map(str::to_owned),
-        };
+        let wiring = read(
+            r#"{"bindings":[{"name":"orders","kind":"table","access":["read"],"properties":{"key":"id","sort":"at"}}],
+            "sources":{"arn:aws:sqs:eu-west-1:123456789012:shop-jobs-1X2Y":"jobs"},
+            "table_keys":{"faces":{"key":"face_id"}},"routes":[{"method":null,"path":"/hello/{name}"}]}"#,
+        )
+        .unwrap();
         assert_eq!(
-            wiring.keys,
-            [
-                ("faces".to_owned(), keys("face_id", None)),
-                ("orders".to_owned(), keys("id", Some("at")))
-            ]
-            .into()
+            wiring.source("arn:aws:sqs:eu-west-1:123456789012:shop-jobs-1X2Y"),
+            "jobs"
         );
+        assert_eq!(wiring.source("arn:aws:sqs:eu-west-1:123456789012:other"), "other");
+        let keys: Vec<(&str, &str)> = wiring
+            .keys
+            .iter()
+            .map(|(table, keys)| (table.as_str(), keys.key.as_str()))
+            .collect();
+        assert_eq!(keys, [("faces", "face_id"), ("orders", "id")]);
         assert!(
             wiring
                 .routes
@@ -142,15 +99,17 @@ mod tests {
                 .is_ok()
         );
         assert_eq!(wiring.mail, Some(("shop-mail".to_owned(), "in/".to_owned())));
+        assert!(
+            read("{}").unwrap().routes.is_none(),
+            "an API has matched the route"
+        );
     }
 
     #[test]
-    fn what_deployment_did_not_write_names_its_variable() {
-        for (variable, text) in [(ROUTES, "{}"), (TABLE_KEYS, "[]"), (ROUTES, r#"[{"path":"/{"}]"#)] {
-            let environment: Environment = [(variable, text)].into_iter().collect();
-            let error = Wiring::of(&environment).unwrap_err();
-            let is_named = error.to_string().contains(variable) || error.to_string().contains("path=/{");
-            assert!(is_named, "{error}");
-        }
+    fn what_deployment_did_not_write_is_named() {
+        let error = read("[1]").unwrap_err().to_string();
+        assert!(error.contains(nephos_core::env::WIRING), "{error}");
+        let error = read(r#"{"routes":[{"path":"/{"}]}"#).unwrap_err().to_string();
+        assert!(error.contains("path=/{"), "{error}");
     }
 }

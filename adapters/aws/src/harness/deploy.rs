@@ -17,12 +17,12 @@ use serde_json::{Map, Value, json};
 use super::emulator::Emulator;
 use super::gateway::Gateway;
 use super::probe;
-use crate::binding::PHYSICAL;
 use crate::deploy::engine;
 use crate::deploy::settings::Settings;
 use crate::deploy::template::{Code, Output, queue_id, queue_mapping_id, render};
 use crate::error::failed;
 use crate::resources::AwsDrivers;
+use nephos_core::wiring::PHYSICAL;
 
 const OPERATION: &str = "harness.deploy";
 /// The target's name.

@@ -25,9 +25,9 @@ use object_store::path::Path;
 use object_store::signer::Signer as _;
 
 use super::emulator::{ACCOUNT, Emulator};
-use crate::binding::PHYSICAL;
 use crate::error::failed;
 use crate::resources::AwsDrivers;
+use nephos_core::wiring::PHYSICAL;
 
 const OPERATION: &str = "harness.open";
 

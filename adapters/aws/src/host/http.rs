@@ -1,20 +1,16 @@
 //! Responses: read whole, or streamed where the function's URL is.
 
-use std::panic::AssertUnwindSafe;
-
-use bytes::Bytes;
-use futures::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body_util::{BodyDataStream, BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyDataStream;
 use lambda_runtime::{FunctionResponse, MetadataPrelude, StreamResponse};
+use nephos_core::Result;
 use nephos_core::env::Environment;
-use nephos_core::event::{Body, Response};
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::event::{Response, read_body};
 use tokio::time::Instant;
 
 use super::invocation::Answer;
-use crate::binding::STREAMING;
 use crate::events::{Reply, http as codec};
+use crate::variables::STREAMING;
 
 /// The largest response that is not streamed, in bytes:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution>.
@@ -36,7 +32,7 @@ impl Responder {
     /// The answer of a response; streamed, it counts as given when it begins.
     ///
     /// # Errors
-    /// As [`read`].
+    /// As [`read_body`].
     pub(super) async fn answer(&self, response: Response, deadline: Option<Instant>) -> Result<Answer> {
         let (parts, body) = response.into_parts();
         if self.streaming {
@@ -57,42 +53,9 @@ impl Responder {
                 stream: BodyDataStream::new(body),
             }));
         }
-        let bytes = read(body, deadline).await?;
+        let bytes = read_body(body, MAX_RESPONSE_BYTES, deadline).await?;
         Ok(FunctionResponse::BufferedResponse(Reply::Http(codec::encode(
             &parts, &bytes,
         ))))
-    }
-}
-
-/// The whole body: it may be the handler's code that makes it, so its deadline and its panics count as the handler's.
-async fn read(body: Body, deadline: Option<Instant>) -> Result<Bytes> {
-    const OPERATION: &str = "http.answer";
-    let collected = AssertUnwindSafe(Limited::new(body, MAX_RESPONSE_BYTES).collect()).catch_unwind();
-    let collected = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, collected).await.map_err(|_| {
-            Error::new(
-                ErrorKind::DeadlineExceeded,
-                OPERATION,
-                "the response was not finished in time; raise the function's `timeout` in nephos.toml",
-            )
-        })?,
-        None => collected.await,
-    };
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::new(
-            ErrorKind::ResourceExhausted,
-            OPERATION,
-            "the response is larger than Lambda takes at once; stream it, or answer with a link to a bucket",
-        )
-        .with("max_bytes", MAX_RESPONSE_BYTES)),
-        Ok(Err(error)) => {
-            Err(Error::new(ErrorKind::Handler, OPERATION, "the response broke off").caused_by(error))
-        }
-        Err(_) => Err(Error::new(
-            ErrorKind::Panicked,
-            OPERATION,
-            "the handler panicked while its response was written",
-        )),
     }
 }

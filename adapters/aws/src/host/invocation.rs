@@ -8,24 +8,24 @@ use http_body_util::BodyDataStream;
 use lambda_runtime::{Diagnostic, FunctionResponse};
 use nephos_core::adapter::Launch;
 use nephos_core::context::ContextBuilder;
-use nephos_core::env::{APP, FUNCTION, TARGET};
 use nephos_core::event::Body;
 use nephos_core::resource::Drivers;
-use nephos_core::{Context, Event, Function, Outcome, Result};
+use nephos_core::wiring::Wiring as Told;
+use nephos_core::{Event, Function, Outcome, Result};
 use tokio::time::Instant;
 
 #[cfg(feature = "on-http")]
 use super::http::Responder;
 #[cfg(feature = "asynchronous")]
-use super::letter::Letters;
+use super::letter::{Letters, letters};
 #[cfg(feature = "on-email")]
 use super::mail;
-use super::resources::{self, Refuse};
+use super::resources::{self, REFUSE};
 use super::trace;
-use crate::binding::{DEAD_LETTER, MAIL};
 #[cfg(feature = "asynchronous")]
 use crate::events::Kind;
 use crate::events::{self, Decoded, Reply, Wiring};
+use crate::variables::MAIL;
 
 /// The longest time before Lambda's own deadline at which a handler is ended, so that what it did of a batch can still be reported: Lambda ends a process
 /// that is late, and hears nothing of it.
@@ -51,38 +51,26 @@ pub(super) struct Invocations {
 impl Invocations {
     pub(super) async fn new(launch: Launch) -> Result<Self> {
         let environment = &launch.environment;
-        let wiring = Wiring::of(environment)?;
-        let needs_drivers = !environment.bindings()?.is_empty()
-            || [DEAD_LETTER, MAIL]
-                .into_iter()
-                .any(|variable| environment.get(variable).is_some());
+        let told = environment.wiring()?;
+        let needs_drivers =
+            !told.bindings.is_empty() || told.dead_letter.is_some() || environment.get(MAIL).is_some();
         let drivers: Arc<dyn Drivers> = if needs_drivers {
             resources::drivers().await
         } else {
-            Arc::new(Refuse)
+            Arc::new(REFUSE)
         };
-        Self::with_drivers(launch, wiring, drivers)
+        Self::with_drivers(launch, told, drivers)
     }
 
-    pub(super) fn with_drivers(launch: Launch, wiring: Wiring, drivers: Arc<dyn Drivers>) -> Result<Self> {
-        let resources = launch.resources(Arc::clone(&drivers))?;
-        let environment = &launch.environment;
-        let name: Arc<str> = environment
-            .get(FUNCTION)
-            .unwrap_or(&launch.function.info().name)
-            .into();
-        let context = Context::builder(&name)
-            .app(environment.get(APP).unwrap_or_default())
-            .target(environment.get(TARGET).unwrap_or("aws"))
-            .resources(Arc::new(resources));
+    pub(super) fn with_drivers(launch: Launch, told: Told, drivers: Arc<dyn Drivers>) -> Result<Self> {
         Ok(Self {
+            wiring: Wiring::new(&told, &launch.environment)?,
             #[cfg(feature = "asynchronous")]
-            letters: Letters::new(environment, &drivers, name),
+            letters: letters(told.dead_letter.as_deref(), &drivers, launch.name().into()),
             #[cfg(feature = "on-http")]
-            responder: Responder::new(environment),
+            responder: Responder::new(&launch.environment),
+            context: launch.context("aws", told.bindings, Arc::clone(&drivers)),
             function: launch.function,
-            context,
-            wiring,
             #[cfg(feature = "on-email")]
             drivers,
         })
@@ -156,10 +144,13 @@ impl Invocations {
         }
         #[cfg(feature = "on-http")]
         let context = match &event.data {
-            nephos_core::event::Data::Http(request) => match trace::of_request(request.headers()) {
-                Some(trace) => context.trace(trace),
-                None => context,
-            },
+            nephos_core::event::Data::Http(request) => {
+                let trace = nephos_core::TraceContext::of_headers(request.headers());
+                match trace.parent {
+                    Some(_) => context.trace(trace),
+                    None => context,
+                }
+            }
             _ => context,
         };
         self.function.dispatch(event, context.build()).await
@@ -186,7 +177,7 @@ impl Invocations {
         let Some(event) = event else {
             return Ok(outcome);
         };
-        let planned = self.letters.plan(&event, outcome);
+        let planned = self.letters.plan(&event, outcome, 1);
         let mut outcome = self.letters.settle(planned).await;
         // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
         if let (Outcome::Batch(batch), nephos_core::event::Data::Queue(messages)) =

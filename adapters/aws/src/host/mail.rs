@@ -8,8 +8,8 @@ use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::{Access, Binding, Drivers, ResourceKind};
 use nephos_core::{ErrorKind, Event};
 
-use crate::binding::PHYSICAL;
 use crate::events::email::{Location, location};
+use nephos_core::wiring::PHYSICAL;
 
 /// Completes an e-mail event whose message is stored; leaves every other event as it is.
 ///

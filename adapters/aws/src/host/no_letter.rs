@@ -3,27 +3,24 @@
 
 use std::sync::Arc;
 
-use nephos_core::env::Environment;
 use nephos_core::resource::Drivers;
 use nephos_core::{Event, Outcome};
-
-use crate::binding::DEAD_LETTER;
 
 /// Where dead letters go: nowhere.
 #[derive(Debug)]
 pub(super) struct Letters;
 
-impl Letters {
-    /// Says so where deployment has a queue for them.
-    pub(super) fn new(environment: &Environment, _drivers: &Arc<dyn Drivers>, _function: Arc<str>) -> Self {
-        if environment.get(DEAD_LETTER).is_some() {
-            tracing::warn!(
-                "what the handler rejects is tried again until Lambda gives it up: this function was built without queues on AWS; turn on the feature `queue` of the crate `nephos`"
-            );
-        }
-        Self
+/// Says so where deployment has a queue for them.
+pub(super) fn letters(url: Option<&str>, _drivers: &Arc<dyn Drivers>, _function: Arc<str>) -> Letters {
+    if url.is_some() {
+        tracing::warn!(
+            "what the handler rejects is tried again until Lambda gives it up: this function was built without queues on AWS; turn on the feature `queue` of the crate `nephos`"
+        );
     }
+    Letters
+}
 
+impl Letters {
     /// Whether any can be sent.
     #[expect(clippy::unused_self, reason = "the same as with queues")]
     pub(super) const fn can_send(&self) -> bool {
@@ -32,7 +29,7 @@ impl Letters {
 
     /// The outcome as it is.
     #[expect(clippy::unused_self, reason = "the same as with queues")]
-    pub(super) fn plan(&self, _event: &Event, outcome: Outcome) -> Outcome {
+    pub(super) fn plan(&self, _event: &Event, outcome: Outcome, _attempt: u32) -> Outcome {
         outcome
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nephos_core::resource::Drivers;
+use nephos_core::resource::{Drivers, NotBuilt};
 
 /// The drivers of this build.
 #[cfg(feature = "sdk")]
@@ -15,40 +15,11 @@ pub(super) async fn drivers() -> Arc<dyn Drivers> {
 #[cfg(not(feature = "sdk"))]
 #[expect(clippy::unused_async, reason = "with the SDK, credentials are looked for")]
 pub(super) async fn drivers() -> Arc<dyn Drivers> {
-    Arc::new(Refuse)
+    Arc::new(REFUSE)
 }
 
 /// Opens nothing: for a function that uses nothing, which need not look for credentials.
-#[derive(Debug)]
-pub(super) struct Refuse;
-
-macro_rules! refuse {
-    ($($method:ident, $feature:literal, $driver:ident;)*) => {
-        impl Drivers for Refuse {
-            $(fn $method(
-                &self,
-                binding: &nephos_core::resource::Binding,
-            ) -> nephos_core::Result<Arc<dyn nephos_core::resource::$method::$driver>> {
-                Err(nephos_core::Error::new(
-                    nephos_core::ErrorKind::Unsupported,
-                    "context.open",
-                    concat!("this function was built without ", $feature, "s on AWS; turn on the feature `", $feature,
-                        "` of the crate `nephos`"),
-                )
-                .with(binding.kind.name(), &binding.name))
-            })*
-        }
-    };
-}
-
-refuse! {
-    bucket, "bucket", BucketDriver;
-    queue, "queue", QueueDriver;
-    topic, "topic", TopicDriver;
-    stream, "stream", StreamDriver;
-    table, "table", TableDriver;
-    secret, "secret", SecretDriver;
-}
+pub(super) const REFUSE: NotBuilt = NotBuilt { provider: "AWS" };
 
 #[cfg(test)]
 mod tests {
@@ -63,7 +34,7 @@ mod tests {
             url: None,
             properties: std::collections::BTreeMap::new(),
         };
-        let error = Refuse.queue(&binding).unwrap_err();
+        let error = REFUSE.queue(&binding).unwrap_err();
         assert_eq!(error.kind(), nephos_core::ErrorKind::Unsupported);
         assert!(error.to_string().contains("`queue`"), "{error}");
         assert!(error.to_string().contains("queue=jobs"), "{error}");

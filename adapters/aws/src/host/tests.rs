@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use lambda_runtime::{Diagnostic, FunctionResponse};
+use nephos_conformance::fake::Fake;
 use nephos_core::adapter::Launch;
 use nephos_core::env::Environment;
 use nephos_core::event::{Batch, Change, Email, Message, Notification, ObjectEvent};
@@ -14,22 +15,26 @@ use nephos_core::{BatchOutcome, Error, Function, Result};
 use object_store::ObjectStoreExt as _;
 use serde_json::{Value, json};
 
-use super::fake::Fake;
 use super::invocation::Invocations;
-use crate::binding::DEAD_LETTER;
-use crate::events::Wiring;
+use nephos_core::wiring::Wiring;
 
 const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/shop-dead-letter";
 
-fn invocations<Args, H: Handler<Args>>(handler: H, fake: &Fake, variables: &[(&str, &str)]) -> Invocations {
-    let environment: Environment = variables.iter().copied().collect();
-    let wiring = Wiring::of(&environment).unwrap();
+fn invocations<Args, H: Handler<Args>>(handler: H, fake: &Fake, told: Wiring) -> Invocations {
     let launch = Launch {
         function: Function::new("fulfil", handler),
-        environment,
+        environment: Environment::default(),
         external: Arc::new(NoExternalBuckets),
     };
-    Invocations::with_drivers(launch, wiring, Arc::new(fake.clone())).unwrap()
+    Invocations::with_drivers(launch, told, Arc::new(fake.clone())).unwrap()
+}
+
+/// A function with a dead-letter queue.
+fn with_letters() -> Wiring {
+    Wiring {
+        dead_letter: Some(QUEUE.to_owned()),
+        ..Wiring::default()
+    }
 }
 
 async fn invoke(invocations: &Invocations, document: &Value) -> Result<Value, Diagnostic> {
@@ -66,7 +71,7 @@ fn failed(ids: &[&str]) -> Value {
 }
 
 fn letters(fake: &Fake) -> Vec<Outgoing> {
-    fake.sent.lock().unwrap().clone()
+    fake.sent()
 }
 
 async fn fulfil(message: Message<String>) -> Result<()> {
@@ -80,8 +85,8 @@ async fn fulfil(message: Message<String>) -> Result<()> {
 #[tokio::test]
 async fn a_rejected_message_goes_to_the_dead_letter_queue_at_once_and_is_done_with() {
     let fake = Fake::default();
-    let invocations = invocations(fulfil, &fake, &[(DEAD_LETTER, QUEUE)]);
-    assert_eq!(*fake.opened.lock().unwrap(), [QUEUE]);
+    let invocations = invocations(fulfil, &fake, with_letters());
+    assert_eq!(fake.opened(), [QUEUE]);
     let answer = invoke(&invocations, &messages(&["a", "reject", "retry"]))
         .await
         .unwrap();
@@ -112,12 +117,9 @@ async fn a_rejected_message_goes_to_the_dead_letter_queue_at_once_and_is_done_wi
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_not_done_with() {
-    let fake = Fake {
-        is_down: true,
-        ..Fake::default()
-    };
-    let down = invocations(fulfil, &fake, &[(DEAD_LETTER, QUEUE)]);
-    let without = invocations(fulfil, &Fake::default(), &[]);
+    let fake = Fake::down();
+    let down = invocations(fulfil, &fake, with_letters());
+    let without = invocations(fulfil, &Fake::default(), Wiring::default());
     for invocations in [down, without] {
         let answer = invoke(&invocations, &messages(&["a", "reject"])).await.unwrap();
         assert_eq!(answer, failed(&["1"]));
@@ -126,15 +128,12 @@ async fn what_cannot_be_sent_is_not_done_with() {
 
 #[tokio::test]
 async fn a_group_goes_on_behind_a_dead_letter_and_stops_behind_a_failure() {
-    let fake = Fake {
-        is_ordered: true,
-        ..Fake::default()
-    };
+    let fake = Fake::ordered();
     let mut document = messages(&["reject", "b", "retry", "d"]);
     for record in document["Records"].as_array_mut().unwrap() {
         record["attributes"]["MessageGroupId"] = "g".into();
     }
-    let invocations = invocations(fulfil, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let invocations = invocations(fulfil, &fake, with_letters());
     assert_eq!(
         invoke(&invocations, &document).await.unwrap(),
         failed(&["2", "3"])
@@ -154,7 +153,7 @@ async fn a_batch_that_fails_one_of_a_group_fails_those_behind_it() {
     for (number, group) in [(0, "g"), (1, "h"), (2, "g")] {
         document["Records"][number]["attributes"]["MessageGroupId"] = group.into();
     }
-    let invocations = invocations(first_fails, &Fake::default(), &[]);
+    let invocations = invocations(first_fails, &Fake::default(), Wiring::default());
     assert_eq!(
         invoke(&invocations, &document).await.unwrap(),
         failed(&["0", "2"])
@@ -167,7 +166,7 @@ async fn a_batch_that_is_rejected_is_dead_lettered_message_by_message() {
         Err(Error::reject("not today"))
     }
     let fake = Fake::default();
-    let invocations = invocations(reject, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let invocations = invocations(reject, &fake, with_letters());
     assert_eq!(
         invoke(&invocations, &messages(&["a", "b"])).await.unwrap(),
         failed(&[])
@@ -180,7 +179,7 @@ async fn a_record_that_cannot_be_read_is_a_dead_letter_as_it_came() {
     let fake = Fake::default();
     let mut document = messages(&["a", "b"]);
     document["Records"][1]["body"] = json!({"not": "text"});
-    let invocations = invocations(fulfil, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let invocations = invocations(fulfil, &fake, with_letters());
     assert_eq!(invoke(&invocations, &document).await.unwrap(), failed(&[]));
     let [letter] = letters(&fake).try_into().unwrap();
     let held: Value = letter.body.decode().unwrap();
@@ -198,10 +197,10 @@ async fn a_change_and_a_notification_are_dead_letters_as_cloudevents() {
     }
     let fake = Fake::default();
     let table = recorded(include_str!("../../tests/payloads/table/ministack-insert.json"));
-    let on_change = invocations(change, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let on_change = invocations(change, &fake, with_letters());
     assert_eq!(invoke(&on_change, &table).await.unwrap(), failed(&[]));
     let topic = recorded(include_str!("../../tests/payloads/topic/ministack-sns.json"));
-    let on_note = invocations(note, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let on_note = invocations(note, &fake, with_letters());
     // Lambda would try it again, and its on-failure destination knows nothing of a rejection.
     assert_eq!(invoke(&on_note, &topic).await.unwrap(), Value::Null);
     let letters = letters(&fake);
@@ -218,7 +217,7 @@ async fn a_mail_is_a_dead_letter_as_its_receipt() {
         Err(Error::reject("spam"))
     }
     let fake = Fake::default();
-    let invocations = invocations(reject, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let invocations = invocations(reject, &fake, with_letters());
     let receipt = recorded(include_str!("../../tests/payloads/email/example-ses-event.json"));
     assert_eq!(invoke(&invocations, &receipt).await.unwrap(), Value::Null);
     let [letter] = letters(&fake).try_into().unwrap();
@@ -231,7 +230,7 @@ async fn a_caller_who_waits_is_told_of_a_rejection_instead() {
         Err(Error::reject("no"))
     }
     let fake = Fake::default();
-    let invocations = invocations(raw, &fake, &[(DEAD_LETTER, QUEUE)]);
+    let invocations = invocations(raw, &fake, with_letters());
     let error = invoke(&invocations, &json!({"a": 1})).await.unwrap_err();
     assert_eq!(
         (error.error_type.as_str(), error.error_message.as_str()),
@@ -265,7 +264,7 @@ async fn each_record_of_a_notification_is_an_event_and_all_come_again_if_one_fai
         record
     });
     document["Records"] = records.collect();
-    let invocations = invocations(handler, &Fake::default(), &[]);
+    let invocations = invocations(handler, &Fake::default(), Wiring::default());
     let error = invoke(&invocations, &document).await.unwrap_err();
     assert_eq!(error.error_message, "later");
     assert_eq!(*seen.lock().unwrap(), ["a", "bad", "c"]);
@@ -291,7 +290,12 @@ async fn a_stored_mail_is_fetched_and_read() {
         .await
         .unwrap();
     fake.store.put(&"email".into(), MESSAGE.into()).await.unwrap();
-    let invocations = invocations(read, &fake, &[("NEPHOS_AWS_MAIL", "shop-mail/in/")]);
+    let launch = Launch {
+        function: Function::new("read", read),
+        environment: [("NEPHOS_AWS_MAIL", "shop-mail/in/")].into_iter().collect(),
+        external: Arc::new(NoExternalBuckets),
+    };
+    let invocations = Invocations::with_drivers(launch, Wiring::default(), Arc::new(fake.clone())).unwrap();
     let by_deployment = recorded(include_str!("../../tests/payloads/email/example-ses-event.json"));
     let error = invoke(&invocations, &by_deployment).await.unwrap_err();
     assert_eq!(error.error_message, "aws@amazon.com|stored|the body");
@@ -300,12 +304,12 @@ async fn a_stored_mail_is_fetched_and_read() {
     ));
     let error = invoke(&invocations, &by_receipt).await.unwrap_err();
     assert!(error.error_message.ends_with("|stored|the body"), "{error:?}");
-    assert_eq!(*fake.opened.lock().unwrap(), ["shop-mail", "my-S3-bucket"]);
+    assert_eq!(fake.opened(), ["shop-mail", "my-S3-bucket"]);
 }
 
 #[tokio::test]
 async fn a_mail_that_is_stored_nowhere_has_its_headers() {
-    let invocations = invocations(read, &Fake::default(), &[]);
+    let invocations = invocations(read, &Fake::default(), Wiring::default());
     let document = recorded(include_str!("../../tests/payloads/email/example-ses-event.json"));
     let error = invoke(&invocations, &document).await.unwrap_err();
     assert_eq!(error.error_message, "aws@amazon.com|Test Subject|");
@@ -314,7 +318,7 @@ async fn a_mail_that_is_stored_nowhere_has_its_headers() {
 #[tokio::test]
 async fn a_stored_mail_that_is_gone_or_cannot_be_read_is_an_error() {
     let fake = Fake::default();
-    let invocations = invocations(read, &fake, &[]);
+    let invocations = invocations(read, &fake, Wiring::default());
     let document = recorded(include_str!(
         "../../tests/payloads/email/example-ses-s3-event.json"
     ));
@@ -333,7 +337,7 @@ async fn a_stored_mail_in_a_function_without_buckets_names_the_feature() {
         environment: Environment::default(),
         external: Arc::new(NoExternalBuckets),
     };
-    let refuse = Arc::new(super::resources::Refuse);
+    let refuse = Arc::new(super::resources::REFUSE);
     let invocations = Invocations::with_drivers(launch, Wiring::default(), refuse).unwrap();
     let document = recorded(include_str!(
         "../../tests/payloads/email/example-ses-s3-event.json"

@@ -1,6 +1,5 @@
 //! X-Ray's trace header as a W3C trace context.
 
-use http::HeaderMap;
 use nephos_core::TraceContext;
 
 /// The trace of an [`X-Amzn-Trace-Id`](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader) header:
@@ -42,15 +41,6 @@ fn trace_id(root: &str) -> Option<String> {
 /// `text` if it is so many hexadecimal digits.
 fn hex(text: &str, digits: usize) -> Option<&str> {
     (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
-}
-
-/// The trace that a request says it belongs to, if it does.
-pub(super) fn of_request(headers: &HeaderMap) -> Option<TraceContext> {
-    let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
-    Some(TraceContext {
-        parent: Some(text("traceparent")?),
-        state: text("tracestate"),
-    })
 }
 
 #[cfg(test)]

@@ -11,13 +11,12 @@ use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use nephos_core::resource::Binding;
 use nephos_core::resource::bucket::{BucketCapabilities, BucketDriver, SignedMethod, SignedUrl, key_to_path};
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, wiring};
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::signer::Signer as _;
 
 use self::credentials::SdkCredentials;
-use crate::binding;
 
 const OPEN: &str = "context.open";
 const SIGN: &str = "bucket.signed_url";
@@ -39,9 +38,9 @@ impl AwsBucket {
     /// Opens the bucket whose name the binding holds, in the configuration's region; at its endpoint, if it has one (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`).
     ///
     /// # Errors
-    /// As [`binding::physical`], and [`ErrorKind::InvalidArgument`] if there is no region, or name or endpoint cannot be used.
+    /// As [`wiring::physical`], and [`ErrorKind::InvalidArgument`] if there is no region, or name or endpoint cannot be used.
     pub fn open(config: &SdkConfig, binding: &Binding) -> Result<Self> {
-        let bucket = binding::physical(binding)?;
+        let bucket = wiring::physical(binding)?;
         let invalid = |message: &'static str| {
             Error::new(ErrorKind::InvalidArgument, OPEN, message).with("bucket", &binding.name)
         };

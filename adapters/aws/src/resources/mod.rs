@@ -23,13 +23,6 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use nephos_core::Result;
-use nephos_core::resource::bucket::BucketDriver;
-use nephos_core::resource::queue::QueueDriver;
-use nephos_core::resource::secret::SecretDriver;
-use nephos_core::resource::stream::StreamDriver;
-use nephos_core::resource::table::TableDriver;
-use nephos_core::resource::topic::TopicDriver;
-use nephos_core::resource::{Binding, Drivers};
 #[cfg(not(all(
     feature = "bucket",
     feature = "queue",
@@ -38,7 +31,14 @@ use nephos_core::resource::{Binding, Drivers};
     feature = "table",
     feature = "secret"
 )))]
-use nephos_core::{Error, ErrorKind};
+use nephos_core::resource::NotBuilt;
+use nephos_core::resource::bucket::BucketDriver;
+use nephos_core::resource::queue::QueueDriver;
+use nephos_core::resource::secret::SecretDriver;
+use nephos_core::resource::stream::StreamDriver;
+use nephos_core::resource::table::TableDriver;
+use nephos_core::resource::topic::TopicDriver;
+use nephos_core::resource::{Binding, Drivers};
 
 /// Opens drivers over AWS, all on one configuration: its HTTP connections and credentials are shared.
 #[derive(Debug, Clone)]
@@ -81,18 +81,7 @@ macro_rules! open {
 
         #[cfg(not(feature = $feature))]
         fn $method(&self, binding: &Binding) -> Result<Arc<dyn $trait>> {
-            Err(Error::new(
-                ErrorKind::Unsupported,
-                "context.open",
-                concat!(
-                    "this function was built without ",
-                    $feature,
-                    "s on AWS; turn on the feature `",
-                    $feature,
-                    "` of the crate `nephos`"
-                ),
-            )
-            .with(binding.kind.name(), &binding.name))
+            NotBuilt { provider: "AWS" }.refuse(binding)
         }
     };
 }
@@ -121,7 +110,7 @@ mod tests {
             properties: std::collections::BTreeMap::new(),
         };
         let error = AwsDrivers::new(&config).queue(&binding).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.kind(), nephos_core::ErrorKind::Unsupported);
         assert!(error.message().contains("`queue`"), "{error}");
         assert!(error.to_string().contains("queue=jobs"), "{error}");
     }

@@ -18,12 +18,11 @@ use chrono::{DateTime, Utc};
 use nephos_core::event::Message;
 use nephos_core::resource::Binding;
 use nephos_core::resource::queue::{Depth, Outgoing, QueueCapabilities, QueueDriver, Receipt, Received};
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, wiring};
 
 use self::lease::Leases;
 use self::wire::{content, incomplete, seconds, text};
 use super::parts::{PartLimits, parts};
-use crate::binding;
 use crate::error::{code, failed, of_entry};
 use crate::payload::{self, Wire};
 
@@ -66,12 +65,12 @@ impl AwsQueue {
     /// Opens the queue whose URL the binding holds.
     ///
     /// # Errors
-    /// As [`binding::physical`].
+    /// As [`wiring::physical`].
     pub fn open(config: &SdkConfig, binding: &Binding) -> Result<Self> {
         Ok(Self {
             client: Client::new(config),
             name: binding.name.clone(),
-            url: binding::physical(binding)?.to_owned(),
+            url: wiring::physical(binding)?.to_owned(),
             leases: Leases::default(),
         })
     }

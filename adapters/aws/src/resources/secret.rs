@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use nephos_core::resource::Binding;
 use nephos_core::resource::secret::{SecretCapabilities, SecretDriver, SecretValue};
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, wiring};
 
-use crate::binding;
 use crate::error::failed;
 
 const OPERATION: &str = "secret.get";
@@ -43,9 +42,9 @@ impl AwsSecret {
     /// Opens the secret or parameter that the binding names.
     ///
     /// # Errors
-    /// As [`binding::physical`].
+    /// As [`wiring::physical`].
     pub fn open(config: &SdkConfig, binding: &Binding) -> Result<Self> {
-        let physical = binding::physical(binding)?;
+        let physical = wiring::physical(binding)?;
         Ok(Self {
             name: binding.name.clone(),
             place: match parameter(physical) {

@@ -11,9 +11,7 @@ use aws_config::SdkConfig;
 use aws_sdk_kinesis::Client;
 use nephos_core::resource::Binding;
 use nephos_core::resource::stream::{Append, Position, StreamCapabilities, StreamDriver, StreamPage};
-use nephos_core::{Error, Result};
-
-use crate::binding;
+use nephos_core::{Error, Result, wiring};
 
 /// The largest record with its partition key, unless the stream's limit was raised:
 /// <https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>
@@ -37,12 +35,12 @@ impl AwsStream {
     /// Opens the stream whose name the binding holds.
     ///
     /// # Errors
-    /// As [`binding::physical`].
+    /// As [`wiring::physical`].
     pub fn open(config: &SdkConfig, binding: &Binding) -> Result<Self> {
         Ok(Self {
             client: Client::new(config),
             name: binding.name.clone(),
-            stream: binding::physical(binding)?.to_owned(),
+            stream: wiring::physical(binding)?.to_owned(),
         })
     }
 

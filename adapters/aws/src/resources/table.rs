@@ -17,11 +17,10 @@ use nephos_core::resource::Binding;
 use nephos_core::resource::table::{
     Key, Page, Query, Stored, TableCapabilities, TableDriver, TableSchema, Version, Write,
 };
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, wiring};
 use serde_json::Value;
 
 use self::value::Attributes;
-use crate::binding;
 use crate::payload::VERSION;
 
 /// The properties of a table's binding with its key attributes, as on every target.
@@ -32,6 +31,12 @@ const TTL: &str = "ttl";
 /// The largest item, with the names of its attributes:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const MAX_ITEM: usize = 400 * 1024;
+
+/// The longest partition key, in bytes: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const MAX_PARTITION_KEY: usize = 2048;
+
+/// The longest sort key, in bytes. A table with one has this limit for both, as a key is one limit for the function's author.
+const MAX_SORT_KEY: usize = 1024;
 
 /// What the version takes of an item.
 const RESERVED: usize = 128;
@@ -59,7 +64,7 @@ impl AwsTable {
     /// Opens the table whose name the binding holds, with its key attributes.
     ///
     /// # Errors
-    /// As [`binding::physical`], and [`ErrorKind::InvalidArgument`] if the binding does not name the partition key.
+    /// As [`wiring::physical`], and [`ErrorKind::InvalidArgument`] if the binding does not name the partition key.
     pub fn open(config: &SdkConfig, binding: &Binding) -> Result<Self> {
         let property = |name: &str| binding.properties.get(name).cloned();
         let key = property(KEY).ok_or_else(|| {
@@ -73,7 +78,7 @@ impl AwsTable {
         Ok(Self {
             client: Client::new(config),
             name: binding.name.clone(),
-            table: binding::physical(binding)?.to_owned(),
+            table: wiring::physical(binding)?.to_owned(),
             schema: TableSchema {
                 key,
                 sort: property(SORT),
@@ -127,6 +132,12 @@ impl TableDriver for AwsTable {
             max_batch: MAX_BATCH,
             ttl: true,
             scan: true,
+            batch_across_partitions: true,
+            max_key_bytes: Some(if self.schema.sort.is_some() {
+                MAX_SORT_KEY
+            } else {
+                MAX_PARTITION_KEY
+            }),
         }
     }
 

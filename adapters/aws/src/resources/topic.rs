@@ -9,10 +9,9 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use nephos_core::resource::Binding;
 use nephos_core::resource::topic::{Publication, TopicCapabilities, TopicDriver};
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, wiring};
 
 use super::parts::{PartLimits, parts};
-use crate::binding;
 use crate::error::{failed, of_entry};
 use crate::payload::{self, Wire};
 
@@ -44,12 +43,12 @@ impl AwsTopic {
     /// Opens the topic whose ARN the binding holds.
     ///
     /// # Errors
-    /// As [`binding::physical`].
+    /// As [`wiring::physical`].
     pub fn open(config: &SdkConfig, binding: &Binding) -> Result<Self> {
         Ok(Self {
             client: Client::new(config),
             name: binding.name.clone(),
-            arn: binding::physical(binding)?.to_owned(),
+            arn: wiring::physical(binding)?.to_owned(),
         })
     }
 

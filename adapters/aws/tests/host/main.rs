@@ -247,8 +247,8 @@ async fn sign_up() {
 }
 
 async fn web() {
-    let routes = r#"[{"method": "POST", "path": "/hello/{name}"}]"#;
-    let mut api = RuntimeApi::start("web", &[("NEPHOS_AWS_ROUTES", routes)]).await;
+    let routes = r#"{"routes": [{"method": "POST", "path": "/hello/{name}"}]}"#;
+    let mut api = RuntimeApi::start("web", &[("NEPHOS_WIRING", routes)]).await;
     for file in ["http/ministack-function-url.json", "http/ministack-http-api.json"] {
         let answer = api.invoke(&payload(file)).await.response();
         assert_eq!(answer["statusCode"], 201, "{answer}");
@@ -273,8 +273,9 @@ fn get(path: &str) -> Value {
 }
 
 async fn no_route() {
-    let routes = r#"[{"method": "PUT", "path": "/hello/{name}"}, {"method": null, "path": "/any"}]"#;
-    let mut api = RuntimeApi::start("web", &[("NEPHOS_AWS_ROUTES", routes)]).await;
+    let routes =
+        r#"{"routes": [{"method": "PUT", "path": "/hello/{name}"}, {"method": null, "path": "/any"}]}"#;
+    let mut api = RuntimeApi::start("web", &[("NEPHOS_WIRING", routes)]).await;
     let answer = api.invoke(&get("/bye")).await.response();
     assert_eq!(answer["statusCode"], 404, "{answer}");
     assert_eq!(answer["headers"]["content-type"], "application/problem+json");
@@ -333,8 +334,8 @@ async fn streaming() {
 }
 
 async fn refused_resource() {
-    let bindings = r#"[{"name": "jobs", "kind": "queue", "access": ["send"]}]"#;
-    let mut api = RuntimeApi::start("probe", &[("NEPHOS_BINDINGS", bindings)]).await;
+    let bindings = r#"{"bindings": [{"name": "jobs", "kind": "queue", "access": ["send"]}]}"#;
+    let mut api = RuntimeApi::start("probe", &[("NEPHOS_WIRING", bindings)]).await;
     let (kind, message) = api.invoke(&json!({"do": "queue"})).await.error();
     // With the feature, what is missing is the queue's URL.
     let (expected, named) = if cfg!(feature = "queue") {

@@ -2,28 +2,16 @@
 
 use bytes::Bytes;
 use nephos_aws::events::{decode, encode};
+use nephos_conformance::payloads;
 use nephos_core::{ErrorKind, Outcome};
 use proptest::prelude::{any, proptest};
 use serde_json::{Value, json};
 
-use crate::{FOLDERS, index, neutral, read, wiring};
+use crate::{FOLDERS, Lambda, index, neutral, read, wiring};
 
 #[test]
 fn truncated_at_every_byte_nothing_panics() {
-    let mut tried = 0;
-    for name in FOLDERS {
-        for entry in index(name).payload {
-            let document = read(name, &entry.file);
-            let whole = document.trim_ascii_end().len();
-            for end in 0..whole {
-                let cut = document.slice(..end);
-                let error = decode(&cut, &wiring()).expect_err("half a document is none");
-                assert_eq!(error.kind(), ErrorKind::Decode, "{}: {error}", entry.file);
-                tried += 1;
-            }
-        }
-    }
-    assert!(tried > 40_000, "only {tried}");
+    payloads::half_a_document_is_none(&Lambda, 40_000).unwrap();
 }
 
 proptest! {
@@ -41,34 +29,15 @@ proptest! {
             .collect();
         let (name, file) = pick.get(&all);
         let mut document: Value = serde_json::from_slice(&read(name, file)).unwrap();
-        let mut pointers = Vec::new();
-        nodes(&document, "", &mut pointers);
+        let pointers = payloads::nodes(&document);
         let pointer = at.get(&pointers);
         let other = [json!(null), json!(-1), json!("\u{0}é%"), json!([]), json!({}), json!(1e300)];
         *document.pointer_mut(pointer).unwrap() = other[with].clone();
         let bytes = Bytes::from(document.to_string());
         if let Ok(decoded) = decode(&bytes, &wiring()) {
             let _ = encode(decoded.kind, &bytes, Outcome::Ack);
-            let _ = neutral::decoded(decoded);
+            let _ = neutral(decoded);
         }
-    }
-}
-
-fn nodes(value: &Value, pointer: &str, found: &mut Vec<String>) {
-    found.push(pointer.to_owned());
-    match value {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                let step = name.replace('~', "~0").replace('/', "~1");
-                nodes(field, &format!("{pointer}/{step}"), found);
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                nodes(item, &format!("{pointer}/{index}"), found);
-            }
-        }
-        _ => {}
     }
 }
 
@@ -93,7 +62,7 @@ fn with_broken_twin(name: &str, file: &str, id: &str, new_id: &str, broken: &str
     *twin.pointer_mut(id).unwrap() = json!(new_id);
     *twin.pointer_mut(broken).unwrap() = json!({"not": ["what", "it", "was"]});
     document["Records"] = json!([twin, document["Records"][0]]);
-    neutral::decoded(decode(&Bytes::from(document.to_string()), &wiring()).unwrap())
+    neutral(decode(&Bytes::from(document.to_string()), &wiring()).unwrap())
 }
 
 #[test]
@@ -126,7 +95,7 @@ fn one_record_that_cannot_be_read_fails_alone() {
 fn a_body_that_is_not_what_it_says_fails_alone() {
     let mut document: Value = serde_json::from_slice(&read("stream", "ministack-kinesis.json")).unwrap();
     document["Records"][0]["kinesis"]["data"] = json!("not base64!");
-    let read = neutral::decoded(decode(&Bytes::from(document.to_string()), &wiring()).unwrap());
+    let read = neutral(decode(&Bytes::from(document.to_string()), &wiring()).unwrap());
     assert_eq!(
         read["events"][0]["undecodable"].as_array().unwrap().len(),
         1,

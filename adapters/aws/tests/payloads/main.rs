@@ -8,21 +8,17 @@
 
 mod answers;
 mod damaged;
-mod leaves;
-mod neutral;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use nephos_aws::events::{Kind, TableKeys, Wiring, decode, email};
+use nephos_aws::events::{self, Kind, TableKeys, Wiring, decode, email};
 use nephos_aws::payload;
-use nephos_core::event::cloudevents::{from_cloudevents, to_cloudevents};
+use nephos_conformance::payloads::{self, Codec, Decoded, Entry, Index};
 use nephos_core::event::{Data, Payload};
 use nephos_core::route::{RouteSpec, Routes};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// The folders, one a trigger.
@@ -30,45 +26,45 @@ const FOLDERS: [&str; 11] = [
     "auth", "bucket", "email", "http", "queue", "raw", "schedule", "stream", "table", "topic", "voice",
 ];
 
-/// What a folder's `index.toml` says.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Index {
-    payload: Vec<Entry>,
-    /// Leaves that no neutral field holds, by their path (`Records[].receiptHandle`, or `a.*` for all below), each with its reason.
-    #[serde(default)]
-    ignored: BTreeMap<String, String>,
+struct Lambda;
+
+impl Codec for Lambda {
+    fn root(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/payloads")
+    }
+
+    fn folders(&self) -> &[&'static str] {
+        &FOLDERS
+    }
+
+    fn is_nested(&self) -> bool {
+        false
+    }
+
+    fn decode(&self, _folder: &str, _entry: &Entry, document: &Bytes) -> nephos_core::Result<Decoded> {
+        decode(document, &wiring()).map(described)
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    file: String,
-    /// Where it is from.
-    source: String,
-    /// When it was taken from there.
-    date: String,
-    /// Why it is raw, if it is.
-    reason: Option<String>,
+/// In the words of the suite.
+fn described(decoded: events::Decoded) -> Decoded {
+    Decoded {
+        kind: format!("{:?}", decoded.kind),
+        refused: decoded.refusal.map(|response| response.status().as_u16()),
+        events: decoded.events,
+    }
 }
 
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/payloads")
-        .join(name)
+fn index(folder: &str) -> Index {
+    payloads::index(&Lambda, folder).unwrap()
 }
 
-fn index(name: &str) -> Index {
-    let path = folder(name).join("index.toml");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn read(folder: &str, file: &str) -> Bytes {
+    payloads::read(&Lambda, folder, file).unwrap()
 }
 
-fn read(folder_name: &str, file: &str) -> Bytes {
-    let path = folder(folder_name).join(file);
-    std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        .into()
+fn neutral(decoded: events::Decoded) -> Value {
+    described(decoded).neutral().unwrap()
 }
 
 /// What deployment would have told, of one thing of each kind: so that both the manifest's names and AWS's own appear.
@@ -113,28 +109,18 @@ fn routed(path: &str) -> Wiring {
     }
 }
 
-fn neutral_of(document: &Bytes) -> Value {
-    neutral::decoded(decode(document, &wiring()).unwrap())
+#[test]
+fn every_payload_becomes_the_neutral_event_beside_it() {
+    if let Err(differ) = payloads::every_payload_becomes_the_event_beside_it(&Lambda) {
+        panic!("{differ}");
+    }
 }
 
 #[test]
-fn every_payload_becomes_the_neutral_event_beside_it() {
-    let mut differ = Vec::new();
-    for name in FOLDERS {
-        for Entry { file, .. } in index(name).payload {
-            if name == "raw" {
-                continue;
-            }
-            let actual = neutral_of(&read(name, &file));
-            let beside = file.replace(".json", ".neutral.json");
-            let expected = std::fs::read(folder(name).join(&beside)).unwrap_or_default();
-            let expected: Value = serde_json::from_slice(&expected).unwrap_or_default();
-            if actual != expected {
-                differ.push(format!("{name}/{beside} is not:\n{actual:#}"));
-            }
-        }
+fn every_leaf_is_mapped_or_ignored_with_a_reason() {
+    if let Err(lost) = payloads::every_leaf_is_mapped(&Lambda) {
+        panic!("{lost}");
     }
-    assert!(differ.is_empty(), "{}", differ.join("\n\n"));
 }
 
 #[test]
@@ -160,52 +146,27 @@ fn what_is_raw_has_its_reason_and_its_bytes() {
 
 #[test]
 fn every_file_is_in_its_index_and_says_where_it_is_from() {
-    for name in FOLDERS {
-        let index = index(name);
-        let listed: BTreeSet<String> = index.payload.iter().map(|entry| entry.file.clone()).collect();
-        assert_eq!(
-            listed.len(),
-            index.payload.len(),
-            "{name}: a file is listed twice"
-        );
-        let found: BTreeSet<String> = std::fs::read_dir(folder(name))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|file| file.ends_with(".json") && !file.ends_with(".neutral.json"))
-            .collect();
-        assert_eq!(listed, found, "{name}");
-        for entry in index.payload {
-            assert!(entry.source.len() > 10, "{}", entry.file);
-            assert!(entry.date.parse::<chrono::NaiveDate>().is_ok(), "{}", entry.file);
-        }
-    }
+    payloads::every_file_is_listed(&Lambda).unwrap();
 }
 
 #[test]
 fn raw_bytes_stay_reachable_for_every_kind() {
-    for name in FOLDERS {
-        for Entry { file, .. } in index(name).payload {
-            let document = read(name, &file);
-            for event in decode(&document, &wiring()).unwrap().events {
-                assert_eq!(event.raw.map(|raw| raw.bytes), Some(document.clone()), "{file}");
-            }
-        }
-    }
+    payloads::raw_bytes_stay_reachable(&Lambda).unwrap();
 }
 
 #[test]
 fn a_url_of_ones_own_matches_the_functions_routes() {
     let document = read("http", "ministack-function-url.json");
-    let found = neutral::decoded(decode(&document, &routed("/hello/{who}")).unwrap());
+    let found = neutral(decode(&document, &routed("/hello/{who}")).unwrap());
     assert_eq!(found["events"][0]["data"]["params"]["who"], "w x", "{found:#}");
-    let lost = neutral::decoded(decode(&document, &routed("/bye/{who}")).unwrap());
+    let lost = neutral(decode(&document, &routed("/bye/{who}")).unwrap());
     assert_eq!(
         (&lost["refused"], &lost["events"]),
         (&404.into(), &Value::Array(Vec::new()))
     );
     // The gateway of an HTTP API has matched the route: that it is another of the app's functions is its affair.
     let gateway = read("http", "ministack-http-api.json");
-    let found = neutral::decoded(decode(&gateway, &routed("/bye/{who}")).unwrap());
+    let found = neutral(decode(&gateway, &routed("/bye/{who}")).unwrap());
     assert_eq!(found["events"][0]["data"]["params"]["name"], "w x", "{found:#}");
 }
 
@@ -286,21 +247,6 @@ fn what_our_own_drivers_wrote_is_read_as_it_was() {
 
 #[test]
 fn every_event_is_a_lawful_cloudevent_and_comes_back_as_one() {
-    let mut seen = 0;
-    for name in FOLDERS {
-        // Requests travel as themselves, and a receipt has no message to travel.
-        if ["http", "email"].contains(&name) {
-            continue;
-        }
-        for Entry { file, .. } in index(name).payload {
-            for event in decode(&read(name, &file), &wiring()).unwrap().events {
-                let written = to_cloudevents(&event).unwrap_or_else(|error| panic!("{file}: {error}"));
-                let again = from_cloudevents(written).unwrap();
-                assert_eq!(again.attributes, event.attributes, "{file}");
-                assert_eq!(format!("{:?}", again.data), format!("{:?}", event.data), "{file}");
-                seen += 1;
-            }
-        }
-    }
-    assert!(seen > 40, "only {seen}");
+    // Requests travel as themselves, and a receipt has no message to travel.
+    payloads::every_event_is_a_cloudevent(&Lambda, &["http", "email"], 40).unwrap();
 }

@@ -11,10 +11,10 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nephos_aws::binding::PHYSICAL;
 use nephos_aws::harness::emulator::Emulator;
 use nephos_aws::resources::AwsDrivers;
 use nephos_core::resource::{Binding, ResourceKind, Resources};
+use nephos_core::wiring::PHYSICAL;
 
 /// The handle of a function to what is called `physical` on AWS, by the name `it`.
 fn open(emulator: &Emulator, kind: ResourceKind, physical: &str, properties: &[(&str, &str)]) -> Resources {

@@ -1,15 +1,14 @@
 //! The golden templates on the emulator: they deploy, and what the functions are told is what was made.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nephos_aws::binding::{PHYSICAL, SOURCES};
 use nephos_aws::deploy::template::{ALIAS, Output};
 use nephos_aws::events::Wiring;
 use nephos_aws::harness::emulator::Emulator;
 use nephos_aws::resources::AwsDrivers;
-use nephos_core::env::{BINDINGS, Environment};
+use nephos_core::env::{Environment, WIRING};
 use nephos_core::resource::{Binding, ResourceKind, Resources};
+use nephos_core::wiring::PHYSICAL;
 use serde_json::json;
 
 use crate::apps::{CASES, case, rendered};
@@ -78,7 +77,8 @@ async fn every_golden_template_deploys_and_its_functions_are_told_what_was_made(
                 .unwrap();
             let variables = deployed.environment().unwrap().variables().unwrap().clone();
             let environment: Environment = variables.clone().into_iter().collect();
-            for binding in environment.bindings().unwrap() {
+            let told = environment.wiring().unwrap();
+            for binding in &told.bindings {
                 if binding.url.is_some() {
                     continue;
                 }
@@ -95,18 +95,18 @@ async fn every_golden_template_deploys_and_its_functions_are_told_what_was_made(
                 variables.values().all(|value| !value.contains("${AWS::")),
                 "{name}: {function}: {variables:?}"
             );
-            Wiring::of(&environment).unwrap();
-            if let Some(sources) = variables.get(SOURCES) {
-                let sources: BTreeMap<String, String> = serde_json::from_str(sources).unwrap();
-                assert!(
-                    sources.values().all(|source| app.resources.contains_key(source)),
-                    "{sources:?}"
-                );
-            }
-            assert_eq!(
-                variables.contains_key(BINDINGS),
-                !environment.bindings().unwrap().is_empty()
+            Wiring::new(&told, &environment).unwrap();
+            let sources = &told.sources;
+            assert!(
+                sources.values().all(|source| app.resources.contains_key(source)),
+                "{sources:?}"
             );
+            let watches = app.functions[function]
+                .on
+                .iter()
+                .any(|trigger| trigger.resource().is_some());
+            assert_eq!(watches, !sources.is_empty(), "{name}: {function}");
+            assert_eq!(variables.contains_key(WIRING), told != Default::default());
             functions += 1;
         }
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use nephos_aws::binding::PHYSICAL;
 use nephos_aws::harness::emulator::Emulator;
 use nephos_aws::resources::AwsDrivers;
 use nephos_core::env::Environment;
@@ -16,6 +15,7 @@ use nephos_core::resource::queue::Outgoing;
 use nephos_core::resource::stream::{Append, Position};
 use nephos_core::resource::topic::Publication;
 use nephos_core::resource::{Access, Binding, ResourceKind, Resources};
+use nephos_core::wiring::PHYSICAL;
 use nephos_core::{ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -238,7 +238,7 @@ async fn each_access_is_enough_for_its_driver_and_for_nothing_else() {
         }
         for access in kind.access() {
             let (config, environment) = role_of(&root, &format!("{stack}-{access}")).await;
-            let own = handles(&config, environment.bindings().unwrap());
+            let own = handles(&config, environment.wiring().unwrap().bindings);
             for tried in kind.access() {
                 let outcome = exercise(&own, kind, "thing", *tried).await;
                 if tried == access {

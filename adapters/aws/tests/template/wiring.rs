@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use nephos_aws::binding::{DEAD_LETTER, MAIL, ROUTES, TABLE_KEYS};
-use nephos_aws::binding::{PHYSICAL, SOURCES};
 use nephos_aws::deploy::settings::Settings;
 use nephos_aws::deploy::template::{Code, Template, render};
+use nephos_aws::variables::MAIL;
 use nephos_core::app::Resource;
 use nephos_core::env;
-use nephos_core::resource::Binding;
+use nephos_core::wiring::{PHYSICAL, Wiring};
 use serde_json::{Value, json};
 
 use crate::apps::{CASES, app, case, of_type, properties, rendered, resource};
@@ -39,8 +38,9 @@ fn variable(template: &Template, function: &str, name: &str) -> Option<String> {
     Some(filled)
 }
 
-fn json_variable(template: &Template, function: &str, name: &str) -> Value {
-    serde_json::from_str(&variable(template, function, name).unwrap()).unwrap()
+/// What a function is told of its resources and triggers.
+fn told(template: &Template, function: &str) -> Wiring {
+    serde_json::from_str(&variable(template, function, env::WIRING).unwrap()).unwrap()
 }
 
 #[test]
@@ -50,8 +50,9 @@ fn the_function_is_told_who_it_is_and_what_its_resources_are_called() {
     assert_eq!(text(env::FUNCTION), "recognise");
     assert_eq!(text(env::APP), "face-gate");
     assert_eq!(text(env::TARGET), "aws");
-    assert_eq!(text(DEAD_LETTER), "<QueueUnreadable>");
-    let bindings: Vec<Binding> = serde_json::from_str(&text(env::BINDINGS)).unwrap();
+    let told = told(&template, "FunctionRecognise");
+    assert_eq!(told.dead_letter.as_deref(), Some("<QueueUnreadable>"));
+    let bindings = &told.bindings;
     let physical: Vec<(&str, Option<&str>)> = bindings
         .iter()
         .map(|binding| {
@@ -77,8 +78,13 @@ fn the_function_is_told_who_it_is_and_what_its_resources_are_called() {
         "the function itself may not read the keys"
     );
     assert_eq!(
-        json_variable(&template, "FunctionRecognise", SOURCES),
+        json!(told.sources),
         json!({"face-gate-aws-snapshots-<AWS::AccountId>-<AWS::Region>": "snapshots"})
+    );
+    assert_eq!(
+        (told.timeout, told.retry),
+        (None, None),
+        "they are Lambda's own settings"
     );
 }
 
@@ -86,25 +92,21 @@ fn the_function_is_told_who_it_is_and_what_its_resources_are_called() {
 fn routes_sources_keys_and_mails_are_told_where_there_are_any() {
     let hello = rendered(&case("hello-http"));
     assert_eq!(
-        json_variable(&hello, "FunctionHello", ROUTES),
-        json!([{"method": "GET", "path": "/hello/{name}"}, {"method": "POST", "path": "/hello"}])
+        variable(&hello, "FunctionHello", env::WIRING).unwrap(),
+        r#"{"routes":[{"method":"GET","path":"/hello/{name}"},{"method":"POST","path":"/hello"}]}"#
     );
-    for absent in [env::BINDINGS, SOURCES, DEAD_LETTER, MAIL, TABLE_KEYS] {
-        assert_eq!(variable(&hello, "FunctionHello", absent), None, "{absent}");
-    }
+    assert_eq!(variable(&hello, "FunctionHello", MAIL), None);
     let every = rendered(&case("every-trigger"));
-    assert_eq!(
-        variable(&every, "FunctionHttp", ROUTES),
-        None,
-        "the API has matched the route"
-    );
-    let sources = |function: &str| json_variable(&every, function, SOURCES);
+    let http = told(&every, "FunctionHttp");
+    assert_eq!(http.bindings.len(), 3);
+    assert!(http.routes.is_empty(), "the API has matched the route");
+    let sources = |function: &str| json!(told(&every, function).sources);
     assert_eq!(sources("FunctionQueue"), json!({"<QueueJobs.Arn>": "jobs"}));
     assert_eq!(sources("FunctionTopic"), json!({"<TopicNews>": "news"}));
     assert_eq!(sources("FunctionStream"), json!({"<StreamClicks.Arn>": "clicks"}));
     assert_eq!(sources("FunctionTable"), json!({"<TableUsers.Arn>": "users"}));
     assert_eq!(
-        json_variable(&every, "FunctionTable", TABLE_KEYS),
+        json!(told(&every, "FunctionTable").table_keys),
         json!({"users": {"key": "id", "sort": "at"}})
     );
     assert_eq!(
@@ -124,8 +126,8 @@ fn a_value_with_a_dollar_and_a_brace_arrives_as_it_was_written() {
         "resources": {"archive": {"kind": "bucket", "url": "s3://a${B}\"c", "endpoint": "https://x"}},
         "functions": {"work": {"uses": {"archive": ["read"]}, "on": [{"kind": "http", "path": "/"}]}},
     }));
-    let bindings = json_variable(&rendered(&odd), "FunctionWork", env::BINDINGS);
-    assert_eq!(bindings[0]["url"], "s3://a${B}\"c");
+    let told = told(&rendered(&odd), "FunctionWork");
+    assert_eq!(told.bindings[0].url.as_deref(), Some("s3://a${B}\"c"));
 }
 
 #[test]

@@ -31,13 +31,6 @@ pub mod topic;
 use std::sync::Arc;
 
 use nephos_core::Result;
-use nephos_core::resource::bucket::BucketDriver;
-use nephos_core::resource::queue::QueueDriver;
-use nephos_core::resource::secret::SecretDriver;
-use nephos_core::resource::stream::StreamDriver;
-use nephos_core::resource::table::TableDriver;
-use nephos_core::resource::topic::TopicDriver;
-use nephos_core::resource::{Binding, Drivers};
 #[cfg(not(all(
     feature = "bucket",
     feature = "queue",
@@ -46,7 +39,14 @@ use nephos_core::resource::{Binding, Drivers};
     feature = "table",
     feature = "secret"
 )))]
-use nephos_core::{Error, ErrorKind};
+use nephos_core::resource::NotBuilt;
+use nephos_core::resource::bucket::BucketDriver;
+use nephos_core::resource::queue::QueueDriver;
+use nephos_core::resource::secret::SecretDriver;
+use nephos_core::resource::stream::StreamDriver;
+use nephos_core::resource::table::TableDriver;
+use nephos_core::resource::topic::TopicDriver;
+use nephos_core::resource::{Binding, Drivers};
 
 use crate::config::Config;
 
@@ -87,18 +87,7 @@ macro_rules! open {
 
         #[cfg(not(feature = $feature))]
         fn $method(&self, binding: &Binding) -> Result<Arc<dyn $trait>> {
-            Err(Error::new(
-                ErrorKind::Unsupported,
-                "context.open",
-                concat!(
-                    "this function was built without ",
-                    $feature,
-                    "s on Azure; turn on the feature `",
-                    $feature,
-                    "` of the crate `nephos`"
-                ),
-            )
-            .with(binding.kind.name(), &binding.name))
+            NotBuilt { provider: "Azure" }.refuse(binding)
         }
     };
 }
@@ -137,7 +126,7 @@ mod tests {
             properties: std::collections::BTreeMap::new(),
         };
         let error = AzureDrivers::new(&config).queue(&binding).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.kind(), nephos_core::ErrorKind::Unsupported);
         assert!(error.message().contains("`queue`"), "{error}");
         assert!(error.to_string().contains("queue=jobs"), "{error}");
     }

@@ -26,6 +26,9 @@ const MAX_DOCUMENT: usize = 2 * 1024 * 1024;
 /// What the driver keeps of an item may take so much of it.
 const BESIDES: usize = 16 * 1024;
 
+/// The longest value of a partition key, in bytes, from the same page.
+const MAX_KEY: usize = 2048;
+
 /// The most writes of one transaction, from the same page.
 const MAX_BATCH: usize = 100;
 
@@ -80,6 +83,8 @@ impl TableDriver for AzureTable {
             max_batch: MAX_BATCH,
             ttl: true,
             scan: true,
+            batch_across_partitions: false,
+            max_key_bytes: Some(MAX_KEY),
         }
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use nephos_core::app::{App, Trigger};
 use nephos_core::resource::Resources;
 use nephos_core::route::{Routes, parse_method};
+use nephos_core::wiring::Wiring;
 use nephos_core::{Error, ErrorKind, Event, Outcome, Result, env};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -325,7 +326,12 @@ fn new_token() -> String {
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 fn environment(app: &App, function: &str, base: &str, token: &str) -> Result<Vec<(OsString, OsString)>> {
-    let bindings = serde_json::to_string(&app.bindings(function)).map_err(|error| {
+    // Of all that deployment knows, this host's function side asks for the bindings alone.
+    let wiring = Wiring {
+        bindings: app.wiring(function).unwrap_or_default().bindings,
+        ..Wiring::default()
+    };
+    let wiring = serde_json::to_string(&wiring).map_err(|error| {
         Error::new(
             ErrorKind::Internal,
             "engine.start",
@@ -342,7 +348,7 @@ fn environment(app: &App, function: &str, base: &str, token: &str) -> Result<Vec
         (env::FUNCTION, function.to_owned()),
         (env::APP, app.name.clone()),
         (env::TARGET, "local".to_owned()),
-        (env::BINDINGS, bindings),
+        (env::WIRING, wiring),
         (ENV_API, base.to_owned()),
         (ENV_TOKEN, token.to_owned()),
         (ENV_PARENT, std::process::id().to_string()),

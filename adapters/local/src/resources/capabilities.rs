@@ -41,6 +41,8 @@ pub const TABLE: TableCapabilities = TableCapabilities {
     max_batch: 100,
     ttl: true,
     scan: true,
+    batch_across_partitions: true,
+    max_key_bytes: None,
 };
 
 /// A secret's limits.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use nephos_core::adapter::Launch;
-use nephos_core::env::{BINDINGS, Environment};
+use nephos_core::env::{Environment, WIRING};
 use nephos_core::event::{Data, Tick};
 use nephos_core::resource::NoExternalBuckets;
 use nephos_core::{Context, ErrorKind, Event, Function, Outcome, Result, TraceContext};
@@ -31,13 +31,13 @@ async fn a_handler_uses_its_resources_and_no_others() {
     let api = Api::start().await;
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join("s")).unwrap();
-    let bindings = serde_json::to_string(&api.app.bindings("worker")).unwrap();
+    let wiring = serde_json::to_string(&api.app.wiring("worker").unwrap()).unwrap();
     let launch = Launch {
         function: Function::new("work", work),
         environment: Environment::from_iter([
             (ENV_API, api.base()),
             (ENV_TOKEN, WORKER.to_owned()),
-            (BINDINGS, bindings),
+            (WIRING, wiring),
         ]),
         external: Arc::new(NoExternalBuckets),
     };

@@ -1,6 +1,7 @@
 //! Rules of events: a provider's own payload of what happened is, decoded by what the host decodes with, the one neutral event that it is everywhere.
 
 pub(super) mod any;
+pub(super) mod changes;
 pub(super) mod neutral;
 mod samples;
 #[cfg(test)]

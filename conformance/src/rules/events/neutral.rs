@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nephos_core::TriggerKind;
-use nephos_core::event::{AuthStage, ChangeKind, Payload, VoiceRequestKind};
+use nephos_core::event::{AuthStage, Payload, VoiceRequestKind};
 use serde_json::json;
 
 use super::samples;
@@ -38,7 +38,6 @@ kinds! {
     queue, Queue, samples::queue(&[samples::message("1", samples::json_body())]);
     topic, Topic, samples::topic(samples::notification(samples::json_body()));
     stream, Stream, samples::stream(&[samples::record("1", samples::json_body())]);
-    table, Table, samples::table(&[samples::change(nephos_core::event::ChangeKind::Inserted, samples::item(1), samples::item(1))]);
     schedule, Schedule, samples::tick();
     email, Email, samples::email();
     auth, Auth, samples::auth(nephos_core::event::AuthStage::BeforeSignUp);
@@ -60,8 +59,6 @@ pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("events.topic.body.binary-and-no-double-wrap", "an envelope of the provider's must be taken off, and only that", "Dapr issue 2308", DecodedTwice, topic_wrap, needs topic::declared, topic::refused),
     rule!("events.stream.records.neutral-equal", "records of a stream keep their order, key and sequence", "DESIGN, the four ports; Kinesis documentation", OrderReversed, records, needs stream::declared, stream::refused),
     rule!("events.stream.body.binary-and-no-double-wrap", "a reading is bytes: the provider's own encoding of them is not the function's affair", "Kinesis documentation, base64 data", BodyUtf8Lossy, stream_wrap, needs stream::declared, stream::refused),
-    rule!("events.table.change.neutral-equal", "a view is built from what was and what is, and must not confuse them", "DESIGN, the four ports; DynamoDB Streams documentation", ImagesSwapped, changes, needs table::declared, table::refused),
-    rule!("events.table.values.all-types", "an item in a change is the item that was written, type for type", "DynamoDB Streams documentation, AttributeValue", NumbersAsFloats, values, needs table::declared, table::refused),
     rule!("events.schedule.tick.neutral-equal", "a tick is of its schedule, and of the time it was due, not of the time it came", "EventBridge Scheduler documentation, scheduled-time", TimeLost, tick, needs schedule::declared, schedule::refused),
     rule!("events.email.message.neutral-equal", "a message is its envelope, its headers, its text and its attachments", "DESIGN, the four ports; RFC 5322", PartLost, email, needs email::declared, email::refused),
     rule!("events.auth.stages.neutral-equal", "a refusal at the wrong step of a sign-up lets in whom it should not", "DESIGN, the four ports; Cognito Lambda trigger documentation", PartLost, stages, needs auth::declared, auth::refused),
@@ -276,38 +273,6 @@ async fn stream_wrap(harness: Subject) -> Verdict {
     each(
         &harness,
         bodies.map(|body| samples::stream(&[samples::record("1", body)])),
-    )
-    .await
-}
-
-async fn changes(harness: Subject) -> Verdict {
-    let change = |kind| samples::change(kind, samples::item(1), samples::item(2));
-    let mut together = [
-        change(ChangeKind::Inserted),
-        change(ChangeKind::Modified),
-        change(ChangeKind::Removed),
-    ];
-    for (change, sequence) in together.iter_mut().zip(["1", "2", "3"]) {
-        sequence.clone_into(&mut change.sequence);
-    }
-    let alone = together.clone().map(|change| samples::table(&[change]));
-    each(&harness, alone).await?;
-    each(&harness, [samples::table(&together)]).await
-}
-
-async fn values(harness: Subject) -> Verdict {
-    let item = json!({
-        "id": "a", "at": "1",
-        "text": "grün \u{0} \"🦀\" \\", "empty": "", "true": true, "false": false, "null": null,
-        "zero": 0, "whole": 42, "negative": -1, "least": i64::MIN, "most": u64::MAX, "fraction": 12.5, "small": 1.5e-7,
-        "list": ["a", 1, null, [], {"x": [true]}], "texts": ["b", "a"], "numbers": [3, 1, 2], "map": {"a": {"b": {}}}, "none": [],
-        "name with spaces": 1, "ä": 2,
-    });
-    let inserted = samples::change(ChangeKind::Inserted, json!({}), item.clone());
-    let removed = samples::change(ChangeKind::Removed, item, json!({}));
-    each(
-        &harness,
-        [samples::table(&[inserted]), samples::table(&[removed])],
     )
     .await
 }

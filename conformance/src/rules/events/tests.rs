@@ -17,7 +17,7 @@ use nephos_core::{Error, ErrorKind, Result};
 
 use crate::happening::{Delivered, Happening, Native};
 use crate::harness::{Deployment, Harness, HostCapabilities, Mode};
-use crate::mutants::{Fault, Mutant};
+use crate::mutants::Mutant;
 
 #[derive(Debug)]
 struct Nothing;
@@ -45,6 +45,10 @@ impl Harness for Nothing {
             isolation: false,
             shared_process: false,
             streams_answers: false,
+            changes_each: false,
+            changes_removed: false,
+            changes_old: false,
+            changes_kinds_told: false,
         }
     }
 
@@ -105,10 +109,11 @@ impl Harness for Nothing {
 
 #[tokio::test]
 async fn an_adapter_without_a_kind_of_event_must_refuse_it_and_is_noticed_if_it_does_not() {
-    for rule in super::neutral::RULES {
-        let refused = rule.needs.expect("every kind may be missing").refused;
+    for rule in [super::neutral::RULES, super::changes::RULES].concat() {
+        let need = rule.needs.expect("every kind may be missing");
+        let refused = need.refused;
         refused(Arc::new(Nothing)).await.expect(rule.id);
-        let pretending = Mutant::new(Arc::new(Nothing), Fault::PretendsCapability);
+        let pretending = Mutant::new(Arc::new(Nothing), need.mutant);
         assert!(
             refused(Arc::new(pretending)).await.is_err(),
             "{}: the negative holds although a payload was made up",

@@ -1,6 +1,7 @@
 //! Rules of what becomes of an event: delivered, retried, dead-lettered, never lost. They deploy the [probe](crate::probe).
 
 pub(super) mod batches;
+pub(super) mod changes;
 pub(super) mod failures;
 pub(super) mod http;
 pub(super) mod ordered;

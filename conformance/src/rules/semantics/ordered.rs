@@ -1,12 +1,9 @@
-//! Rules of order under failure: groups of a queue, streams, changes of a table.
+//! Rules of order under failure: groups of a queue, streams. Those of a table's changes are in `changes.rs`.
 
 use std::sync::Arc;
 
-use nephos_core::app::{App, QueueSpec, Resource, StreamSpec, TableSpec, Trigger};
-use nephos_core::event::ChangeKind;
+use nephos_core::app::{App, QueueSpec, Resource, StreamSpec, Trigger};
 use nephos_core::resource::stream::Append;
-use nephos_core::resource::table::TableSchema;
-use serde_json::{Value, json};
 
 use super::scene::{Scene, play};
 use super::{jobs, tries};
@@ -37,21 +34,6 @@ pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("semantics.stream.stops-at-the-first-failure", "a record must not overtake one that failed; where a handler is not told which try it is, the one here fails on all of them", "Kinesis documentation", OrderReversed, stream_stops, needs tries, stream_stops_untold, kills OrderReversed),
     rule!("semantics.stream.goes-on-behind-a-dead-letter", "one bad record must not stop a stream for ever; where the provider gives it up by itself, the letter tells where in the stream it is", "Kinesis documentation; AWS Lambda, on-failure destination of a Kinesis stream", OrderReversed, stream_goes_on, needs letters, stream_goes_on_without, kills OrderReversed),
     rule!("semantics.stream.gives-up-only-what-was-tried", "a record that waited behind a bad one has done nothing wrong", "Kinesis documentation", OrderReversed, stream_gives_up, needs letters, stream_gives_up_without, kills OrderReversed),
-    rule!(
-        "semantics.table.changes-in-order-with-images",
-        "a view is built from what was and what is",
-        "DynamoDB Streams documentation",
-        BodyTruncated,
-        changes
-    ),
-    rule!(
-        "semantics.table.only-the-kinds-asked-for",
-        "a function that counts new items sees no updates",
-        "DynamoDB Streams documentation",
-        FilterDropped,
-        change_kinds
-    ),
-    rule!("semantics.table.stops-at-the-first-failure", "a change must not overtake one that failed; where a handler is not told which try it is, the one here fails on all of them", "DynamoDB Streams documentation", OneAttempt, table_stops, needs tries, table_stops_untold, kills OneAttempt),
 ];
 
 async fn group_refused(harness: Subject) -> Verdict {
@@ -231,97 +213,4 @@ async fn stream_gives_up(harness: Subject) -> Verdict {
 
 async fn stream_gives_up_without(harness: Subject) -> Verdict {
     given_up(harness, 1, ONE_TRY, Holds::Place).await
-}
-
-fn table(kinds: &[ChangeKind]) -> App {
-    let mut app = probe::app();
-    let schema = TableSchema {
-        key: "id".to_owned(),
-        sort: None,
-        ttl: None,
-    };
-    app.resources
-        .insert("items".to_owned(), Resource::Table(TableSpec { schema }));
-    let on = Trigger::Table {
-        table: "items".to_owned(),
-        events: kinds.iter().copied().collect(),
-        batch: 10,
-    };
-    app.functions.insert("changed".to_owned(), probe::function([on]));
-    app
-}
-
-const ALL: [ChangeKind; 3] = [ChangeKind::Inserted, ChangeKind::Modified, ChangeKind::Removed];
-
-async fn changes(harness: Subject) -> Verdict {
-    play(&harness, table(&ALL), |scene| {
-        Box::pin(async move {
-            let items = scene.resources().table("items")?;
-            items.put(&json!({"id": "a", "n": 1})).await?;
-            items.put(&json!({"id": "a", "n": 2})).await?;
-            items.delete("a").await?;
-            scene
-                .finally("three changes", |scene| scene.seen.len() >= 3)
-                .await?;
-            let notes: Vec<&Value> = scene.seen.iter().map(|seen| &seen.note).collect();
-            let (first, second) = (json!({"id": "a", "n": 1}), json!({"id": "a", "n": 2}));
-            let expected = [
-                json!({"kind": "inserted", "key": "a", "old": null, "new": first}),
-                json!({"kind": "modified", "key": "a", "old": first, "new": second}),
-                json!({"kind": "removed", "key": "a", "old": second, "new": null}),
-            ];
-            ensure_eq!(
-                notes,
-                expected.iter().collect::<Vec<_>>(),
-                "changes with their images"
-            );
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn change_kinds(harness: Subject) -> Verdict {
-    play(&harness, table(&[ChangeKind::Removed]), |scene| {
-        Box::pin(async move {
-            let items = scene.resources().table("items")?;
-            items.put(&json!({"id": "a"})).await?;
-            items.put(&json!({"id": "a", "n": 2})).await?;
-            items.delete("a").await?;
-            scene
-                .finally("the removal", |scene| {
-                    scene.seen.iter().any(|seen| seen.note["kind"] == "removed")
-                })
-                .await?;
-            ensure_eq!(scene.seen.len(), 1, "changes that a function for removals sees");
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn changes_stop(harness: Subject, order: &'static [&'static str]) -> Verdict {
-    play(&harness, table(&ALL), move |scene| {
-        Box::pin(async move {
-            let items = scene.resources().table("items")?;
-            for (id, act) in [("a", Act::Ok), ("b", Act::Retry), ("c", Act::Ok)] {
-                items
-                    .put(&json!({"id": id, "command": Command::new(id, act, 1)}))
-                    .await?;
-            }
-            scene.settle(|scene| !scene.of("c").is_empty()).await?;
-            ensure_eq!(scene.order(), order, "the order of changes whose second fails");
-            Ok(())
-        })
-    })
-    .await
-}
-
-async fn table_stops(harness: Subject) -> Verdict {
-    changes_stop(harness, &["a", "b", "b", "c"]).await
-}
-
-/// The negative: each try is the first, and fails as the first.
-async fn table_stops_untold(harness: Subject) -> Verdict {
-    changes_stop(harness, THREE_TRIES).await
 }

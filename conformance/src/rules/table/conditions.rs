@@ -1,14 +1,13 @@
-//! Rules of conditional writes and batches.
+//! Rules of conditional writes.
 
 use std::sync::Arc;
 
 use nephos_core::ErrorKind;
-use nephos_core::resource::table::{Condition, Version, Write};
+use nephos_core::resource::table::Version;
 use serde_json::{Value, json};
 
-use super::{plain, sorted};
+use super::plain;
 use crate::harness::Harness;
-use crate::mutants::portable;
 use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
@@ -56,41 +55,6 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         "Dapr state stores",
         ConditionIgnored,
         delete
-    ),
-    rule!(
-        "table.batch.does-all",
-        "a batch returns a version for each put, in order",
-        "Go CDK docstore",
-        DeleteIgnored,
-        batch
-    ),
-    rule!(
-        "table.batch.all-or-nothing",
-        "half a transfer loses money",
-        "Go CDK docstore",
-        BatchNotAtomic,
-        atomic
-    ),
-    rule!(
-        "table.batch.names-what-failed",
-        "the author must know which write it was",
-        "Dapr bulk operations",
-        ErrorFactsLost,
-        names
-    ),
-    rule!(
-        "table.batch.one-key-twice-is-refused",
-        "which of two writes of one item is the last would differ by target",
-        "DynamoDB documentation",
-        RefusalLeftOut,
-        twice
-    ),
-    rule!(
-        "table.batch.too-many-are-refused",
-        "a batch that a target would split is not all or nothing",
-        "Nephos",
-        LimitNotHeld,
-        too_many
     ),
 ];
 
@@ -242,133 +206,5 @@ async fn delete(harness: Subject) -> Verdict {
     );
     table.delete_if_version("a", &second).await?;
     ensure_eq!(table.get::<Value>("a").await?, None, "the item after its delete");
-    Ok(())
-}
-
-fn put(item: Value) -> Write {
-    Write::Put {
-        item,
-        condition: Condition::Always,
-    }
-}
-
-async fn batch(harness: Subject) -> Verdict {
-    let table = sorted(&*harness).await?;
-    table.put(&json!({"id": "p", "sort": "old"})).await?;
-    let delete = Write::Delete {
-        key: nephos_core::resource::table::Key::sorted("p", "old"),
-        condition: Condition::Always,
-    };
-    let versions = table
-        .write_batch(vec![
-            put(json!({"id": "p", "sort": "1"})),
-            delete,
-            put(json!({"id": "q", "sort": "2"})),
-        ])
-        .await?;
-    let puts: Vec<_> = versions.iter().map(Option::is_some).collect();
-    ensure_eq!(
-        puts,
-        [true, false, true],
-        "whether there is a version for put, delete, put"
-    );
-    for (partition, sort, there) in [("p", "1", true), ("p", "old", false), ("q", "2", true)] {
-        let stored = table
-            .get_stored::<Value>(nephos_core::resource::table::Key::sorted(partition, sort))
-            .await?;
-        ensure_eq!(stored.is_some(), there, "whether {partition}/{sort} is there");
-    }
-    Ok(())
-}
-
-/// A batch whose third write cannot be done.
-async fn failing(
-    harness: &Subject,
-) -> Result<(nephos_core::resource::table::Table, nephos_core::Error), Violation> {
-    let table = plain(&**harness).await?;
-    table.put(&json!({"id": "there", "n": 0})).await?;
-    let conditional = Write::Put {
-        item: json!({"id": "there", "n": 1}),
-        condition: Condition::Absent,
-    };
-    let batch = vec![
-        put(json!({"id": "a"})),
-        put(json!({"id": "b"})),
-        conditional,
-        put(json!({"id": "c"})),
-    ];
-    let error = ensure_fails!(
-        table.write_batch(batch).await,
-        AlreadyExists,
-        "a batch whose third condition does not hold"
-    );
-    Ok((table, error))
-}
-
-async fn atomic(harness: Subject) -> Verdict {
-    let (table, _) = failing(&harness).await?;
-    for id in ["a", "b", "c"] {
-        ensure_eq!(
-            table.get::<Value>(id).await?,
-            None,
-            "`{id}` of a batch that failed"
-        );
-    }
-    ensure_eq!(
-        table.get::<Value>("there").await?,
-        Some(json!({"id": "there", "n": 0})),
-        "the item that was there"
-    );
-    Ok(())
-}
-
-async fn names(harness: Subject) -> Verdict {
-    let (_, error) = failing(&harness).await?;
-    let facts: Vec<_> = error.context().collect();
-    ensure!(
-        facts.contains(&("index", "2")),
-        "the error tells the index of the write that failed, 2: {error}"
-    );
-    ensure!(
-        facts.contains(&("key", "there")),
-        "the error tells the key of the write that failed: {error}"
-    );
-    Ok(())
-}
-
-async fn too_many(harness: Subject) -> Verdict {
-    let table = plain(&*harness).await?;
-    let count = table.driver().capabilities().max_batch + 1;
-    let batch = (0..count).map(|n| put(json!({"id": n.to_string()}))).collect();
-    ensure_fails!(table.write_batch(batch).await, Unsupported, "a batch of {count}");
-    ensure_eq!(
-        table.get::<Value>("0").await?,
-        None,
-        "the first item after the refusal"
-    );
-    Ok(())
-}
-
-async fn twice(harness: Subject) -> Verdict {
-    let table = plain(&*harness).await?;
-    for second in [
-        put(json!({"id": "a", "n": 2})),
-        Write::Delete {
-            key: "a".into(),
-            condition: Condition::Always,
-        },
-    ] {
-        let writes = portable::of_one_key(&table, vec![put(json!({"id": "a", "n": 1})), second]);
-        ensure_fails!(
-            table.write_batch(writes).await,
-            InvalidArgument,
-            "a batch with two writes of one key"
-        );
-    }
-    ensure_eq!(
-        table.get::<Value>("a").await?,
-        None,
-        "the item of a batch that was refused"
-    );
     Ok(())
 }

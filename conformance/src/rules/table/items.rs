@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use nephos_core::resource::table::Key;
+use nephos_core::resource::table::{Key, Table};
 use serde_json::{Value, json};
 
 use super::{plain, sorted};
-use crate::harness::Harness;
-use crate::rule::{Rule, Verdict, rule};
+use crate::harness::{Capabilities, Harness};
+use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
 type Subject = Arc<dyn Harness>;
@@ -83,7 +83,12 @@ pub(in crate::rules) const RULES: &[Rule] = &[
         SchemaLost,
         bad_keys
     ),
+    rule!("table.keys.longest", "a key is refused before it is sent, and the declared limit is one that works; where there is none, the item's size is the limit", "DynamoDB documentation, service quotas; Azure Cosmos DB documentation, service quotas", LimitNotHeld, longest, needs limited, unlimited, kills KeyLowercased),
 ];
+
+fn limited(capabilities: &Capabilities) -> bool {
+    capabilities.table.max_key_bytes.is_some()
+}
 
 async fn missing(harness: Subject) -> Verdict {
     let table = plain(&*harness).await?;
@@ -277,6 +282,77 @@ async fn bad_keys(harness: Subject) -> Verdict {
         table.get::<Value>(Key::sorted("a", "1")).await,
         InvalidArgument,
         "get with a sort key that the table has not"
+    );
+    Ok(())
+}
+
+/// A key of this many bytes, some of them two of a character.
+fn key_of(bytes: usize) -> String {
+    format!("{}{}", "É".repeat(bytes / 4), "K".repeat(bytes - bytes / 4 * 2))
+}
+
+async fn longest(harness: Subject) -> Verdict {
+    for table in [plain(&*harness).await?, sorted(&*harness).await?] {
+        let limit = table
+            .driver()
+            .capabilities()
+            .max_key_bytes
+            .ok_or_else(|| Violation::new("a table of this schema has no limit of keys"))?;
+        let (most, more) = (key_of(limit), key_of(limit + 1));
+        let of = |partition: &str, sort: &str| match table.driver().schema().sort {
+            Some(_) => Key::sorted(partition, sort),
+            None => Key::new(partition),
+        };
+        let mut beyond = vec![of(&more, "1")];
+        beyond.extend(table.driver().schema().sort.as_ref().map(|_| of("a", &more)));
+        for key in beyond {
+            ensure_fails!(
+                table.put(&item_of(&key)).await,
+                InvalidArgument,
+                "put by a key of {} bytes",
+                limit + 1
+            );
+            ensure_fails!(
+                table.get::<Value>(key.clone()).await,
+                InvalidArgument,
+                "get by a key of {} bytes",
+                limit + 1
+            );
+            ensure_fails!(
+                table.delete(key).await,
+                InvalidArgument,
+                "delete by a key of {} bytes",
+                limit + 1
+            );
+        }
+        held(&table, &of(&most, &most)).await?;
+    }
+    Ok(())
+}
+
+/// The negative: keys of a quarter of the largest item.
+async fn unlimited(harness: Subject) -> Verdict {
+    let table = sorted(&*harness).await?;
+    let long = key_of(table.driver().capabilities().max_item_bytes / 4);
+    held(&table, &Key::sorted(&long, &long)).await
+}
+
+fn item_of(key: &Key) -> Value {
+    let mut item = json!({"id": key.partition});
+    if let Some(sort) = &key.sort {
+        item["sort"] = json!(sort);
+    }
+    item
+}
+
+/// An item by this key is written and read, and no other is taken for it.
+async fn held(table: &Table, key: &Key) -> Verdict {
+    let item = item_of(key);
+    table.put(&item).await?;
+    ensure!(
+        table.get::<Value>(key.clone()).await? == Some(item),
+        "the item by a key of {} bytes changed on its way",
+        key.partition.len()
     );
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Rules of tables.
 
+pub(super) mod batches;
 pub(super) mod conditions;
 pub(super) mod expiry;
 pub(super) mod items;

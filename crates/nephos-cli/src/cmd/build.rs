@@ -1,29 +1,30 @@
-//! `nephos build`: builds the functions for a target.
+//! `nephos build`: builds the functions for one target, or for all.
 
 use std::process::ExitCode;
 
 use crate::cross::{self, CrossArgs};
-use crate::deployment::TargetArgs;
 use crate::output::{self, Output, Paint};
-use crate::project::Place;
+use crate::project::{Place, Project};
+use crate::requirements::{self, ForArgs};
 
 /// Arguments of `nephos build`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The target, as in `[target.NAME]`; all that the manifest has settings for, if none is named.
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+
     #[command(flatten)]
-    target: TargetArgs,
+    targets: ForArgs,
 
     #[command(flatten)]
     build: CrossArgs,
 }
 
 pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
-    let project = args.target.project(place, *output)?;
-    let requirements = args
-        .target
-        .deployer(&project, None)?
-        .requirements()
-        .map_err(crate::fail::Fail::from)?;
+    let target = args.target.as_deref();
+    let project = Project::load(place, target, *output)?;
+    let requirements = requirements::of(&project, place, target, &args.targets, *output)?;
     let built = cross::build(&project, &requirements, &args.build, *output).await?;
     let size = built.bytes.len() as u64;
     if output.json {

@@ -9,6 +9,7 @@ use crate::deployment::{self, Reporter, TargetArgs};
 use crate::fail::Fail;
 use crate::output::{self, Output, Paint};
 use crate::project::Place;
+use crate::requirements::{self, ForArgs};
 
 /// Arguments of `nephos deploy`.
 #[derive(Debug, clap::Args)]
@@ -29,17 +30,17 @@ pub(crate) struct Args {
     lose_data: bool,
 
     #[command(flatten)]
+    targets: ForArgs,
+
+    #[command(flatten)]
     build: CrossArgs,
 }
 
 pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::Result<ExitCode> {
     let output = *output;
     let project = args.target.project(place, output)?;
-    let requirements = args
-        .target
-        .deployer(&project, None)?
-        .requirements()
-        .map_err(Fail::from)?;
+    let target = Some(args.target.target.as_str());
+    let requirements = requirements::of(&project, place, target, &args.targets, output)?;
     let built = cross::build(&project, &requirements, &args.build, output).await?;
     let deployer = args.target.deployer(&project, Some(built.bytes.into()))?;
     let reporter = Reporter::new(output);

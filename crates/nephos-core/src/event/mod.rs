@@ -12,6 +12,7 @@ mod http;
 mod payload;
 mod queue;
 mod raw;
+mod records;
 mod schedule;
 mod stream;
 mod table;
@@ -33,7 +34,7 @@ pub use self::auth::{AuthDecision, AuthEvent, AuthStage, AuthVerdict};
 pub use self::bucket::{ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo};
 pub use self::email::{Attachment, Email, Envelope, Mailbox};
 pub(crate) use self::http::READ;
-pub use self::http::{Body, BufferedRequest, Request, Response};
+pub use self::http::{Body, BufferedRequest, Request, Response, read_body};
 pub use self::payload::Payload;
 pub use self::queue::Message;
 pub use self::raw::Raw;
@@ -305,17 +306,6 @@ impl Event {
     #[must_use]
     pub fn kind(&self) -> TriggerKind {
         self.data.kind()
-    }
-
-    /// The ids of the records that it carries, in order; empty for kinds without records.
-    #[must_use]
-    pub fn record_ids(&self) -> Vec<&str> {
-        match &self.data {
-            Data::Queue(records) => records.iter().map(|record| record.id.as_str()).collect(),
-            Data::Stream(records) => records.iter().map(|record| record.sequence.as_str()).collect(),
-            Data::Table(records) => records.iter().map(|record| record.sequence.as_str()).collect(),
-            _ => Vec::new(),
-        }
     }
 }
 

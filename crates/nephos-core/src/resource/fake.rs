@@ -168,6 +168,8 @@ impl TableDriver for Fake {
             max_batch: 2,
             ttl: self.able,
             scan: self.able,
+            batch_across_partitions: self.able,
+            max_key_bytes: Some(16),
         }
     }
 

@@ -6,7 +6,7 @@
 
 pub mod bucket;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod open;
 pub mod queue;
 pub mod secret;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::open::Resources;
+pub use self::open::{NotBuilt, Resources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::RetryPolicy;
 
@@ -126,7 +126,7 @@ impl fmt::Display for Access {
     }
 }
 
-/// One resource as a function sees it: what the host hands to the function's process (in `NEPHOS_BINDINGS`, a JSON list).
+/// One resource as a function sees it: what the host hands to the function's process (in its [`Wiring`](crate::wiring::Wiring)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// Its name in the manifest.

@@ -183,6 +183,50 @@ impl Resources {
     }
 }
 
+/// Opens nothing: the drivers of a function that uses no resources, and the refusal for those kinds that a build left out.
+#[derive(Debug, Clone, Copy)]
+pub struct NotBuilt {
+    /// The provider's name, as messages have it.
+    pub provider: &'static str,
+}
+
+impl NotBuilt {
+    /// Refuses to open what the binding names, with the feature to turn on.
+    ///
+    /// # Errors
+    /// Always: [`ErrorKind::Unsupported`].
+    pub fn refuse<T>(self, binding: &Binding) -> Result<T> {
+        let (kind, provider) = (binding.kind.name(), self.provider);
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "context.open",
+            format!(
+                "this function was built without {kind}s on {provider}; turn on the feature `{kind}` of the crate `nephos`"
+            ),
+        )
+        .with(kind, &binding.name))
+    }
+}
+
+macro_rules! not_built {
+    ($($method:ident -> $driver:ty;)*) => {$(
+        fn $method(&self, binding: &Binding) -> Result<Arc<$driver>> {
+            self.refuse(binding)
+        }
+    )*};
+}
+
+impl Drivers for NotBuilt {
+    not_built! {
+        bucket -> dyn bucket::BucketDriver;
+        queue -> dyn queue::QueueDriver;
+        topic -> dyn topic::TopicDriver;
+        stream -> dyn stream::StreamDriver;
+        table -> dyn table::TableDriver;
+        secret -> dyn secret::SecretDriver;
+    }
+}
+
 /// Opens nothing.
 #[derive(Debug)]
 struct NoDrivers;

@@ -41,8 +41,8 @@ pub(crate) const CASES: [Case; 2] = [
         environment: &[
             ("NEPHOS_FUNCTION", "hello"),
             (
-                "NEPHOS_AWS_ROUTES",
-                r#"[{"method":"GET","path":"/hello/{name}"}]"#,
+                "NEPHOS_WIRING",
+                r#"{"routes":[{"method":"GET","path":"/hello/{name}"}]}"#,
             ),
         ],
     },
@@ -56,8 +56,8 @@ pub(crate) const CASES: [Case; 2] = [
         environment: &[
             ("NEPHOS_FUNCTION", "fulfil"),
             (
-                "NEPHOS_AWS_DEAD_LETTER",
-                "https://sqs.us-east-1.amazonaws.com/123456789012/bench-dead-letter",
+                "NEPHOS_WIRING",
+                r#"{"dead_letter":"https://sqs.us-east-1.amazonaws.com/123456789012/bench-dead-letter"}"#,
             ),
         ],
     },

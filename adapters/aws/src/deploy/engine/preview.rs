@@ -300,7 +300,7 @@ impl AwsDeployer {
         let buckets = Buckets::of(clients).await?;
         let chosen = self.settings.artifact_bucket.as_deref();
         let bucket = buckets.ensure(clients, chosen, progress).await?;
-        let name = crate::deploy::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()));
+        let name = nephos_core::deploy::archive::sha256(text.as_bytes());
         let key = format!("nephos/{}/{name}.template.json", self.deployment.app.name);
         buckets.upload(&bucket, &key, text.into(), progress).await?;
         let account = &clients.account;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nephos_core::app::App;
+use nephos_core::deploy::merge;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
-use super::{META_KIND, META_NAME, Output, TAG_APP, TAG_TARGET, Template, merge};
+use super::{META_KIND, META_NAME, Output, TAG_APP, TAG_TARGET, Template};
 use crate::deploy::settings::Settings;
 
 /// The form in which a type of resource takes tags.

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use nephos_core::app::{FunctionSpec, Resource, Trigger};
 use nephos_core::env;
-use nephos_core::resource::{Binding, ResourceKind};
+use nephos_core::wiring::PHYSICAL;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
 use super::layout::Layout;
 use super::value::{literal, literal_json, sub};
 use super::{layout, mail};
-use crate::binding::{DEAD_LETTER, MAIL, PHYSICAL, ROUTES, SOURCES, STREAMING, TABLE_KEYS};
 use crate::deploy::settings::HttpFront;
+use crate::variables::{MAIL, STREAMING};
 
 /// All names and values together: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_BYTES: usize = 4096;
@@ -42,35 +42,16 @@ pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec) -> Re
     texts.insert(env::FUNCTION, literal(function));
     texts.insert(env::APP, literal(&layout.app.name));
     texts.insert(env::TARGET, literal(layout.target));
-    let bindings = bindings(layout, function)?;
-    if bindings != "[]" {
-        texts.insert(env::BINDINGS, bindings);
+    let wiring = wiring(layout, function, spec)?;
+    if wiring != "{}" {
+        texts.insert(env::WIRING, wiring);
     }
-    let sources = sources(layout, spec)?;
-    if sources != "{}" {
-        texts.insert(SOURCES, sources);
-    }
-    let routes: Vec<Value> = spec
+    let has_routes = spec
         .on
         .iter()
-        .filter_map(|trigger| match trigger {
-            Trigger::Http { method, path } => Some(json!({"method": method, "path": path})),
-            _ => None,
-        })
-        .collect();
-    // An API has matched the route already.
-    if !routes.is_empty() && layout.settings.http == HttpFront::FunctionUrl {
-        texts.insert(ROUTES, literal(&Value::Array(routes).to_string()));
-        if layout.settings.response_streaming {
-            texts.insert(STREAMING, "1".to_owned());
-        }
-    }
-    let keys = table_keys(layout, spec);
-    if !keys.is_empty() {
-        texts.insert(TABLE_KEYS, literal(&Value::Object(keys).to_string()));
-    }
-    if spec.has_dead_letters() {
-        texts.insert(DEAD_LETTER, layout.physical(&spec.dead_letter)?);
+        .any(|trigger| matches!(trigger, Trigger::Http { .. }));
+    if has_routes && layout.settings.http == HttpFront::FunctionUrl && layout.settings.response_streaming {
+        texts.insert(STREAMING, "1".to_owned());
     }
     if spec
         .on
@@ -120,49 +101,50 @@ fn check_name(function: &str, name: &str) -> Result<()> {
         .with("variable", name))
 }
 
-/// The bindings with physical names. The secret with an outside bucket's credentials is among them without any access, because the bucket's
-/// driver needs its name and the function itself may not read it.
-fn bindings(layout: &Layout<'_>, function: &str) -> Result<String> {
-    let mut bindings = layout.app.bindings(function);
-    let credentials: Vec<Binding> = bindings
-        .iter()
-        .filter(|binding| binding.kind == ResourceKind::Bucket)
-        .filter_map(|binding| binding.properties.get("credentials"))
-        .filter(|name| bindings.iter().all(|binding| binding.name != **name))
-        .filter_map(|name| layout.app.binding(name, [].into()))
-        .collect();
-    for binding in credentials {
-        if bindings.iter().all(|other| other.name != binding.name) {
-            bindings.push(binding);
-        }
+/// What the function is told of its resources and triggers, with the names that CloudFormation fills in. Time-out and tries are Lambda's own settings.
+fn wiring(layout: &Layout<'_>, function: &str, spec: &FunctionSpec) -> Result<String> {
+    let mut wiring = layout.app.wiring(function).unwrap_or_default();
+    wiring.timeout = None;
+    wiring.retry = None;
+    // An API has matched the route already.
+    if layout.settings.http != HttpFront::FunctionUrl {
+        wiring.routes.clear();
     }
-    let mut list = Vec::with_capacity(bindings.len());
-    for binding in &bindings {
-        let mut value = serde_json::to_value(binding).map_err(|error| {
-            Error::new(
-                ErrorKind::Internal,
-                "deploy.render",
-                "a binding cannot be written as JSON",
-            )
-            .caused_by(error)
-        })?;
-        literal_json(&mut value);
+    let mut value = serde_json::to_value(&wiring).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            "deploy.render",
+            "what the function is told cannot be written as JSON",
+        )
+        .caused_by(error)
+    })?;
+    literal_json(&mut value);
+    // The names that AWS makes hold nothing that JSON would escape.
+    for (index, binding) in wiring.bindings.iter().enumerate() {
         if binding.url.is_none()
-            && let Value::Object(table) = &mut value
+            && let Some(Value::Object(table)) = value.pointer_mut(&format!("/bindings/{index}"))
+            && let Value::Object(properties) = table.entry("properties").or_insert_with(|| json!({}))
         {
-            let properties = table.entry("properties").or_insert_with(|| json!({}));
-            if let Value::Object(properties) = properties {
-                // The names that AWS makes hold nothing that JSON would escape.
-                properties.insert(PHYSICAL.to_owned(), layout.physical(&binding.name)?.into());
-            }
+            properties.insert(PHYSICAL.to_owned(), layout.physical(&binding.name)?.into());
         }
-        list.push(value);
     }
-    Ok(Value::Array(list).to_string())
+    let sources = sources(layout, spec)?;
+    if let Value::Object(told) = &mut value {
+        if !sources.is_empty() {
+            told.insert("sources".to_owned(), sources.into());
+        }
+        if spec.has_dead_letters() {
+            told.insert(
+                "dead_letter".to_owned(),
+                layout.physical(&spec.dead_letter)?.into(),
+            );
+        }
+    }
+    Ok(value.to_string())
 }
 
 /// What the function's triggers watch, by their names on AWS. Schedules are not among them: their ticks say themselves what they are.
-fn sources(layout: &Layout<'_>, spec: &FunctionSpec) -> Result<String> {
+fn sources(layout: &Layout<'_>, spec: &FunctionSpec) -> Result<Map<String, Value>> {
     let mut sources = Map::new();
     for trigger in &spec.on {
         let Some(name) = trigger.resource() else { continue };
@@ -173,25 +155,7 @@ fn sources(layout: &Layout<'_>, spec: &FunctionSpec) -> Result<String> {
         };
         sources.insert(key, literal(name).into());
     }
-    Ok(Value::Object(sources).to_string())
-}
-
-/// The key attributes of watched tables that the function does not use besides: of the others the bindings have them.
-fn table_keys(layout: &Layout<'_>, spec: &FunctionSpec) -> Map<String, Value> {
-    let mut keys = Map::new();
-    for trigger in &spec.on {
-        if let Trigger::Table { table, .. } = trigger
-            && !spec.uses.contains_key(table)
-            && let Some(Resource::Table(watched)) = layout.app.resources.get(table)
-        {
-            let mut entry = json!({"key": watched.schema.key});
-            if let (Some(sort), Value::Object(entry)) = (&watched.schema.sort, &mut entry) {
-                entry.insert("sort".to_owned(), sort.as_str().into());
-            }
-            keys.insert(table.clone(), entry);
-        }
-    }
-    keys
+    Ok(sources)
 }
 
 /// How long a text is at least once it is filled in: of what is filled in only the account's and region's length is known, and the shortest

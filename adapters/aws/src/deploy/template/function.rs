@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use nephos_core::app::{FunctionSpec, Isolation, Trigger};
+use nephos_core::deploy::merge;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::body::{Body, Resource};
 use super::layout::{Layout, is_asynchronous};
 use super::value::{attribute, reference, sub};
-use super::{environment, merge, name, policy};
+use super::{environment, name, policy};
 use crate::deploy::settings::Reserve;
 
 /// The alias that all triggers call. A deployment moves it; what is under way ends on the version that it began on.

@@ -1,90 +1,9 @@
-//! Names: logical ids within the template, and the few physical names that are ours to choose.
+//! Logical ids within the template. Letters and digits only:
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>.
 
-use sha2::{Digest as _, Sha256};
-
-use crate::deploy::artifact::hex;
-
-/// The logical id of a part of what the manifest calls `name`: `Function`, `face-gate` → `FunctionFaceGate`. Two names never share one: where
-/// the hyphens that are lost would tell them apart, a hash does.
-///
-/// Letters and digits only: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>.
-pub(super) fn id(part: &str, name: &str) -> String {
-    let mut id = String::with_capacity(part.len() + name.len());
-    id.push_str(part);
-    for word in name.split('-') {
-        let mut letters = word.chars();
-        if let Some(first) = letters.next() {
-            id.push(first.to_ascii_uppercase());
-            id.extend(letters);
-        }
-    }
-    let ambiguous = name
-        .split('-')
-        .skip(1)
-        .any(|word| !word.starts_with(|letter: char| letter.is_ascii_lowercase()));
-    if ambiguous {
-        id.push_str(&short_hash(&[name]));
-    }
-    id
-}
+pub(super) use nephos_core::deploy::name::{id, physical, short_hash};
 
 /// The logical id of a part of `function` that belongs to one of its triggers; stays when other triggers come and go.
 pub(super) fn trigger_id(part: &str, function: &str, trigger: &[&str]) -> String {
     format!("{}{}", id(part, function), short_hash(trigger))
-}
-
-/// A name of at most `max` bytes: `stack-name`, cut and told apart by a hash where that is longer.
-pub(super) fn physical(stack: &str, name: &str, max: usize) -> String {
-    let full = format!("{stack}-{name}");
-    if full.len() <= max {
-        return full;
-    }
-    let hash = short_hash(&[stack, name]);
-    let kept: String = full.chars().take(max.saturating_sub(hash.len() + 1)).collect();
-    format!("{}-{hash}", kept.trim_end_matches('-'))
-}
-
-/// Eight hexadecimal digits of all parts.
-pub(super) fn short_hash(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hex(hasher.finalize().get(..4).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn logical_ids_are_letters_and_digits_and_never_shared() {
-        assert_eq!(id("Function", "face-gate"), "FunctionFaceGate");
-        assert_eq!(id("Queue", "jobs"), "QueueJobs");
-        let names = ["a-1", "a1", "a--b", "a-b", "ab", "a--1", "a-b-1", "a-b1"];
-        let mut ids: Vec<String> = names.map(|name| id("Queue", name)).to_vec();
-        assert!(
-            ids.iter()
-                .all(|id| id.bytes().all(|letter| letter.is_ascii_alphanumeric()))
-        );
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), names.len());
-    }
-
-    #[test]
-    fn long_names_are_cut_and_stay_apart() {
-        assert_eq!(physical("shop-aws", "place", 64), "shop-aws-place");
-        let one = physical("shop-aws", &"x".repeat(70), 64);
-        let other = physical("shop-aws", &"x".repeat(71), 64);
-        assert_eq!(one.len(), 64);
-        assert_ne!(one, other);
-        assert_eq!(one, physical("shop-aws", &"x".repeat(70), 64));
-    }
-
-    #[test]
-    fn the_parts_of_a_hash_do_not_run_together() {
-        assert_ne!(short_hash(&["ab", "c"]), short_hash(&["a", "bc"]));
-    }
 }

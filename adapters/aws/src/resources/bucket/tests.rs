@@ -6,6 +6,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::region::Region;
 use nephos_core::resource::ResourceKind;
+use nephos_core::wiring;
 
 use super::*;
 
@@ -15,7 +16,7 @@ fn binding(bucket: &str) -> Binding {
         kind: ResourceKind::Bucket,
         access: BTreeSet::new(),
         url: None,
-        properties: BTreeMap::from([(binding::PHYSICAL.to_owned(), bucket.to_owned())]),
+        properties: BTreeMap::from([(wiring::PHYSICAL.to_owned(), bucket.to_owned())]),
     }
 }
 

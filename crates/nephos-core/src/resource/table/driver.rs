@@ -22,6 +22,10 @@ pub struct TableCapabilities {
     pub ttl: bool,
     /// Whether items can be listed over all partitions.
     pub scan: bool,
+    /// Whether one batch may write to several partitions. Where it may not, all its writes are of one partition key.
+    pub batch_across_partitions: bool,
+    /// The longest that a partition or sort key may be, in bytes; `None` where only the item's size limits it.
+    pub max_key_bytes: Option<usize>,
 }
 
 /// One provider's table. Must not retry. May be called concurrently. Must not keep what it borrows.
@@ -33,7 +37,7 @@ pub trait TableDriver: Debug + Send + Sync + 'static {
     fn schema(&self) -> &TableSchema;
     /// The item, or `None`. An expired item is none. Reads what was last written (strongly consistent).
     async fn get(&self, key: &Key) -> Result<Option<Stored<serde_json::Value>>>;
-    /// Writes all or nothing, at most `max_batch`; returns a version for each put, `None` for each delete, in order. A condition that
+    /// Writes all or nothing, at most `max_batch`, and of one partition only unless `batch_across_partitions`; returns a version for each put, `None` for each delete, in order. A condition that
     /// does not hold is [`ErrorKind::AlreadyExists`] for `Absent` and [`ErrorKind::Conflict`] for `Version`, with the `index` and `key`
     /// of the write. An expired item counts as absent. Deleting what is not there with `Always` is no error.
     async fn write(&self, batch: &[Write]) -> Result<Vec<Option<Version>>>;

@@ -1,5 +1,6 @@
 //! Tables: JSON items by partition key and optional sort key, with versions, conditions and time to live.
 
+mod check;
 mod driver;
 mod item;
 mod query;
@@ -158,74 +159,13 @@ impl Table {
     ///
     /// # Errors
     /// As [`put`](Self::put) and [`delete`](Self::delete), with the failing write's index; [`ErrorKind::Unsupported`] if there are
-    /// more than the target does at once; [`ErrorKind::InvalidArgument`] if two are of one key.
+    /// more than the target does at once, or of several partition keys where it does one at a time; [`ErrorKind::InvalidArgument`] if two are of one key.
     pub async fn write_batch(&self, batch: Vec<Write>) -> Result<Vec<Option<Version>>> {
         self.write("table.write_batch", batch).await
     }
 
     async fn write(&self, operation: &'static str, batch: Vec<Write>) -> Result<Vec<Option<Version>>> {
-        let limits = self.driver.capabilities();
-        if batch.len() > limits.max_batch {
-            return Err(self
-                .error(
-                    ErrorKind::Unsupported,
-                    operation,
-                    "more writes than this target does all or nothing",
-                )
-                .with("writes", batch.len())
-                .with("max_writes", limits.max_batch));
-        }
-        let schema = self.driver.schema();
-        let mut keys = BTreeSet::new();
-        for write in &batch {
-            let key = match write {
-                Write::Put { item, .. } => {
-                    self.grant.require(Access::Write, operation)?;
-                    let key = schema
-                        .key_of(item)
-                        .map_err(|error| error.with("table", self.name()))?;
-                    if schema
-                        .expiry_of(item)
-                        .map_err(|error| error.with("table", self.name()))?
-                        .is_some()
-                        && !limits.ttl
-                    {
-                        return Err(self.error(
-                            ErrorKind::Unsupported,
-                            operation,
-                            "items cannot expire on this target",
-                        ));
-                    }
-                    let size = item.to_string().len();
-                    if size > limits.max_item_bytes {
-                        return Err(self
-                            .error(
-                                ErrorKind::ResourceExhausted,
-                                operation,
-                                "the item is larger than this target allows; put large content into a bucket",
-                            )
-                            .with("bytes", size)
-                            .with("max_bytes", limits.max_item_bytes));
-                    }
-                    key
-                }
-                Write::Delete { key, .. } => {
-                    self.grant.require(Access::Delete, operation)?;
-                    self.check_key(operation, key)?;
-                    key.clone()
-                }
-            };
-            if let Some(key) = keys.replace(key) {
-                // Some targets refuse this and others do both in order, so no program may rely on it.
-                return Err(self
-                    .error(
-                        ErrorKind::InvalidArgument,
-                        operation,
-                        "a batch writes each key once at most",
-                    )
-                    .with("key", key));
-            }
-        }
+        self.check_batch(operation, &batch)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -267,6 +207,7 @@ impl Table {
         if query.partition.is_empty() {
             return Err(self.error(ErrorKind::InvalidArgument, OPERATION, "the key is empty"));
         }
+        self.check_length(OPERATION, &query.partition)?;
         if query.range != SortRange::All && self.driver.schema().sort.is_none() {
             return Err(self.error(
                 ErrorKind::InvalidArgument,
@@ -307,22 +248,6 @@ impl Table {
     #[must_use]
     pub fn driver(&self) -> &dyn TableDriver {
         &*self.driver
-    }
-
-    fn check_key(&self, operation: &'static str, key: &Key) -> Result<()> {
-        let sorted = self.driver.schema().sort.is_some();
-        if key.partition.is_empty() || key.sort.as_deref() == Some("") {
-            return Err(self.error(ErrorKind::InvalidArgument, operation, "the key is empty"));
-        }
-        if sorted != key.sort.is_some() {
-            let message = if sorted {
-                "the table has a sort key: use `Key::sorted`"
-            } else {
-                "the table has no sort key: use `Key::new`"
-            };
-            return Err(self.error(ErrorKind::InvalidArgument, operation, message));
-        }
-        Ok(())
     }
 
     fn decode<T: DeserializeOwned>(

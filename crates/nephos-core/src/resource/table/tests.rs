@@ -100,6 +100,50 @@ async fn a_batch_is_no_longer_than_the_target_does_at_once_and_writes_each_key_o
 }
 
 #[tokio::test]
+async fn a_batch_is_of_one_partition_where_the_target_does_one_at_a_time() {
+    let batch = || vec![delete("a"), delete("b")];
+    let (unable, fake) = table(|_| {});
+    let error = unable.write_batch(batch()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("partitions=2"), "{error}");
+    assert_eq!(fake.calls(), 0);
+    let (able, _) = table(|fake| fake.able = true);
+    assert_eq!(able.write_batch(batch()).await.unwrap(), [None, None]);
+    let (sorted, fake) = table(|fake| fake.schema.sort = Some("at".to_owned()));
+    let of_one = ["1", "2"].map(|sort| Write::Delete {
+        key: Key::sorted("a", sort),
+        condition: Condition::Always,
+    });
+    assert_eq!(sorted.write_batch(of_one.to_vec()).await.unwrap().len(), 2);
+    assert_eq!(fake.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_too_long_is_refused_before_any_io() {
+    let (sorted, fake) = table(|fake| fake.schema.sort = Some("at".to_owned()));
+    // Sixteen bytes are allowed, and these are seventeen, but nine characters.
+    let long = format!("{}x", "ü".repeat(8));
+    for key in [Key::sorted(&long, "1"), Key::sorted("a", &long)] {
+        assert_eq!(
+            kind_of(sorted.get::<serde_json::Value>(key.clone()).await),
+            ErrorKind::InvalidArgument
+        );
+        let item = json!({"id": key.partition, "at": key.sort});
+        assert_eq!(kind_of(sorted.put(&item).await), ErrorKind::InvalidArgument);
+        let error = sorted.delete(key).await.unwrap_err();
+        assert!(error.to_string().contains("bytes=17, max_bytes=16"), "{error}");
+    }
+    let query = Query::partition(&long);
+    assert_eq!(
+        kind_of(sorted.query::<serde_json::Value>(&query).await),
+        ErrorKind::InvalidArgument
+    );
+    assert_eq!(fake.calls(), 0);
+    let longest = "ü".repeat(8);
+    sorted.put(&json!({"id": longest, "at": longest})).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_batch_needs_the_access_of_each_of_its_writes() {
     let table = Table::with_access("faces", Arc::new(Fake::new()), [Access::Write].into());
     assert!(table.put(&json!({"id": "a"})).await.is_ok());

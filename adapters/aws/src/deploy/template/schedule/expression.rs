@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nephos_core::deploy::cron::{self, DAYS, Field, HOURS, MINUTES, MONTHS, WEEKDAYS};
+
 /// `rate(5 minutes)`: <https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>.
 pub(super) fn rate(interval: Duration) -> Result<String, String> {
     const MINUTE: u64 = 60;
@@ -19,48 +21,6 @@ pub(super) fn rate(interval: Duration) -> Result<String, String> {
     let plural = if count == 1 { "" } else { "s" };
     Ok(format!("rate({count} {unit}{plural})"))
 }
-
-/// One of the five fields.
-struct Field {
-    what: &'static str,
-    first: u32,
-    last: u32,
-    names: &'static [&'static str],
-}
-
-const MINUTES: Field = Field {
-    what: "minute",
-    first: 0,
-    last: 59,
-    names: &[],
-};
-const HOURS: Field = Field {
-    what: "hour",
-    first: 0,
-    last: 23,
-    names: &[],
-};
-const DAYS: Field = Field {
-    what: "day of the month",
-    first: 1,
-    last: 31,
-    names: &[],
-};
-const MONTHS: Field = Field {
-    what: "month",
-    first: 1,
-    last: 12,
-    names: &[
-        "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-    ],
-};
-/// Sunday is 0 and 7 here, 1 there.
-const WEEKDAYS: Field = Field {
-    what: "day of the week",
-    first: 0,
-    last: 7,
-    names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
-};
 
 /// `cron(minutes hours day-of-month month day-of-week year)`, from the same page: one of the two days must be `?`, and the days of the week
 /// are counted from 1.
@@ -151,49 +111,12 @@ fn list(text: &str, field: &Field) -> Result<String, String> {
     Ok(values.join(","))
 }
 
-/// All values that a field names: `1,5-7,10-20/5,30/10`.
 fn values(text: &str, field: &Field) -> Result<Vec<u32>, String> {
-    let mut values = Vec::new();
-    for part in text.split(',') {
-        let (range, step) = match part.split_once('/') {
-            Some((range, step)) => {
-                let step: u32 = step
-                    .parse()
-                    .ok()
-                    .filter(|step| *step > 0)
-                    .ok_or_else(|| unsaid(text, field))?;
-                (range, Some(step))
-            }
-            None => (part, None),
-        };
-        let (first, last) = match range.split_once('-') {
-            Some((first, last)) => (value(first, field)?, value(last, field)?),
-            None if range == "*" => (field.first, if field.last == 7 { 6 } else { field.last }),
-            None => {
-                let first = value(range, field)?;
-                (first, if step.is_some() { field.last } else { first })
-            }
-        };
-        if first > last {
-            return Err(unsaid(text, field));
-        }
-        let step = usize::try_from(step.unwrap_or(1)).unwrap_or(usize::MAX);
-        values.extend((first..=last).step_by(step));
-    }
-    Ok(values)
+    cron::values(text, field).ok_or_else(|| unsaid(text, field))
 }
 
 fn value(text: &str, field: &Field) -> Result<u32, String> {
-    let named = field
-        .names
-        .iter()
-        .position(|name| name.eq_ignore_ascii_case(text))
-        .and_then(|index| u32::try_from(index).ok())
-        .map(|index| index + field.first);
-    named
-        .or_else(|| text.parse().ok())
-        .filter(|value| (field.first..=field.last).contains(value))
-        .ok_or_else(|| unsaid(text, field))
+    cron::value(text, field).ok_or_else(|| unsaid(text, field))
 }
 
 fn unsaid(text: &str, field: &Field) -> String {

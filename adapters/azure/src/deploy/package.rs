@@ -1,0 +1,110 @@
+//! What a function's site runs: `host.json`, a folder with `function.json` for each trigger of the host, `nephos.json` with what our own host has to know, and
+//! the binary. All of it travels together, so that going back to an earlier package takes all of it along.
+
+mod binding;
+mod host;
+#[cfg(test)]
+mod tests;
+mod wiring;
+
+use std::collections::BTreeMap;
+
+use nephos_core::app::App;
+use nephos_core::deploy::archive::{self, File, sha256};
+use nephos_core::{Error, ErrorKind, Result};
+use serde_json::Value;
+
+use super::settings::Settings;
+use super::template::layout::Layout;
+use crate::package::{FILE, HANDLER};
+
+/// What a site's package holds besides the binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Texts by their paths.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A site's package.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Package {
+    /// The zip.
+    pub bytes: Vec<u8>,
+    /// The zip's SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl std::fmt::Debug for Package {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Package")
+            .field("bytes", &self.bytes.len())
+            .field("sha256", &self.sha256)
+            .finish()
+    }
+}
+
+/// What every function's package holds besides the binary, by function.
+///
+/// # Errors
+/// What Azure refuses or cannot do.
+pub fn contents<'a>(
+    app: &'a App,
+    target: &'a str,
+    settings: &'a Settings,
+) -> Result<BTreeMap<&'a str, Content>> {
+    let layout = Layout::new(app, target, settings)?;
+    let mut contents = BTreeMap::new();
+    for (function, spec) in &app.functions {
+        let Some(site) = layout.sites.get(function.as_str()) else {
+            continue;
+        };
+        let mut files = BTreeMap::new();
+        files.insert("host.json".to_owned(), text(host::document(spec, site)));
+        files.insert(
+            FILE.to_owned(),
+            text(wiring::document(&layout, function, spec, site)?),
+        );
+        for trigger in &site.triggers {
+            let name = format!("{}/function.json", trigger.name);
+            files.insert(name, text(binding::document(&layout, spec, trigger)));
+        }
+        contents.insert(function.as_str(), Content { files });
+    }
+    Ok(contents)
+}
+
+/// Packs one function's content with the binary. The same gives the same bytes, whenever and wherever it is packed.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`] if there is nothing in the binary.
+pub fn pack(content: &Content, binary: &[u8]) -> Result<Package> {
+    if binary.is_empty() {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "deploy.package",
+            "the function's binary is empty; build it again",
+        ));
+    }
+    let mut files = vec![File {
+        name: HANDLER,
+        bytes: binary,
+        executable: true,
+    }];
+    files.extend(content.files.iter().map(|(name, text)| File {
+        name,
+        bytes: text.as_bytes(),
+        executable: false,
+    }));
+    let bytes = archive::zip(&files)?;
+    let sha256 = sha256(&bytes);
+    Ok(Package { bytes, sha256 })
+}
+
+/// Pretty, its keys in the order of their letters.
+fn text(mut value: Value) -> String {
+    value.sort_all_objects();
+    // Keys are text and numbers finite: this cannot fail.
+    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    text.push('\n');
+    text
+}

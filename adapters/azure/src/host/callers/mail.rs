@@ -1,0 +1,142 @@
+//! A mail service.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode, Uri};
+use nephos_core::app::Trigger;
+use nephos_core::event::{BufferedRequest, Data, Response};
+use nephos_core::outcome::problem;
+use nephos_core::resource::secret::Secret;
+use nephos_core::resource::{Access, Binding, Drivers, ResourceKind};
+use nephos_core::wiring::PHYSICAL;
+use nephos_core::{Error, ErrorKind, Outcome, Result};
+use subtle::ConstantTimeEq as _;
+
+use super::super::site::Site;
+use crate::events::email;
+use crate::package::Package;
+
+/// Knows the service's secret.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    secret: Option<Secret>,
+}
+
+impl Verifier {
+    pub(super) fn new(package: &Package, drivers: &Arc<dyn Drivers>) -> Result<Self> {
+        let Some(mail) = &package.callers.mail else {
+            return Ok(Self { secret: None });
+        };
+        let binding = Binding {
+            name: "mail".to_owned(),
+            kind: ResourceKind::Secret,
+            access: [Access::Read].into(),
+            url: None,
+            properties: [(PHYSICAL.to_owned(), mail.secret.clone())].into(),
+        };
+        let secret = Secret::new(&binding.name, drivers.secret(&binding)?);
+        Ok(Self { secret: Some(secret) })
+    }
+
+    /// Holds that the request brings the secret.
+    async fn verify(&self, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+        let refused = |why: &'static str| Error::new(ErrorKind::Unauthenticated, "mail.verify", why);
+        let Some(secret) = &self.secret else {
+            return Err(refused(
+                "the function has no secret for the mail service; set `mail_secret` in the target's settings",
+            ));
+        };
+        let brought = password(headers)
+            .or_else(|| key(uri))
+            .ok_or_else(|| refused("the request brings no secret; let the mail service post to an address with `user:SECRET@` before the host"))?;
+        let value = secret.get().await?;
+        if bool::from(brought.as_bytes().ct_eq(value.expose())) {
+            Ok(())
+        } else {
+            Err(refused(
+                "the request brings another secret than the mail service's",
+            ))
+        }
+    }
+}
+
+/// The password of [basic authentication](https://www.rfc-editor.org/rfc/rfc7617).
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = (scheme.eq_ignore_ascii_case("basic")).then(|| STANDARD.decode(encoded.trim()).ok())??;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// The secret in the query.
+fn key(uri: &Uri) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs
+        .find(|(name, _)| name == "key")
+        .map(|(_, value)| value.into_owned())
+}
+
+impl Site {
+    pub(super) async fn mail(&self, request: BufferedRequest) -> Result<Response> {
+        self.callers
+            .mail
+            .verify(&request.parts.uri, &request.parts.headers)
+            .await?;
+        let event = email::decode(&request)?;
+        let is_wanted = match &event.data {
+            Data::Email(mail) => mail.envelope.to.iter().any(|recipient| self.takes(recipient)),
+            _ => false,
+        };
+        if !is_wanted {
+            // A service that is told so sends the message back to where it came from.
+            return Ok(problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Some("the function takes no mail for these recipients"),
+            ));
+        }
+        let context = self.context(&request.parts.headers, 1);
+        let outcome = self.function.dispatch(event, context).await;
+        // Whoever posts tries again for hours; what is rejected must not come again.
+        let again = || email::decode(&request).ok();
+        match self.events.settle(outcome, again, 1).await {
+            Outcome::Failed(error) => {
+                tracing::error!(error = %error.chain(), "a mail was not handled; the mail service tries again");
+                Ok(super::super::requests::failed(&error))
+            }
+            _ => Ok(problem(StatusCode::OK, None)),
+        }
+    }
+
+    fn takes(&self, recipient: &str) -> bool {
+        (self.package.triggers.values())
+            .any(|trigger| matches!(trigger, Trigger::Email { address } if email::fits(address, recipient)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_secret_is_the_password_or_a_key_in_the_query() {
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            password(&headers)
+        };
+        // user:a:b
+        assert_eq!(with("Basic dXNlcjphOmI="), Some("a:b".to_owned()));
+        assert_eq!(with("Bearer dXNlcjphOmI="), None);
+        assert_eq!(with("Basic ?"), None);
+        assert_eq!(
+            key(&Uri::from_static("/.nephos/mail?a=1&key=a%20b")),
+            Some("a b".to_owned())
+        );
+        assert_eq!(key(&Uri::from_static("/.nephos/mail")), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! Azurite: the emulator of a storage account, with an account of its own for each that is started.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nephos_core::Result;
+
+use super::storage::Account;
+use crate::process::{Launch, Running, Tool, free_port};
+
+const TOOL: Tool = Tool {
+    what: "Azurite, the emulator of Azure Storage",
+    path: "npm/node_modules/.bin/azurite",
+};
+
+const ACCOUNT: &str = "nephostest";
+
+/// A running Azurite. Ends when dropped.
+#[derive(Debug)]
+pub struct Azurite {
+    running: Running,
+    account: Account,
+}
+
+impl Azurite {
+    /// Starts it, empty, and waits until it answers.
+    ///
+    /// # Errors
+    /// Those of [`Tool::find`] and [`Running::start`].
+    pub async fn start() -> Result<Self> {
+        let program = TOOL.find()?;
+        let key = STANDARD.encode(
+            [
+                uuid::Uuid::new_v4().into_bytes(),
+                uuid::Uuid::new_v4().into_bytes(),
+            ]
+            .concat(),
+        );
+        let ports = std::sync::Mutex::new((0, 0));
+        let running = Running::start(|| {
+            let (blobs, queues, tables) = (free_port()?, free_port()?, free_port()?);
+            *ports.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = (blobs, queues);
+            let launch = Launch {
+                what: TOOL.what,
+                program: program.clone(),
+                arguments: Vec::new(),
+                environment: Vec::new(),
+                // The last that it opens, so that the others answer too.
+                port: tables,
+                path: "/",
+                statuses: &[400, 403, 404],
+            };
+            let port = |port: u16| port.to_string();
+            Ok(launch
+                .arguments([
+                    "--silent".to_owned(),
+                    "--disableTelemetry".to_owned(),
+                    "--skipApiVersionCheck".to_owned(),
+                    "--inMemoryPersistence".to_owned(),
+                    "--blobHost".to_owned(),
+                    "127.0.0.1".to_owned(),
+                    "--queueHost".to_owned(),
+                    "127.0.0.1".to_owned(),
+                    "--tableHost".to_owned(),
+                    "127.0.0.1".to_owned(),
+                    "--blobPort".to_owned(),
+                    port(blobs),
+                    "--queuePort".to_owned(),
+                    port(queues),
+                    "--tablePort".to_owned(),
+                    port(tables),
+                ])
+                .environment([("AZURITE_ACCOUNTS", format!("{ACCOUNT}:{key}"))]))
+        })
+        .await?;
+        let (blobs, queues) = *ports.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let account = Account {
+            name: ACCOUNT.to_owned(),
+            key,
+            blobs: format!("http://127.0.0.1:{blobs}/{ACCOUNT}"),
+            queues: format!("http://127.0.0.1:{queues}/{ACCOUNT}"),
+        };
+        Ok(Self { running, account })
+    }
+
+    /// The account that it has.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The end of what it said.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.running.log()
+    }
+}

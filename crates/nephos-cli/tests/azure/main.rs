@@ -1,0 +1,8 @@
+//! Apps on Azure, as far as they can run here: the command renders and builds them, the host stand-in of the conformance suite runs each function's package, with the emulators
+//! of storage and Cosmos DB; events are made, and effects read back, by Azure's own SDK of another language.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+mod cloud;
+mod sdk;
+mod triggers;

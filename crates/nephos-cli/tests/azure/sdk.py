@@ -1,0 +1,84 @@
+"""What the tests ask of Azure's SDK for Python: one JSON list of arguments in, one JSON value out."""
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from azure.cosmos import CosmosClient
+from azure.storage.blob import BlobServiceClient, ContentSettings
+from azure.storage.queue import QueueClient
+
+PATIENCE = 60
+
+
+def put_blob(connection, container, name, text):
+    client = BlobServiceClient.from_connection_string(connection).get_blob_client(container, name)
+    client.upload_blob(text.encode(), content_settings=ContentSettings(content_type="text/plain"))
+
+
+def delete_blob(connection, container, name):
+    BlobServiceClient.from_connection_string(connection).get_blob_client(container, name).delete_blob()
+
+
+def send(connection, queue, text):
+    QueueClient.from_connection_string(connection, queue).send_message(text)
+
+
+def messages(connection, queue, count):
+    """Waits for so many messages of a queue."""
+    client = QueueClient.from_connection_string(connection, queue)
+    until = time.monotonic() + PATIENCE
+    while True:
+        found = [message.content for message in client.peek_messages(32)]
+        if len(found) >= count or time.monotonic() > until:
+            return found
+        time.sleep(0.1)
+
+
+def container(endpoint, database, name):
+    # The emulator tells an address of its own with https.
+    client = CosmosClient(endpoint, "a2V5", enable_endpoint_discovery=False)
+    return client.get_database_client(database).get_container_client(name)
+
+
+def upsert(endpoint, database, name, item):
+    container(endpoint, database, name).upsert_item(item)
+
+
+def item(endpoint, database, name, key, value):
+    """Waits for the item whose attribute `key` is `value`."""
+    query = f"SELECT * FROM c WHERE c.{key} = @value"
+    until = time.monotonic() + PATIENCE
+    while True:
+        found = list(
+            container(endpoint, database, name).query_items(
+                query, parameters=[{"name": "@value", "value": value}], enable_cross_partition_query=True
+            )
+        )
+        if found or time.monotonic() > until:
+            return found[0] if found else None
+        time.sleep(0.1)
+
+
+def post(url, headers, body):
+    request = urllib.request.Request(url, data=body.encode(), headers=headers, method="POST")
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return [answer.status, answer.read().decode()]
+    except urllib.error.HTTPError as error:
+        return [error.code, error.read().decode()]
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return [answer.status, answer.read().decode()]
+    except urllib.error.HTTPError as error:
+        return [error.code, error.read().decode()]
+
+
+if __name__ == "__main__":
+    what, *arguments = json.loads(sys.argv[1])
+    print(json.dumps(globals()[what](*arguments)))

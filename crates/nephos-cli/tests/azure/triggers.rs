@@ -1,0 +1,162 @@
+//! Every kind of trigger of the example `every-trigger`, fired as it is on Azure, and what the functions wrote down.
+
+use nephos_conformance::azure_functions::storage::Account;
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, binary, project};
+use crate::sdk::python;
+
+/// What the target must know besides.
+const SETTINGS: &str = r#"
+[secret.mail-password]
+
+[target.azure]
+location = "westeurope"
+subscription = "6f1c8d3a-0000-4000-8000-000000000001"
+mail_secret = "mail-password"
+auth_tenant = "6f1c8d3a-0000-4000-8000-000000000002"
+auth_app = "6f1c8d3a-0000-4000-8000-000000000003"
+skills = { horoscope = "amzn1.ask.skill.5ecfcbb2-2a37-4d4e-9f6c-example" }
+"#;
+
+struct Running {
+    cloud: Cloud,
+    account: Account,
+    cosmos: String,
+}
+
+impl Running {
+    /// What a function wrote down under this name; the test fails if it does not in time.
+    async fn seen(&self, what: &str) -> Value {
+        let item = python(json!([
+            "item",
+            self.cosmos,
+            "every-trigger",
+            "seen",
+            "what",
+            what
+        ]))
+        .await;
+        assert!(
+            !item.is_null(),
+            "{what} was not written down\n{}",
+            self.cloud.logs()
+        );
+        item
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_trigger_fires_and_its_effect_is_read_back_by_azures_own_sdk() {
+    let project = project("every-trigger", SETTINGS);
+    let binary = binary("every-trigger");
+    let cloud = Cloud::start(project.path(), &binary).await;
+    let account = cloud.azurite.account().clone();
+    let cosmos = cloud.cosmos.account().endpoint;
+    let running = Running {
+        cloud,
+        account,
+        cosmos,
+    };
+    web(&running).await;
+    stored(&running).await;
+    worker(&running).await;
+    heard(&running).await;
+    changed(&running).await;
+    clock(&running).await;
+    callers(&running).await;
+}
+
+async fn web(running: &Running) {
+    let url = running.cloud.site("web").url();
+    let answer = python(
+        json!(["post", format!("{url}/notes/hello"), {"content-type": "application/json"}, r#"{"a": 1}"#]),
+    )
+    .await;
+    assert_eq!(answer[0], 201, "{answer}\n{}", running.cloud.logs());
+    assert_eq!(running.seen("web/hello").await["seen"], json!({"a": 1}));
+    let answer = python(json!(["get", format!("{url}/notes/web/hello")])).await;
+    assert_eq!(answer[0], 200, "{answer}");
+    let answer = python(json!(["get", format!("{url}/nothing")])).await;
+    assert_eq!(answer[0], 404, "{answer}");
+}
+
+async fn stored(running: &Running) {
+    let connection = running.account.connection_string();
+    python(json!(["put_blob", connection, "uploads", "in/a b.txt", "hello"])).await;
+    let item = running.seen("stored/created/in/a b.txt").await;
+    assert_eq!(
+        item["seen"],
+        json!({"bucket": "uploads", "key": "in/a b.txt", "size": 5})
+    );
+    python(json!(["delete_blob", connection, "uploads", "in/a b.txt"])).await;
+    running.seen("stored/deleted/in/a b.txt").await;
+}
+
+async fn worker(running: &Running) {
+    let connection = running.account.connection_string();
+    let send = async |text: Value| python(json!(["send", connection, "tasks", text.to_string()])).await;
+    send(json!({"name": "a", "fail": 1})).await;
+    assert_eq!(running.seen("worker/a#1").await["attempt"], 1);
+    assert_eq!(running.seen("worker/a#2").await["attempt"], 2);
+    send(json!({"name": "b", "fail": 9})).await;
+    send(json!({"name": "c", "reject": "too old"})).await;
+    running.seen("worker/b#3").await;
+    let letters = python(json!(["messages", connection, "given-up", 2])).await;
+    let letters: Vec<Value> = (letters.as_array().unwrap().iter())
+        .map(|text| serde_json::from_str(text.as_str().unwrap()).unwrap())
+        .collect();
+    assert_eq!(letters.len(), 2, "{letters:?}\n{}", running.cloud.logs());
+    let text = json!(letters).to_string();
+    assert!(
+        text.contains("too old") && text.contains("nephos-attempts"),
+        "{text}"
+    );
+}
+
+async fn heard(running: &Running) {
+    let (_, url) = running.cloud.topics.iter().next().unwrap();
+    for (id, kind, body) in [("1", "politics", "nobody hears this"), ("2", "sport", "goal")] {
+        let event = json!([{
+            "specversion": "1.0", "id": id, "type": "com.example.news", "source": "/desk", "time": "2026-02-03T12:00:00Z",
+            "datacontenttype": "text/plain", "data": body, "kind": kind,
+        }]);
+        let headers = json!({"content-type": "application/cloudevents-batch+json; charset=utf-8", "aeg-sas-key": "key"});
+        let answer = python(json!(["post", url, headers, event.to_string()])).await;
+        assert_eq!(answer[0], 200, "{answer}");
+    }
+    running.seen("heard/goal").await;
+}
+
+async fn changed(running: &Running) {
+    python(json!(["upsert", running.cosmos, "every-trigger", "things", {"id": "t1", "colour": "red"}])).await;
+    running.seen("changed/modified/\"t1\"").await;
+}
+
+async fn clock(running: &Running) {
+    running
+        .cloud
+        .site("clock")
+        .fire_timer(&timer(running))
+        .await
+        .unwrap();
+    running.seen("clock/tick").await;
+}
+
+fn timer(running: &Running) -> String {
+    let functions = running.cloud.site("clock").functions();
+    functions.map(|function| function.name.clone()).next().unwrap()
+}
+
+/// Those who call with an event and prove nothing get nowhere.
+async fn callers(running: &Running) {
+    for (function, path) in [
+        ("mail", "/.nephos/mail"),
+        ("sign-up", "/.nephos/auth/before_sign_up"),
+        ("skill", "/.nephos/voice/horoscope"),
+    ] {
+        let url = format!("{}{path}", running.cloud.site(function).url());
+        let answer = python(json!(["post", url, {}, "{}"])).await;
+        assert_eq!(answer[0], 401, "{function}: {answer}");
+    }
+}
