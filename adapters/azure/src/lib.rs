@@ -7,6 +7,7 @@
 // What the codecs share is used by some of them only; a build with them all says what nobody uses.
 #![cfg_attr(not(feature = "on-all"), allow(dead_code, unused_variables))]
 
+pub mod document;
 #[cfg(any(
     feature = "on-http",
     feature = "asynchronous",

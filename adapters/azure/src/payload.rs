@@ -3,7 +3,7 @@
 //! | service | body | media type | attributes |
 //! |---|---|---|---|
 //! | Storage queue | plain text, or a CloudEvent in JSON ([`to_text`]) | JSON objects and lists, and else plain text; of others in the CloudEvent | in the CloudEvent |
-//! | Service Bus | the bytes | the message's own `content-type` | application properties |
+//! | Service Bus | the bytes | the message's own `content-type`, or the property [`CONTENT_TYPE`] | application properties ([`to_properties`]) |
 //! | Event Hubs | the bytes | the property [`CONTENT_TYPE`] | application properties ([`to_properties`]) |
 //! | Event Grid | a CloudEvent in JSON, as the core writes notifications | in it | in it |
 //! | Cosmos DB | the item, and [`BOOKKEEPING`] | – | – |
@@ -20,7 +20,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The property of an event of Event Hubs that holds the body's media type.
+/// The property of an event of Event Hubs, and of a message of Service Bus that was sent in a list, that holds the body's media type.
 pub const CONTENT_TYPE: &str = "nephos-content-type";
 
 /// The field of an item in Cosmos DB that holds what the driver keeps of it; not part of the item that programs see.

@@ -1,4 +1,5 @@
 //! Services over HTTPS that a test answers for: they are asked with tokens, as no emulator is.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,9 @@ impl Asked {
     }
 }
 
+/// A status, headers and a body.
+pub(crate) type Told<'a> = (u16, &'a [(&'static str, &'static str)], &'a str);
+
 type Answer = (u16, Vec<(&'static str, &'static str)>, String);
 
 /// What answers; the last answer is repeated.
@@ -36,7 +40,7 @@ type Answer = (u16, Vec<(&'static str, &'static str)>, String);
 pub(crate) struct Service(Arc<Mutex<(VecDeque<Answer>, Vec<Asked>)>>);
 
 impl Service {
-    pub(crate) fn answering(answers: &[(u16, &[(&'static str, &'static str)], &str)]) -> Self {
+    pub(crate) fn answering(answers: &[Told<'_>]) -> Self {
         let answers = answers
             .iter()
             .map(|(status, headers, body)| (*status, headers.to_vec(), (*body).to_owned()))

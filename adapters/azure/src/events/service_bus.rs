@@ -70,14 +70,16 @@ fn single(queue: &str, body: Result<Bytes>, metadata: &Metadata<'_>) -> Result<R
             properties = metadata.json::<BTreeMap<String, Value>>(name)?;
         }
     }
+    // What was sent in a list has no media type of its own.
+    let (content_type, attributes) = payload::from_properties(properties.unwrap_or_default());
     let message = Message {
         id,
         queue: queue.to_owned(),
         body: Payload {
-            content_type: text("ContentType"),
+            content_type: content_type.or_else(|| text("ContentType")),
             bytes,
         },
-        attributes: attributes(properties.unwrap_or_default()),
+        attributes,
         group: group(text("SessionId")),
         attempt: metadata.number("DeliveryCount").unwrap_or(1).max(1),
         sent_at: metadata
@@ -108,14 +110,15 @@ fn batch_of(queue: &str, bodies: Vec<Result<Bytes>>, metadata: &Metadata<'_>) ->
                 continue;
             }
         };
+        let (content_type, attributes) = payload::from_properties(properties);
         messages.push(Message {
             id,
             queue: queue.to_owned(),
             body: Payload {
-                content_type: types.text(index),
+                content_type: content_type.or_else(|| types.text(index)),
                 bytes,
             },
-            attributes: attributes(properties),
+            attributes,
             group: group(sessions.text(index)),
             attempt: attempt(&counts.at(index)),
             sent_at: times.time(index),
@@ -142,13 +145,6 @@ fn object(properties: Value) -> Result<BTreeMap<String, Value>, Error> {
         Value::Object(fields) => Ok(fields.into_iter().collect()),
         _ => Err(refused("the message's application properties are no object")),
     }
-}
-
-fn attributes(properties: BTreeMap<String, Value>) -> BTreeMap<String, String> {
-    properties
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, payload::property(value)?)))
-        .collect()
 }
 
 fn group(session: Option<String>) -> Option<String> {

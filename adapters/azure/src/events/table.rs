@@ -13,10 +13,8 @@ use nephos_core::{Error, ErrorKind, Event, Result};
 use serde_json::{Map, Value};
 
 use super::wrapped::{Content, Invocation, refused};
-use crate::payload::{BOOKKEEPING, Bookkeeping};
-
-/// What the service itself keeps in an item: <https://learn.microsoft.com/azure/cosmos-db/resource-model#properties-of-an-item>, and the number in the feed.
-const SYSTEM: [&str; 6] = ["_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"];
+use crate::document;
+use crate::payload::BOOKKEEPING;
 
 /// `wanted` are the kinds of change that the trigger names: the feed cannot be filtered before it comes here.
 pub(super) fn decode(
@@ -68,12 +66,19 @@ fn sequence(item: &Map<String, Value>) -> Result<String> {
     }
 }
 
-fn change(
-    table: &str,
-    sequence: &str,
-    keys: &TableKeys,
-    mut item: Map<String, Value>,
-) -> Result<Change<Value>> {
+fn change(table: &str, sequence: &str, keys: &TableKeys, item: Map<String, Value>) -> Result<Change<Value>> {
+    let at = item
+        .get("_ts")
+        .and_then(Value::as_i64)
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let (item, kept) = document::reveal(item).map_err(|error| {
+        super::malformed(
+            "what the driver keeps of the item was damaged, or is of a newer version",
+            error,
+        )
+        .with("field", BOOKKEEPING)
+    })?;
+    // The document's own `id` is made of the key: only the item has the key itself.
     let key = Key {
         partition: key_text(&item, &keys.key)?,
         sort: keys
@@ -82,44 +87,22 @@ fn change(
             .map(|name| key_text(&item, name))
             .transpose()?,
     };
-    let at = item
-        .get("_ts")
-        .and_then(Value::as_i64)
-        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    for name in SYSTEM {
-        item.remove(name);
-    }
-    let mut kind = ChangeKind::Modified;
-    if let Some(kept) = item.remove(BOOKKEEPING) {
-        let kept: Bookkeeping = serde_json::from_value(kept).map_err(|error| {
-            super::malformed(
-                "what the driver keeps of the item was damaged, or is of a newer version",
-                error,
-            )
-            .with("field", BOOKKEEPING)
-        })?;
-        kind = kept.change.unwrap_or(kind);
-        // The container's own `id` is made of the key, unless it is one of its attributes.
-        if keys.key != "id" && keys.sort.as_deref() != Some("id") {
-            item.remove("id");
-        }
-        if let Some(id) = kept.id {
-            item.insert("id".to_owned(), id);
-        }
-    }
+    let kind = kept
+        .and_then(|kept| kept.known.change)
+        .unwrap_or(ChangeKind::Modified);
     Ok(Change {
         sequence: sequence.to_owned(),
         table: table.to_owned(),
         kind,
         key,
         old: None,
-        new: (kind != ChangeKind::Removed).then_some(Value::Object(item)),
+        new: (kind != ChangeKind::Removed).then_some(item),
         at,
     })
 }
 
 /// The text of a key attribute; of items that others wrote a number too.
-fn key_text(item: &Map<String, Value>, name: &str) -> Result<String> {
+fn key_text(item: &Value, name: &str) -> Result<String> {
     match item.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
         Some(Value::Number(number)) => Ok(number.to_string()),

@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 use super::emulators::{ACCOUNT, DATABASE, Emulators};
 use crate::config::Config;
 use crate::config::signing::{MasterKey, SharedKey, date};
+use crate::document::partition_path;
 use crate::error::failed;
 use crate::resources::AzureDrivers;
 use crate::resources::rest::{Proof, Rest};
-use crate::resources::table::partition_path;
 
 const OPERATION: &str = "harness.open";
 

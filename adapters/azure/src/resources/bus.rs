@@ -128,7 +128,7 @@ fn is_header(value: &str) -> bool {
 }
 
 /// JSON of which every sign can stand in a header.
-fn ascii(value: &Value) -> String {
+pub(super) fn ascii(value: &Value) -> String {
     let json = value.to_string();
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {

@@ -231,7 +231,7 @@ async fn a_table_that_is_not_there_is_no_item_that_is_not_there() {
     };
     for error in [
         table.get(&key).await.unwrap_err(),
-        table.write(&[delete.clone()]).await.unwrap_err(),
+        table.write(std::slice::from_ref(&delete)).await.unwrap_err(),
         table.query(&Query::partition("a")).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");

@@ -12,7 +12,7 @@ use nephos_core::resource::queue::QueueDriver;
 use nephos_core::wiring;
 
 pub use self::service_bus::ServiceBusQueue;
-pub use self::storage::StorageQueue;
+pub use self::storage::{RETENTION, StorageQueue};
 use crate::config::Config;
 
 /// Opens the queue whose URL the binding holds: `sb:` is Service Bus.

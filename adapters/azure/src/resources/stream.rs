@@ -110,8 +110,14 @@ impl AzureStream {
                 .with("bytes", size)
                 .with("max_bytes", SEND.bytes));
             }
-            let messages = part.iter().map(|(message, _)| message.clone()).collect();
-            requests.push(bus::list(&self.url, messages));
+            let messages: Vec<Value> = part.iter().map(|(message, _)| message.clone()).collect();
+            // All of a request are in one partition, which the request itself must say.
+            let broker = messages
+                .first()
+                .map(|message| message["BrokerProperties"].clone());
+            let mut request = bus::list(&self.url, messages);
+            request.insert_header("brokerproperties", bus::ascii(&broker.unwrap_or_default()));
+            requests.push(request);
         }
         together.clear();
         Ok(())

@@ -3,7 +3,6 @@
 mod cosmos;
 mod cursor;
 mod item;
-mod number;
 mod read;
 mod write;
 
@@ -19,7 +18,6 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
 use self::cosmos::Cosmos;
-pub use self::item::{RESERVED, partition_path};
 use crate::config::Config;
 
 /// The largest item that the service takes, in bytes: <https://learn.microsoft.com/azure/cosmos-db/concepts-limits>.

@@ -71,6 +71,7 @@ async fn a_streams_records_are_appended_by_key_and_their_sequences_are_not_told(
     let asked = server.asked();
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].line, "POST /it/messages?api-version=2014-01 HTTP/1.1");
+    assert_eq!(asked[0].headers["brokerproperties"], r#"{"PartitionKey":"k"}"#);
     let sent = asked[0].json();
     assert_eq!(sent[0]["Body"], "one");
     assert_eq!(sent[1]["BrokerProperties"], json!({"PartitionKey": "k"}));

@@ -196,12 +196,15 @@ async fn names(harness: Subject) -> Verdict {
 }
 
 async fn too_many(harness: Subject) -> Verdict {
-    let table = plain(&*harness).await?;
+    // Of one partition: one over several is refused for that on some targets.
+    let table = sorted(&*harness).await?;
     let count = table.driver().capabilities().max_batch + 1;
-    let batch = (0..count).map(|n| put(json!({"id": n.to_string()}))).collect();
+    let batch = (0..count)
+        .map(|n| put(json!({"id": "p", "sort": n.to_string()})))
+        .collect();
     ensure_fails!(table.write_batch(batch).await, Unsupported, "a batch of {count}");
     ensure_eq!(
-        table.get::<Value>("0").await?,
+        table.get::<Value>(Key::sorted("p", "0")).await?,
         None,
         "the first item after the refusal"
     );

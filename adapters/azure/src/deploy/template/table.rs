@@ -13,6 +13,7 @@ use super::layout::{LEASES, Layout, Service, resource_id};
 use super::storage::part;
 use super::value::{call, expression, quoted, resource_id as arm_id};
 use super::{api, name};
+use crate::document;
 
 /// The symbolic names of the account, the database and the container of leases.
 pub(super) const ACCOUNT: &str = "Cosmos";
@@ -118,25 +119,12 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
 fn table(container: &str, spec: &TableSpec) -> Value {
     let mut resource = json!({
         "id": container,
-        "partitionKey": {"paths": [partition_path(&spec.schema.key)], "kind": "Hash", "version": 2},
+        "partitionKey": {"paths": [document::partition_path(&spec.schema.key)], "kind": "Hash", "version": 2},
     });
     if let (Some(_), Value::Object(resource)) = (&spec.schema.ttl, &mut resource) {
         resource.insert("defaultTtl".to_owned(), (-1).into());
     }
     json!({ "resource": resource })
-}
-
-/// Where the partition key is in an item: the table's key. A name of other signs than letters, digits and underscores is in quotes:
-/// <https://learn.microsoft.com/azure/cosmos-db/partitioning-overview>.
-pub(in crate::deploy) fn partition_path(key: &str) -> String {
-    let plain = key
-        .bytes()
-        .all(|letter| letter.is_ascii_alphanumeric() || letter == b'_');
-    if plain {
-        format!("/{key}")
-    } else {
-        format!("/\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""))
-    }
 }
 
 fn container_of(
@@ -241,16 +229,4 @@ pub(super) fn grant(
             "scope": expression(format!("concat({account_id}, {})", quoted(&scope))),
         })),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_of_other_signs_is_in_quotes() {
-        assert_eq!(partition_path("face_id"), "/face_id");
-        assert_eq!(partition_path("face-id"), "/\"face-id\"");
-        assert_eq!(partition_path("a\"b"), "/\"a\\\"b\"");
-    }
 }

@@ -78,13 +78,15 @@ impl ServiceBusQueue {
         if !message.delay.is_zero() {
             broker["ScheduledEnqueueTimeUtc"] = scheduled(now, message.delay);
         }
-        if bus::fits_headers(&message.attributes) {
-            return bus::in_headers(SEND, &self.url, &message.body, &broker, &message.attributes);
+        // The message has its media type itself; names that look like ours are told from ours.
+        let plain = payload::to_properties(None, &message.attributes);
+        if bus::fits_headers(&plain) {
+            return bus::in_headers(SEND, &self.url, &message.body, &broker, &plain);
         }
         let properties = bus::properties(&message.body, &message.attributes);
         match bus::in_json(&message.body, &broker, &properties) {
             Some(message) => Ok(bus::list(&self.url, vec![message])),
-            None => bus::in_headers(SEND, &self.url, &message.body, &broker, &message.attributes),
+            None => bus::in_headers(SEND, &self.url, &message.body, &broker, &plain),
         }
     }
 }

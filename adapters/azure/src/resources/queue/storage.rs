@@ -44,8 +44,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// The header with what proves the lease from now on.
 const POP_RECEIPT: HeaderName = HeaderName::from_static("x-ms-popreceipt");
 
-/// The property of a binding with how long messages are kept, in seconds.
-const RETENTION: &str = "retention_s";
+/// The property of a binding with how long messages are kept, in seconds. On Azure that is each message's own, so whoever sends must know it; without the property it is a week.
+pub const RETENTION: &str = "retention_s";
 
 /// A queue of a storage account. Its order is not kept.
 ///

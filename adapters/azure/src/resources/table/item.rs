@@ -1,84 +1,20 @@
-//! What an item looks like in a container.
-//!
-//! The item's attributes stand in the document under their own names, so that programs without Nephos read them, save those that the service itself needs
-//! ([`RESERVED`]). Beside them stand
-//!
-//! | field | what |
-//! |---|---|
-//! | `id` | made of the sort key, or of the key where there is none: [`id_of`] |
-//! | `ttl` | in how many seconds it expires, counted from the write |
-//! | [`BOOKKEEPING`] | what the driver keeps: the last change, and what of the item has no place of its own |
-
-use std::collections::BTreeMap;
+//! Items on their way into a container and out of it, in the form of [`document`].
 
 use chrono::Utc;
 use nephos_core::event::ChangeKind;
 use nephos_core::resource::table::{Key, Stored, TableSchema, Version};
-use serde::{Deserialize, Serialize};
+use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::number;
-use crate::payload::{BOOKKEEPING, Bookkeeping};
-
-/// Names that the service itself gives a meaning in a document (<https://learn.microsoft.com/azure/cosmos-db/resource-model#properties-of-an-item>), and ours. An item's own
-/// attributes of these names are kept in [`BOOKKEEPING`].
-pub const RESERVED: [&str; 9] = [
-    "id",
-    "ttl",
-    "_rid",
-    "_self",
-    "_etag",
-    "_attachments",
-    "_ts",
-    "_lsn",
-    BOOKKEEPING,
-];
-
-/// The names of [`RESERVED`] that are never an item's own in a document.
-const SYSTEM: [&str; 6] = ["_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"];
+use crate::document;
+use crate::payload::BOOKKEEPING;
 
 /// How long an id is at most; one that would be longer is a hash.
 const MAX_ID: usize = 255;
 
 /// What separates an expiry from the service's own tag in a [`Version`].
 const SEPARATOR: char = '|';
-
-/// Where a container has to look for the partition key, if the table's key attribute is this. The attribute itself, unless the service needs its name.
-#[must_use]
-pub fn partition_path(key: &str) -> String {
-    let parts: &[&str] = match key {
-        "id" => &[BOOKKEEPING, "id"],
-        key if RESERVED.contains(&key) => &[BOOKKEEPING, "own", key],
-        key => &[key],
-    };
-    let mut path = String::new();
-    for part in parts {
-        let plain = part
-            .bytes()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == b'_');
-        path.push('/');
-        if plain {
-            path.push_str(part);
-        } else {
-            // Of other signs than letters, digits and underscores is in quotes: <https://learn.microsoft.com/azure/cosmos-db/partitioning-overview>.
-            path.push_str(&Value::from(*part).to_string());
-        }
-    }
-    path
-}
-
-/// The partition key in a query: `c["face_id"]`.
-pub(super) fn partition_field(key: &str) -> String {
-    let names: &[&str] = match key {
-        "id" => &[BOOKKEEPING, "id"],
-        key if RESERVED.contains(&key) => &[BOOKKEEPING, "own", key],
-        key => &[key],
-    };
-    names.iter().fold("c".to_owned(), |field, name| {
-        format!("{field}[{}]", Value::from(*name))
-    })
-}
 
 /// The sort key in a query, in the form of [`sortable`].
 pub(super) fn sort_field() -> String {
@@ -117,22 +53,6 @@ pub(super) fn id_of(key: &Key) -> String {
     id
 }
 
-/// What stands in [`BOOKKEEPING`].
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    #[serde(flatten)]
-    known: Bookkeeping,
-    /// The sort key, in the form that queries order by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sort: Option<String>,
-    /// The item's own attributes of reserved names, save `id`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    own: BTreeMap<String, Value>,
-    /// Numbers that the service would change, by their place in the item.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    numbers: BTreeMap<String, String>,
-}
-
 /// An item on its way into a container.
 #[derive(Debug, Clone)]
 pub(super) struct Document {
@@ -142,28 +62,10 @@ pub(super) struct Document {
 
 impl Document {
     /// `item` was checked by the core: it has its key attributes.
-    pub(super) fn of(schema: &TableSchema, item: &Value) -> nephos_core::Result<Self> {
+    pub(super) fn of(schema: &TableSchema, item: &Value) -> Result<Self> {
         let key = schema.key_of(item)?;
-        let mut numbers = BTreeMap::new();
-        number::inexact(item, "", &mut numbers);
-        let mut kept = Kept {
-            sort: key.sort.as_deref().map(sortable),
-            numbers: numbers
-                .into_iter()
-                .map(|(path, number)| (path, number.to_string()))
-                .collect(),
-            ..Kept::default()
-        };
-        let mut fields = Map::new();
-        for (name, value) in item.as_object().into_iter().flatten() {
-            if name == "id" {
-                kept.known.id = Some(value.clone());
-            } else if RESERVED.contains(&name.as_str()) {
-                kept.own.insert(name.clone(), value.clone());
-            } else {
-                fields.insert(name.clone(), value.clone());
-            }
-        }
+        let (mut fields, mut kept) = document::hide(item);
+        kept.sort = key.sort.as_deref().map(sortable);
         fields.insert("id".to_owned(), id_of(&key).into());
         if let Some(expiry) = schema.expiry_of(item)? {
             let left = (expiry - Utc::now().timestamp()).clamp(1, i64::from(i32::MAX));
@@ -193,36 +95,34 @@ pub(super) struct Read {
 }
 
 impl Read {
-    pub(super) fn of(schema: &TableSchema, mut fields: Map<String, Value>) -> Self {
+    /// `operation` is what reads it.
+    pub(super) fn of(
+        operation: &'static str,
+        schema: &TableSchema,
+        fields: Map<String, Value>,
+    ) -> Result<Self> {
         let etag = match fields.get("_etag") {
             Some(Value::String(etag)) => etag.clone(),
             _ => String::new(),
         };
-        for name in SYSTEM {
-            fields.remove(name);
-        }
-        let mut numbers = BTreeMap::new();
-        // Of an item that another program wrote, everything is its own.
-        if let Some(kept) = fields.remove(BOOKKEEPING)
-            && let Ok(kept) = serde_json::from_value::<Kept>(kept)
-        {
-            fields.remove("id");
-            fields.remove("ttl");
-            fields.extend(kept.known.id.map(|id| ("id".to_owned(), id)));
-            fields.extend(kept.own);
-            numbers = kept.numbers;
-        }
-        let mut item = Value::Object(fields);
-        number::restore(&mut item, &numbers);
+        let (item, _) = document::reveal(fields).map_err(|error| {
+            Error::new(
+                ErrorKind::DataLoss,
+                operation,
+                "what the driver keeps of the item was damaged, or is of a newer version of Nephos",
+            )
+            .with("field", BOOKKEEPING)
+            .caused_by(error)
+        })?;
         let expiry = schema.expiry_of(&item).ok().flatten();
-        Self { item, etag, expiry }
+        Ok(Self { item, etag, expiry })
     }
 
     pub(super) fn is_expired(&self) -> bool {
         self.expiry.is_some_and(is_over)
     }
 
-    pub(super) fn key(&self, schema: &TableSchema) -> nephos_core::Result<Key> {
+    pub(super) fn key(&self, schema: &TableSchema) -> Result<Key> {
         schema.key_of(&self.item)
     }
 

@@ -8,6 +8,7 @@ use super::AzureTable;
 use super::cosmos::Documents;
 use super::cursor::{self, Cursor};
 use super::item::{self, Read, sortable};
+use crate::document;
 
 /// The most items that one request asks for: <https://learn.microsoft.com/rest/api/cosmos-db/query-documents>.
 const MAX_PAGE: usize = 1000;
@@ -23,7 +24,10 @@ impl AzureTable {
             .get(operation, &key.partition, &item::id_of(key))
             .await
             .map_err(|error| self.of(error).with("key", key))?;
-        Ok(found.map(|fields| Read::of(&self.schema, fields)))
+        found
+            .map(|fields| Read::of(operation, &self.schema, fields))
+            .transpose()
+            .map_err(|error| self.of(error).with("key", key))
     }
 
     pub(super) async fn read_partition(&self, query: &Query) -> Result<Page<Value>> {
@@ -50,11 +54,7 @@ impl AzureTable {
         let found = self
             .pages(QUERY, Some(&query.partition), &asked, max, None)
             .await?;
-        let read: Vec<Read> = found
-            .documents
-            .into_iter()
-            .map(|fields| Read::of(&self.schema, fields))
-            .collect();
+        let read = self.read(QUERY, found.documents)?;
         let next = match (found.continuation, read.last()) {
             (Some(_), Some(last)) => {
                 let key = last.key(&self.schema).map_err(|error| self.of(error))?;
@@ -77,11 +77,16 @@ impl AzureTable {
         let next = found
             .continuation
             .map(|continuation| Cursor::Scan { continuation }.write());
-        let read = found
-            .documents
-            .into_iter()
-            .map(|fields: Map<String, Value>| Read::of(&self.schema, fields));
+        let read = self.read(SCAN, found.documents)?;
         Ok(self.page(read, next))
+    }
+
+    fn read(&self, operation: &'static str, documents: Vec<Map<String, Value>>) -> Result<Vec<Read>> {
+        documents
+            .into_iter()
+            .map(|fields| Read::of(operation, &self.schema, fields))
+            .collect::<Result<_>>()
+            .map_err(|error| self.of(error))
     }
 
     /// The first page that is not empty: the service may stop before it has found anything.
@@ -126,7 +131,7 @@ impl AzureTable {
 /// The query in the service's language. All values are parameters.
 fn statement(key: &str, query: &Query, after: Option<&str>) -> Value {
     let sort = item::sort_field();
-    let mut conditions = vec![format!("{} = @partition", item::partition_field(key))];
+    let mut conditions = vec![format!("{} = @partition", document::partition_field(key))];
     let mut parameters = vec![json!({"name": "@partition", "value": query.partition})];
     let mut add = |condition: String, name: &str, value: &str| {
         conditions.push(condition);

@@ -4,6 +4,8 @@ use nephos_core::ErrorKind;
 use serde_json::json;
 
 use super::*;
+use crate::document::{RESERVED, SYSTEM};
+use crate::payload::Bookkeeping;
 
 fn schema(key: &str, sort: Option<&str>, ttl: Option<&str>) -> TableSchema {
     TableSchema {
@@ -38,7 +40,7 @@ fn an_item_comes_back_whatever_its_attributes_are_called() {
     assert_eq!(document["id"], "2");
     assert_eq!(document["_nephos"]["id"], "a");
     assert!(document.get("ttl").is_none(), "{document}");
-    let read = Read::of(&schema, as_kept(document));
+    let read = Read::of("table.get", &schema, as_kept(document)).unwrap();
     assert_eq!(read.key(&schema).unwrap(), Key::sorted("a", "2"));
     let stored = read.into_stored();
     assert_eq!(stored.item, item);
@@ -49,7 +51,7 @@ fn an_item_comes_back_whatever_its_attributes_are_called() {
 fn an_item_of_another_program_is_all_its_own() {
     let schema = schema("face", None, None);
     let item = json!({"face": "a", "id": "7", "ttl": 60});
-    let read = Read::of(&schema, as_kept(item.clone()));
+    let read = Read::of("table.get", &schema, as_kept(item.clone())).unwrap();
     assert_eq!(read.into_stored().item, item);
 }
 
@@ -66,7 +68,7 @@ fn an_item_expires_by_its_own_attribute_and_the_service_removes_it_then() {
             .unwrap()
             .written(ChangeKind::Modified);
         assert!(ttl.contains(&document["ttl"].as_i64().unwrap()), "{document}");
-        let read = Read::of(&schema, as_kept(document));
+        let read = Read::of("table.get", &schema, as_kept(document)).unwrap();
         assert_eq!(read.is_expired(), expired, "{expiry}");
         let stored = read.into_stored();
         assert_eq!(stored.item["ttl"], expiry);
@@ -130,20 +132,6 @@ fn an_id_has_no_sign_that_the_service_refuses_and_is_another_for_another_key() {
 }
 
 #[test]
-fn the_partition_key_is_the_attribute_unless_the_service_needs_its_name() {
-    for (key, path, field) in [
-        ("face_id", "/face_id", r#"c["face_id"]"#),
-        ("face-id", "/\"face-id\"", r#"c["face-id"]"#),
-        ("a\"b", "/\"a\\\"b\"", r#"c["a\"b"]"#),
-        ("id", "/_nephos/id", r#"c["_nephos"]["id"]"#),
-        ("ttl", "/_nephos/own/ttl", r#"c["_nephos"]["own"]["ttl"]"#),
-    ] {
-        assert_eq!(partition_path(key), path);
-        assert_eq!(partition_field(key), field);
-    }
-}
-
-#[test]
 fn a_sort_key_is_ordered_by_its_bytes() {
     let mut keys = ["\u{10000}", "\u{ffff}", "é", "z", "a"];
     keys.sort_by_key(|key| sortable(key).encode_utf16().collect::<Vec<_>>());
@@ -164,4 +152,13 @@ fn a_version_that_was_never_one_is_told_from_a_header() {
     ] {
         assert_eq!(etag(&Version(text.to_owned())), tag, "{text:?}");
     }
+}
+
+#[test]
+fn an_item_that_was_damaged_is_told_and_not_taken_for_another() {
+    let schema = schema("face", None, None);
+    let fields = as_kept(json!({"face": "a", "_nephos": {"own": 7}}));
+    let error = Read::of("table.get", &schema, fields).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DataLoss);
+    assert!(error.to_string().contains("_nephos"), "{error}");
 }

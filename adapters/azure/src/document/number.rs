@@ -91,7 +91,7 @@ mod tests {
     fn every_number_comes_back() {
         let item = json!({
             "large": 9_007_199_254_740_993_i64, "min": i64::MIN, "max": u64::MAX, "edge": 9_007_199_254_740_991_i64,
-            "whole": 1.0, "negative": -0.0, "half": 0.5, "tiny": 1.5e-10, "huge": 1e300, "small": 42,
+            "whole": 1.0, "negative": -0.0, "half": 0.5, "tiny": 1.5e-10, "sum": 0.1 + 0.2, "huge": 1e300, "small": 42,
             "a/b~c": [1.0, {"": 2.0, "n": [u64::MAX]}],
         });
         let mut numbers = BTreeMap::new();
