@@ -49,7 +49,7 @@ pub struct Settings {
     pub http_concurrency: Option<u32>,
     /// `shared_key`: whether the storage account takes its key, too, for programs that cannot sign in; off if not said.
     pub shared_key: bool,
-    /// `mail_secret`: the secret of the manifest that whoever hands over mail must know.
+    /// `mail_secret`: the secret that whoever hands over mail must know: one of the manifest, or the address of one that exists already.
     pub mail_secret: Option<String>,
     /// `auth_tenant`: the Entra tenant whose sign-ins call `auth` triggers, by id.
     pub auth_tenant: Option<String>,
@@ -194,11 +194,15 @@ impl Settings {
                 );
             }
         }
-        if let Some(name) = self.mail_secret.as_deref().filter(|name| !is_secret(name)) {
+        if let Some(name) = self
+            .mail_secret
+            .as_deref()
+            .filter(|name| !is_secret(name) && !is_secret_url(name))
+        {
             return wrong(
                 "mail_secret",
                 name,
-                "the manifest declares no secret of this name",
+                "the manifest declares no secret of this name; one that exists already is named by its address, as in \"https://<vault>.vault.azure.net/secrets/<name>\"",
             );
         }
         for (name, url) in &self.secrets {

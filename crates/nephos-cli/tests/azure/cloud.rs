@@ -15,19 +15,8 @@ use nephos_conformance::azure_functions::{Host, Options, Services, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// An app's manifest with these settings of the target, in a folder of its own.
-pub(crate) fn project(example: &str, settings: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let manifest = std::fs::read_to_string(self::example(example).join("nephos.toml")).unwrap();
-    std::fs::write(
-        folder.path().join("nephos.toml"),
-        format!("{manifest}\n{settings}"),
-    )
-    .unwrap();
-    folder
-}
-
-fn example(name: &str) -> PathBuf {
+/// The folder of an example.
+pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../examples")
         .join(name)
@@ -37,8 +26,6 @@ fn nephos(arguments: &[&str], folder: &Path) -> Output {
     let built = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     Command::new(env!("CARGO_BIN_EXE_nephos"))
         .env("CARGO_TARGET_DIR", built)
-        // The example's own manifest speaks of AWS only: with this, its binary is built for both.
-        .env("NEPHOS__TARGET__AZURE__LOCATION", "westeurope")
         // Nothing that a debugger wants.
         .env("CARGO_PROFILE_DEV_STRIP", "symbols")
         .args(arguments)

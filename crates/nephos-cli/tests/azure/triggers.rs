@@ -3,21 +3,8 @@
 use nephos_conformance::azure_functions::storage::Account;
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, binary, project};
+use crate::cloud::{Cloud, binary, example};
 use crate::sdk::python;
-
-/// What the target must know besides.
-const SETTINGS: &str = r#"
-[secret.mail-password]
-
-[target.azure]
-location = "westeurope"
-subscription = "6f1c8d3a-0000-4000-8000-000000000001"
-mail_secret = "mail-password"
-auth_tenant = "6f1c8d3a-0000-4000-8000-000000000002"
-auth_app = "6f1c8d3a-0000-4000-8000-000000000003"
-skills = { horoscope = "amzn1.ask.skill.5ecfcbb2-2a37-4d4e-9f6c-example" }
-"#;
 
 struct Running {
     cloud: Cloud,
@@ -48,9 +35,8 @@ impl Running {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_trigger_fires_and_its_effect_is_read_back_by_azures_own_sdk() {
-    let project = project("every-trigger", SETTINGS);
     let binary = the_same_binary("every-trigger");
-    let cloud = Cloud::start(project.path(), &binary).await;
+    let cloud = Cloud::start(&example("every-trigger"), &binary).await;
     let account = cloud.azurite.account().clone();
     let cosmos = cloud.cosmos.account().endpoint;
     let running = Running {

@@ -75,7 +75,11 @@ fn callers_of(layout: &Layout<'_>, site: &Site<'_>) -> Result<Callers> {
             Trigger::Email { .. } => {
                 if let Some(secret) = &settings.mail_secret {
                     callers.mail = Some(MailCaller {
-                        secret: layout.physical(secret)?,
+                        secret: match layout.app.resources.contains_key(secret) {
+                            true => layout.physical(secret)?,
+                            // The address of one that exists already.
+                            false => secret.clone(),
+                        },
                     });
                 }
             }

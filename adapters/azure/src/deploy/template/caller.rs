@@ -25,6 +25,11 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
                             "mail comes from a service that receives it, and whoever knows a function's address could be that service; name the secret that it has to know, mail_secret = \"…\"",
                         ));
                     };
+                    if !layout.app.resources.contains_key(secret) {
+                        body.note(format!(
+                            "the mail service's secret is kept elsewhere: give the identity of function `{function}` the role `Key Vault Secrets User` on {secret}; the stack reaches no further than its own group"
+                        ));
+                    }
                     body.note(format!(
                         "function `{function}` gets mail once a service that receives it posts it to {host}{} and proves by the secret `{secret}` that it may",
                         package::MAIL_PATH
