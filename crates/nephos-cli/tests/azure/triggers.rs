@@ -49,7 +49,7 @@ impl Running {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_trigger_fires_and_its_effect_is_read_back_by_azures_own_sdk() {
     let project = project("every-trigger", SETTINGS);
-    let binary = binary("every-trigger");
+    let binary = the_same_binary("every-trigger");
     let cloud = Cloud::start(project.path(), &binary).await;
     let account = cloud.azurite.account().clone();
     let cosmos = cloud.cosmos.account().endpoint;
@@ -65,6 +65,15 @@ async fn every_kind_of_trigger_fires_and_its_effect_is_read_back_by_azures_own_s
     changed(&running).await;
     clock(&running).await;
     callers(&running).await;
+}
+
+/// What is built for one target is, byte for byte, what is built for the other.
+fn the_same_binary(example: &str) -> std::path::PathBuf {
+    let path = binary(example, "azure");
+    let bytes = std::fs::read(&path).unwrap();
+    let other = binary(example, "aws");
+    assert!(std::fs::read(other).unwrap() == bytes, "the binaries differ");
+    path
 }
 
 async fn web(running: &Running) {
