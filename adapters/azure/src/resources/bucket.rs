@@ -52,7 +52,7 @@ impl AzureBucket {
         let container = last_part(&address)?;
         let credentials = Credentials::new(config, &address)?;
         let store = MicrosoftAzureBuilder::new()
-            .with_account(account(physical)?)
+            .with_account(account(physical, &address)?)
             .with_container_name(container)
             .with_endpoint(service(&address))
             // Plain HTTP is what whoever set the endpoint asked for.
@@ -70,7 +70,7 @@ impl AzureBucket {
             })?;
         Ok(Self {
             store: Arc::new(Named(store)),
-            signer: Signer::new(config, &address, account(physical)?, container),
+            signer: Signer::new(config, &address, account(physical, &address)?, container),
             name: binding.name.clone(),
         })
     }

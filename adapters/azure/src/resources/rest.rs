@@ -145,9 +145,15 @@ pub(crate) fn last_part(url: &Url) -> Result<&str> {
         })
 }
 
+/// The account: the first part of its own host's name, wherever it is asked for; but where it is asked for at a bare address of the network, as an emulator is, the first
+/// part of the path, which is how an emulator tells its accounts apart.
 #[cfg(any(feature = "bucket", feature = "queue"))]
-/// The account is the first part of its own host's name, wherever it is asked for.
-pub(crate) fn account(physical: &str) -> Result<String> {
+pub(crate) fn account(physical: &str, address: &Url) -> Result<String> {
+    if let Some(url::Host::Ipv4(_) | url::Host::Ipv6(_)) = address.host()
+        && let Some(account) = address.path_segments().and_then(|mut parts| parts.next())
+    {
+        return Ok(account.to_owned());
+    }
     physical
         .split_once("://")
         .and_then(|(_, rest)| rest.split_once('.'))

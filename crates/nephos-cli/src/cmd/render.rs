@@ -52,9 +52,11 @@ pub(crate) fn run(args: &Args, place: &Place, output: &Output) -> miette::Result
 
 fn write(folder: &Path, documents: &[Document], output: Output) -> Result<(), Fail> {
     let failed = |path: &Path, error| Fail::from_io(&format!("{} cannot be written", path.display()), &error);
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     for document in documents {
         let path = folder.join(&document.name);
+        // A document may lie in a folder of its own.
+        let within = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(within).map_err(|error| failed(within, error))?;
         std::fs::write(&path, &document.text).map_err(|error| failed(&path, error))?;
         output.print(&path.display().to_string());
     }

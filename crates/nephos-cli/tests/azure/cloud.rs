@@ -184,6 +184,20 @@ impl Cloud {
             std::fs::copy(binary, &handler).unwrap();
             std::fs::set_permissions(&handler, std::fs::Permissions::from_mode(0o755)).unwrap();
             let storage = settings["AzureWebJobsStorage__accountName"].clone();
+            // The host stand-in looks for services at their own addresses.
+            for (name, value) in &mut settings {
+                if name.ends_with("__accountName") {
+                    *value = account.name.clone();
+                } else if name.ends_with("__accountEndpoint") {
+                    *value = cosmos.account().endpoint;
+                } else if name.ends_with("__fullyQualifiedNamespace") {
+                    *value = if value.contains("-sb-") {
+                        bus.namespace()
+                    } else {
+                        hubs.namespace()
+                    };
+                }
+            }
             settings.extend(elsewhere(
                 &template,
                 &storage,

@@ -122,6 +122,8 @@ pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec) -> Re
     let mail = |trigger: &Trigger| matches!(trigger, Trigger::Email { .. });
     if let Some(secret) = &layout.settings.mail_secret
         && spec.on.iter().any(mail)
+        // One that exists already is not in the stack's reach.
+        && layout.app.resources.contains_key(secret)
     {
         uses(layout, &mut grants, secret, &BTreeSet::from([Access::Read]))?;
     }

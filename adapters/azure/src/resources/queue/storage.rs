@@ -79,7 +79,7 @@ impl StorageQueue {
         let credential = match config.storage_key() {
             Some(key) => {
                 client_options.per_try_policies.push(Arc::new(SharedKey {
-                    account: account(physical)?,
+                    account: account(physical, &address)?,
                     key: key.clone(),
                 }));
                 None
