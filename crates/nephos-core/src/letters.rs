@@ -265,7 +265,7 @@ mod tests {
         let messages = (attempts.iter().enumerate()).map(|(number, attempt)| Message {
             id: number.to_string(),
             queue: "jobs".to_owned(),
-            body: Payload::text(&format!("body {number}")),
+            body: Payload::text(format!("body {number}")),
             attributes: BTreeMap::new(),
             group: None,
             attempt: *attempt,
