@@ -62,9 +62,11 @@ pub(crate) fn run() -> Result<()> {
         "--no-fail-fast",
         "--package",
         "nephos-aws",
+        "--package",
+        "nephos-azure",
         "--lib",
         "--features",
-        "host,on-http",
+        "nephos-aws/host,nephos-aws/on-http,nephos-azure/host",
     ]);
 
     let mut tally = Tally::default();
