@@ -40,7 +40,7 @@ const OPERATION: &str = "payload.decode";
 /// What the driver of tables keeps in an item's [`BOOKKEEPING`], because the change feed tells an insertion from a change by nothing, and a removal not at all.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Bookkeeping {
-    /// What the last write was. A removed item is first written with `removed` and a time to live, and then goes by itself.
+    /// What the last write was: inserted or modified. Of what is removed the feed tells nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeKind>,
     /// The item's own `id`, where the container's is made of the key.
