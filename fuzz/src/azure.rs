@@ -166,7 +166,11 @@ fn kept(mut event: Event, document: &Bytes) {
 }
 
 fn refused(error: &Error) {
-    let known = [ErrorKind::Decode, ErrorKind::InvalidArgument, ErrorKind::Unauthenticated];
+    let known = [
+        ErrorKind::Decode,
+        ErrorKind::InvalidArgument,
+        ErrorKind::Unauthenticated,
+    ];
     assert!(known.contains(&error.kind()), "{error}");
     crate::check_error(error);
 }
