@@ -41,7 +41,7 @@ pub struct Rule {
 pub struct Need {
     /// Whether it is declared.
     pub declared: fn(&Capabilities) -> bool,
-    /// The negative: the adapter must refuse with [`ErrorKind::Unsupported`](nephos_core::ErrorKind::Unsupported); or, where the capability is of the provider's nature and
+    /// The negative: the adapter must refuse with [`ErrorKind::Unsupported`]; or, where the capability is of the provider's nature and
     /// nothing is there to refuse, behave as the rule's text says that it does without.
     pub refused: Check,
     /// What is made wrong to see that the negative notices.
