@@ -1,6 +1,6 @@
 //! Requests of the Alexa Skills Kit, and what the user hears:
 //! <https://developer.amazon.com/en-US/docs/alexa/custom-skills/request-and-response-json-reference.html>. The document is the same wherever the function runs;
-//! where it comes over HTTPS, [`signature`] tells whether Alexa sent it.
+//! where it comes over HTTPS, the module `signature` tells whether Alexa sent it.
 
 #[cfg(feature = "signature")]
 pub mod signature;
