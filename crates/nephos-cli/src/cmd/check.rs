@@ -72,7 +72,7 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
             app.resources.len(),
             match held.targets.as_slice() {
                 [] => String::new(),
-                targets => format!("; it can be deployed to {}", targets.join(", ")),
+                targets => format!("; it fits {}", targets.join(", ")),
             },
         ));
     }
