@@ -98,7 +98,7 @@ fn the_examples_of_the_repository_load_without_warnings() {
             Vec::new()
         };
         for target in [None, Some("local"), Some("aws")] {
-            match nephos_manifest::load(&folder, target, &BTreeMap::new(), &["local", "aws"]) {
+            match nephos_manifest::load(&folder, target, &BTreeMap::new(), &["local", "aws", "azure"]) {
                 Ok(loaded) => {
                     let warnings: Vec<String> = loaded
                         .warnings
