@@ -55,6 +55,7 @@ pub fn partition_path(key: &str) -> String {
 }
 
 /// The partition key in a query: `c["face_id"]`.
+#[cfg(any(test, feature = "table"))]
 pub(crate) fn partition_field(key: &str) -> String {
     partition_parts(key)
         .into_iter()
