@@ -22,10 +22,10 @@ pub fn rendered(app: &App, target: &str, settings: &Settings) -> Result<Rendered
         text: template.to_json(),
     }];
     let contents = package::contents(app, target, settings)?;
-    for (function, content) in &contents {
+    for content in &contents {
         for (name, text) in &content.files {
             documents.push(Document {
-                name: format!("{function}/{name}"),
+                name: format!("{}/{name}", content.folder),
                 text: text.clone(),
             });
         }

@@ -21,6 +21,14 @@ use crate::package::{FILE, HANDLER};
 /// What a site's package holds besides the binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
+    /// The function.
+    pub function: String,
+    /// The site's name on Azure.
+    pub site: String,
+    /// The container of the site's package.
+    pub container: String,
+    /// The folder of these files among all sites': the function's name, or that with an end for its second site.
+    pub folder: String,
     /// Texts by their paths.
     pub files: BTreeMap<String, String>,
 }
@@ -43,19 +51,16 @@ impl std::fmt::Debug for Package {
     }
 }
 
-/// What every function's package holds besides the binary, by function.
+/// What every site's package holds besides the binary, in order of the functions' names; that of a function's requests comes first.
 ///
 /// # Errors
 /// What Azure refuses or cannot do.
-pub fn contents<'a>(
-    app: &'a App,
-    target: &'a str,
-    settings: &'a Settings,
-) -> Result<BTreeMap<&'a str, Content>> {
+pub fn contents(app: &App, target: &str, settings: &Settings) -> Result<Vec<Content>> {
     let layout = Layout::new(app, target, settings)?;
-    let mut contents = BTreeMap::new();
-    for (function, spec) in &app.functions {
-        let Some(site) = layout.sites.get(function.as_str()) else {
+    let mut contents = Vec::with_capacity(layout.sites.len());
+    for site in &layout.sites {
+        let function = site.function;
+        let Some(spec) = app.functions.get(function) else {
             continue;
         };
         let mut files = BTreeMap::new();
@@ -68,7 +73,13 @@ pub fn contents<'a>(
             let name = format!("{}/function.json", trigger.name);
             files.insert(name, text(binding::document(&layout, spec, trigger)));
         }
-        contents.insert(function.as_str(), Content { files });
+        contents.push(Content {
+            function: function.to_owned(),
+            site: layout.site_name(site),
+            container: layout.code_container(site),
+            folder: site.label.clone(),
+            files,
+        });
     }
     Ok(contents)
 }

@@ -47,6 +47,8 @@ const SPARE_ATTEMPTS: u32 = 3;
 
 /// The output with the sites' addresses by function.
 pub const OUTPUT_FUNCTIONS: &str = "functions";
+/// The output with the sites' names by the folders of their packages' files.
+pub const OUTPUT_SITES: &str = "sites";
 /// The output with the resources' own names by their names in the manifest.
 pub const OUTPUT_RESOURCES: &str = "resources";
 
@@ -91,14 +93,6 @@ impl Template {
     fn resources(&self) -> Option<&Map<String, Value>> {
         self.body.get("resources").and_then(Value::as_object)
     }
-
-    /// How many resources of a type it has.
-    fn count(&self, ty: &str) -> usize {
-        let resources = self.resources().into_iter().flat_map(Map::values);
-        resources
-            .filter(|resource| resource.get("type").and_then(Value::as_str) == Some(ty))
-            .count()
-    }
 }
 
 /// Renders the app. Names that all of Azure shares end in [`PLACEHOLDER`] as long as the settings do not say the subscription.
@@ -109,7 +103,7 @@ impl Template {
 /// [`ErrorKind::ResourceExhausted`](nephos_core::ErrorKind::ResourceExhausted) for an app that one deployment cannot hold.
 pub fn render(app: &App, target: &str, settings: &Settings) -> Result<Template> {
     let template = assemble(app, target, settings)?;
-    limits::check(&template)?;
+    limits::check(&template, app.functions.len())?;
     Ok(template)
 }
 
@@ -142,22 +136,31 @@ pub fn assemble(app: &App, target: &str, settings: &Settings) -> Result<Template
             function::add(&layout, &mut body, name, spec, grants)?;
         }
     }
+    let small: Vec<String> = (app.functions.iter())
+        .filter(|(_, spec)| function::is_below_smallest(spec))
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    if !small.is_empty() {
+        body.note(format!(
+            "instances of 512 MiB, the smallest of Flex Consumption, are what these functions get, which ask for less: {}",
+            small.join(", ")
+        ));
+    }
     outputs(&layout, &mut body)?;
     Ok(body.finish(&settings.overrides))
 }
 
-/// Two outputs for all, because a template has 64 at most.
+/// One output for all of a kind, because a template has 64 at most.
 fn outputs(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
     let functions: BTreeMap<&str, String> = layout
-        .app
-        .functions
-        .keys()
-        .map(|function| {
-            (
-                function.as_str(),
-                format!("https://{}.azurewebsites.net", layout.site_name(function)),
-            )
-        })
+        .sites
+        .iter()
+        .rev()
+        // Of two, the one of requests comes first, and so last here.
+        .map(|site| (site.function, layout.site_url(site)))
+        .collect();
+    let sites: BTreeMap<&str, String> = (layout.sites.iter())
+        .map(|site| (site.label.as_str(), layout.site_name(site)))
         .collect();
     let mut resources: BTreeMap<&str, String> = BTreeMap::new();
     for (name, resource) in &layout.app.resources {
@@ -166,6 +169,7 @@ fn outputs(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
         }
     }
     body.output(OUTPUT_FUNCTIONS, "object", json!(functions));
+    body.output(OUTPUT_SITES, "object", json!(sites));
     body.output(OUTPUT_RESOURCES, "object", json!(resources));
     Ok(())
 }

@@ -60,12 +60,13 @@ impl Site {
 
     /// The answer to whatever the Functions host sends.
     pub(super) async fn handle(&self, request: Request) -> Response {
+        let asked = self.package.forwarding || request.method() == Method::POST;
+        // The host asks `GET /` by itself whether the process listens, and takes any answer. Whatever it calls for, it gives an id: also a client's `GET /`.
+        if !asked || invocation_id(request.headers()).is_none() {
+            return problem(StatusCode::NOT_FOUND, None);
+        }
         if self.package.forwarding {
             return self.request(request).await;
-        }
-        if request.method() != Method::POST {
-            // The host asks `GET /` whether the process listens; any answer will do.
-            return problem(StatusCode::NOT_FOUND, None);
         }
         let invocation = match BufferedRequest::read(request, MAX_DOCUMENT_BYTES).await {
             Ok(invocation) => invocation,

@@ -49,10 +49,17 @@ fn site<Args, H: Handler<Args>>(handler: H, fake: &Fake, package: Package) -> Si
     Site::with_drivers(launch, package, Arc::new(fake.clone())).unwrap()
 }
 
+/// Gives a request the id that the host gives what it calls for.
+fn invoked(request: &mut Request) {
+    let id = "0a1b2c3d-0000-4000-8000-0123456789ab".parse().unwrap();
+    request.headers_mut().insert("x-azure-functions-invocationid", id);
+}
+
 async fn posted(site: &Site, path: &str, document: Value) -> (StatusCode, Value) {
     let mut request = Request::new(Body::from(document.to_string()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = path.parse().unwrap();
+    invoked(&mut request);
     let (parts, body) = site.handle(request).await.into_parts();
     let bytes = read_body(body, 1 << 20, None).await.unwrap();
     (parts.status, serde_json::from_slice(&bytes).unwrap_or_default())
@@ -313,6 +320,7 @@ async fn forwarded_requests_are_a_clients_and_no_invocation() {
     let get = async |path: &str| {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.parse().unwrap();
+        invoked(&mut request);
         let (parts, body) = site.handle(request).await.into_parts();
         (
             parts.status.as_u16(),
@@ -332,6 +340,21 @@ async fn forwarded_requests_are_a_clients_and_no_invocation() {
         posted(&site, "/hello/ann", json!({})).await.0,
         StatusCode::METHOD_NOT_ALLOWED
     );
+}
+
+#[tokio::test]
+async fn the_hosts_own_question_whether_the_process_listens_is_no_request() {
+    let mut package = web(true);
+    package.wiring.routes[0].path = "/".to_owned();
+    let site = site(greet, &Fake::default(), package);
+    let get = async |mut request: Request| {
+        *request.uri_mut() = "/".parse().unwrap();
+        site.handle(request).await.status().as_u16()
+    };
+    assert_eq!(get(Request::new(Body::empty())).await, 404);
+    let mut request = Request::new(Body::empty());
+    invoked(&mut request);
+    assert_eq!(get(request).await, 200);
 }
 
 #[tokio::test]
@@ -380,5 +403,6 @@ async fn callers_that_prove_nothing_are_refused() {
     }
     let mut get = Request::new(Body::empty());
     *get.uri_mut() = "/.nephos/mail".parse().unwrap();
+    invoked(&mut get);
     assert_eq!(site.handle(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 }

@@ -47,8 +47,12 @@ fn a_function_gets_the_smallest_instance_that_holds_it() {
             site["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"],
             given
         );
-        let told = template.notes.iter().any(|note| note.contains("MiB, not"));
-        assert_eq!(told, mib != given, "{mib}");
+        let told = |text: &str| template.notes.iter().any(|note| note.contains(text));
+        assert_eq!(
+            told(&format!("`work` gets instances of {given} MiB, not {mib}")),
+            mib == 513
+        );
+        assert_eq!(told("which ask for less: `work`"), mib == 1, "{mib}");
     }
     let error = refused(json!({"functions": {"work": {"memory": 4097_u64 << 20}}}));
     assert!(error.contains("max_memory_mib=4096"), "{error}");

@@ -201,7 +201,8 @@ fn a_long_name_with_its_end_is_as_long_as_azure_takes() {
 fn differences_are_told() {
     let template = rendered(&case("every-trigger"));
     for part in [
-        "function `schedule` gets an instance of 512 MiB, not 64",
+        "which ask for less: `schedule`",
+        "`queue` is called by requests and by something else",
         "with one message of queue `jobs` at a time, not 500",
         "answered with an error after 230 s, though the function may take 300 s",
         "secret `api-key` has no value until you set one",

@@ -154,6 +154,11 @@ impl Cloud {
             event_hubs: Some(hubs.clone()),
             service_bus: Some(bus.clone()),
         };
+        // A site's package is in a folder of its own.
+        let folders: BTreeMap<&str, String> =
+            (template["outputs"]["sites"]["value"].as_object().unwrap().iter())
+                .map(|(folder, site)| (site.as_str().unwrap(), folder.clone()))
+                .collect();
         let mut sites = BTreeMap::new();
         for site in of("Microsoft.Web/sites") {
             let mut settings: BTreeMap<String, String> = (site["properties"]["siteConfig"]["appSettings"])
@@ -171,7 +176,7 @@ impl Cloud {
                     (setting["name"].as_str().unwrap().to_owned(), value.to_owned())
                 })
                 .collect();
-            let function = settings["NEPHOS_FUNCTION"].clone();
+            let function = folders[name(site)].clone();
             let folder = out.join(&function);
             // A function that nothing calls has no triggers, and its host nothing to do.
             let has_triggers = std::fs::read_dir(&folder)
@@ -227,9 +232,9 @@ impl Cloud {
         }
     }
 
-    /// The host of a function.
-    pub(crate) fn site(&self, function: &str) -> &Host {
-        &self.sites[function]
+    /// The host of a site, by the folder of its package.
+    pub(crate) fn site(&self, folder: &str) -> &Host {
+        &self.sites[folder]
     }
 
     /// What all hosts logged, for a failure's message.

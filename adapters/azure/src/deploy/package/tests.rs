@@ -30,9 +30,15 @@ fn app(function: Value, resources: Value) -> App {
     .unwrap()
 }
 
-fn content(app: &App) -> Content {
+fn all(app: &App) -> Vec<Content> {
     let settings = Settings::of(app, "azure").unwrap();
-    contents(app, "azure", &settings).unwrap().remove("work").unwrap()
+    contents(app, "azure", &settings).unwrap()
+}
+
+fn content(app: &App) -> Content {
+    let mut all = all(app);
+    assert_eq!(all.len(), 1);
+    all.remove(0)
 }
 
 fn json_of(content: &Content, name: &str) -> Value {
@@ -84,15 +90,34 @@ fn requests_alone_are_forwarded_as_they_are_and_need_no_bundle() {
 }
 
 #[test]
-fn a_queue_beside_requests_ends_forwarding_and_has_the_numbers_of_the_function() {
+fn requests_and_a_queue_are_two_sites_of_one_function_each_with_what_calls_it() {
     let queue = json!({"kind": "queue", "visibility_timeout": {"secs": 30, "nanos": 0}, "retention": {"secs": 60, "nanos": 0}, "ordered": false});
     let app = app(
         json!({"on": [{"kind": "http", "method": null, "path": "/"}, {"kind": "queue", "queue": "jobs", "batch": 10}], "uses": {"jobs": ["send"]}}),
         json!({"jobs": queue}),
     );
-    let content = content(&app);
+    let [requests, content] = all(&app).try_into().unwrap();
+    assert_eq!(
+        (requests.function.as_str(), requests.folder.as_str()),
+        ("work", "work")
+    );
+    assert_eq!(
+        (content.function.as_str(), content.folder.as_str()),
+        ("work", "work-events")
+    );
+    assert_ne!(requests.site, content.site);
+    assert_ne!(requests.container, content.container);
+    assert_eq!(
+        json_of(&requests, "host.json")["customHandler"]["enableForwardingHttpRequest"],
+        true
+    );
+    assert_eq!(only_trigger(&requests).0, "http");
+    let own = json_of(&requests, "nephos.json");
+    assert_eq!((&own["forwarding"], &own["triggers"]), (&json!(true), &json!({})));
+    assert_eq!(own["wiring"]["routes"].as_array().unwrap().len(), 1);
     let host = json_of(&content, "host.json");
     assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], false);
+    assert_eq!(host["extensions"].get("http"), None);
     assert_eq!(
         host["extensions"]["queues"],
         json!({
@@ -106,6 +131,7 @@ fn a_queue_beside_requests_ends_forwarding_and_has_the_numbers_of_the_function()
     );
     let own = json_of(&content, "nephos.json");
     let wiring: Wiring = serde_json::from_value(own["wiring"].clone()).unwrap();
+    assert!(wiring.routes.is_empty());
     let address = wiring.bindings[0].properties["physical"].as_str();
     assert!(
         address.starts_with("https://shopazure") && address.ends_with(".queue.core.windows.net/jobs"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::deploy::template::layout::{Layout, Site};
 use crate::deploy::template::trigger::trigger_name;
-use crate::package::{AuthCaller, Callers, MailCaller, Package};
+use crate::package::{AuthCaller, Callers, HTTP, MailCaller, Package};
 
 /// The document.
 pub(super) fn document(
@@ -27,6 +27,9 @@ pub(super) fn document(
         if let Some((name, source)) = source(layout, trigger)? {
             wiring.sources.insert(source, name.to_owned());
         }
+    }
+    if !site.triggers.iter().any(|trigger| trigger.name == HTTP) {
+        wiring.routes.clear();
     }
     if spec.has_dead_letters() {
         wiring.dead_letter = Some(layout.queue_address(&spec.dead_letter));

@@ -12,8 +12,8 @@ use crate::package;
 
 /// Checks what the functions' `email`, `auth` and `voice` triggers need, and says what is left to do.
 pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
-    for (function, site) in &layout.sites {
-        let host = format!("https://{}.azurewebsites.net", layout.site_name(function));
+    for site in &layout.sites {
+        let (function, host) = (site.function, layout.site_url(site));
         for trigger in &site.callers {
             match trigger {
                 Trigger::Email { .. } => {

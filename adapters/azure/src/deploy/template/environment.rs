@@ -8,7 +8,7 @@ use nephos_core::env;
 use nephos_core::{ErrorKind, Result};
 use serde_json::{Value, json};
 
-use super::layout::Layout;
+use super::layout::{Layout, Site};
 use super::observe;
 use super::trigger::Source;
 use super::value::{call, expression, literal};
@@ -44,7 +44,8 @@ const RESERVED: [&str; 14] = [
 const RESERVED_NAMES: [&str; 5] = ["HOME", "HTTP_PLATFORM_PORT", "PATH", "PORT", "TMPDIR"];
 
 /// The settings, as the list that the site takes.
-pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec, identity: &str) -> Result<Value> {
+pub(super) fn of(layout: &Layout<'_>, site: &Site<'_>, spec: &FunctionSpec, identity: &str) -> Result<Value> {
+    let function = site.function;
     let mut settings: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in &spec.env {
         check_name(function, name)?;
@@ -69,17 +70,15 @@ pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec, ident
     // https://learn.microsoft.com/azure/azure-functions/storage-considerations#host-id-considerations
     set(
         "AzureFunctionsWebHost__hostid",
-        format!("nephos{}", short_hash(&[&layout.stack, function])).into(),
+        format!("nephos{}", short_hash(&[&layout.stack, &site.label])).into(),
     );
-    let site = layout.sites.get(function);
-    let triggers = || site.into_iter().flat_map(|site| &site.triggers);
-    if triggers().any(|trigger| trigger.name == HTTP) {
+    if site.triggers.iter().any(|trigger| trigger.name == HTTP) {
         // The page would answer requests to `/`.
         set("AzureWebJobsDisableHomepage", "true".into());
     }
     let mut connections: BTreeMap<&str, (&str, String)> =
         BTreeMap::from([(STORAGE, ("accountName", layout.storage()))]);
-    for trigger in triggers() {
+    for trigger in &site.triggers {
         let (connection, fact, value) = match &trigger.source {
             Source::Sessions { .. } => (
                 SERVICE_BUS,

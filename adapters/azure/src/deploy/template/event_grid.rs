@@ -54,7 +54,7 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
     let inboxes: Vec<(&str, &HostTrigger<'_>, &str)> = layout
         .sites
         .iter()
-        .flat_map(|(function, site)| site.triggers.iter().map(move |trigger| (*function, trigger)))
+        .flat_map(|site| site.triggers.iter().map(|trigger| (site.function, trigger)))
         .filter_map(|(function, trigger)| match &trigger.source {
             Source::Inbox { queue } => Some((function, trigger, queue.as_str())),
             _ => None,

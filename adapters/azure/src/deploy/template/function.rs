@@ -1,4 +1,4 @@
-//! A function: its identity, what that may do, its plan and its site.
+//! A function: its identity, what that may do, its sites and their plans.
 
 use nephos_core::app::{FunctionSpec, Isolation, Trigger};
 use nephos_core::plan::Part;
@@ -6,7 +6,7 @@ use nephos_core::{ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
 use super::body::{Body, Resource};
-use super::layout::Layout;
+use super::layout::{Layout, Site};
 use super::role::{self, Grants};
 use super::trigger::Source;
 use super::value::{expression, resource_id};
@@ -45,7 +45,6 @@ pub(super) fn add(
         name: function.to_owned(),
     };
     let identity = name::id("Identity", function);
-    let plan = name::id("Plan", function);
     body.add(
         &identity,
         Resource::new(
@@ -57,56 +56,74 @@ pub(super) fn add(
         .properties(json!({})),
     )?;
     let mut before = role::add(layout, body, function, &identity, grants)?;
+    before.extend([identity.clone(), observe::INSIGHTS.to_owned()]);
+    let memory = memory(body, function, spec)?;
+    for one in layout.sites_of(function) {
+        site(layout, body, one, spec, &identity, memory, &before)?;
+    }
+    Ok(())
+}
+
+/// One site with its plan, which no other can be in: <https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan>.
+fn site(
+    layout: &Layout<'_>,
+    body: &mut Body,
+    site: &Site<'_>,
+    spec: &FunctionSpec,
+    identity: &str,
+    memory: u64,
+    before: &[String],
+) -> Result<()> {
+    let part = Part::Function {
+        name: site.function.to_owned(),
+    };
+    let plan = name::id("Plan", &site.label);
     body.add(
         &plan,
-        Resource::new(&api::PLAN, layout.plan_name(function), "plan", part.clone())
+        Resource::new(&api::PLAN, layout.plan_name(site), "plan", part.clone())
             .with("kind", "functionapp".into())
             .with("sku", json!({"name": "FC1", "tier": "FlexConsumption"}))
             .properties(json!({"reserved": true})),
     )?;
     let own_id = format!(
         "[{}]",
-        resource_id(api::IDENTITY.name, &[&layout.identity_name(function)])
+        resource_id(api::IDENTITY.name, &[&layout.identity_name(site.function)])
     );
     let properties = json!({
-        "serverFarmId": expression(resource_id(api::PLAN.name, &[&layout.plan_name(function)])),
+        "serverFarmId": expression(resource_id(api::PLAN.name, &[&layout.plan_name(site)])),
         "httpsOnly": true,
         "functionAppConfig": {
             "deployment": {"storage": {
                 "type": "blobContainer",
-                "value": format!("https://{}.blob.core.windows.net/{}", layout.storage(), layout.code_container(function)),
+                "value": format!("https://{}.blob.core.windows.net/{}", layout.storage(), layout.code_container(site)),
                 "authentication": {"type": "UserAssignedIdentity", "userAssignedIdentityResourceId": own_id},
             }},
             "runtime": {"name": RUNTIME.0, "version": RUNTIME.1},
-            "scaleAndConcurrency": scale(layout, body, function, spec)?,
+            "scaleAndConcurrency": scale(layout, site, spec, memory)?,
         },
         "siteConfig": {
-            "appSettings": environment::of(layout, function, spec, &identity)?,
+            "appSettings": environment::of(layout, site, spec, identity)?,
             "minTlsVersion": "1.2",
         },
     });
-    before.extend([
-        plan,
-        identity,
-        name::id("Code", function),
-        observe::INSIGHTS.to_owned(),
-    ]);
-    if spec
-        .on
-        .iter()
-        .any(|trigger| matches!(trigger, Trigger::Auth { .. }))
-    {
-        authentication(layout, body, function, part.clone())?;
+    let signs_in = |trigger: &&Trigger| matches!(trigger, Trigger::Auth { .. });
+    if site.callers.iter().any(signs_in) {
+        authentication(layout, body, site, part.clone())?;
     }
     body.add(
-        &name::id("Function", function),
-        Resource::new(&api::SITE, layout.site_name(function), "function", part)
+        &name::id("Function", &site.label),
+        Resource::new(&api::SITE, layout.site_name(site), "function", part)
             .with("kind", "functionapp,linux".into())
             .with(
                 "identity",
                 json!({"type": "UserAssigned", "userAssignedIdentities": {own_id: {}}}),
             )
-            .after(before)
+            .after(
+                before
+                    .iter()
+                    .cloned()
+                    .chain([plan, name::id("Code", &site.label)]),
+            )
             .properties(properties),
     )
 }
@@ -114,15 +131,15 @@ pub(super) fn add(
 /// The site's own check of tokens, before a request comes to the function: who calls for a step of sign-in is Entra, which brings one for the app registration. A
 /// request without a token passes, as other callers have other proofs; the function's host holds that a step's has one.
 /// <https://learn.microsoft.com/azure/app-service/configure-authentication-file-based>
-fn authentication(layout: &Layout<'_>, body: &mut Body, function: &str, part: Part) -> Result<()> {
+fn authentication(layout: &Layout<'_>, body: &mut Body, site: &Site<'_>, part: Part) -> Result<()> {
     let (Some(tenant), Some(app)) = (&layout.settings.auth_tenant, &layout.settings.auth_app) else {
         return Ok(());
     };
-    let name = format!("{}/authsettingsV2", layout.site_name(function));
+    let name = format!("{}/authsettingsV2", layout.site_name(site));
     body.add(
-        &name::id("Authentication", function),
+        &name::id("Authentication", &site.label),
         Resource::new(&api::SITE_CONFIG, name, "authentication", part)
-            .after([name::id("Function", function)])
+            .after([name::id("Function", &site.label)])
             .properties(json!({
                 "platform": {"enabled": true},
                 "globalValidation": {"unauthenticatedClientAction": "AllowAnonymous"},
@@ -142,7 +159,8 @@ fn authentication(layout: &Layout<'_>, body: &mut Body, function: &str, part: Pa
     )
 }
 
-fn scale(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<Value> {
+fn scale(layout: &Layout<'_>, site: &Site<'_>, spec: &FunctionSpec, memory: u64) -> Result<Value> {
+    let function = site.function;
     let instances = layout.settings.max_instances.unwrap_or(spec.max_instances);
     if !INSTANCES.contains(&instances) {
         return Err(refused(
@@ -154,21 +172,11 @@ fn scale(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
         .with("most", INSTANCES.end()));
     }
     let mut scale = Map::new();
-    scale.insert(
-        "instanceMemoryMB".to_owned(),
-        memory(body, function, spec)?.into(),
-    );
+    scale.insert("instanceMemoryMB".to_owned(), memory.into());
     scale.insert("maximumInstanceCount".to_owned(), instances.into());
-    let triggers = || {
-        layout
-            .sites
-            .get(function)
-            .into_iter()
-            .flat_map(|site| &site.triggers)
-    };
     if let Some(count) = layout.settings.always_ready.get(function) {
         // Requests are a group of their own, every other trigger is one for itself.
-        let groups: Vec<Value> = triggers()
+        let groups: Vec<Value> = (site.triggers.iter())
             .map(|trigger| {
                 let group = match trigger.source {
                     Source::Http => "http".to_owned(),
@@ -179,7 +187,7 @@ fn scale(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
             .collect();
         scale.insert("alwaysReady".to_owned(), groups.into());
     }
-    if triggers().any(|trigger| trigger.name == HTTP) {
+    if site.triggers.iter().any(|trigger| trigger.name == HTTP) {
         let most = layout.settings.http_concurrency.unwrap_or(spec.concurrency);
         let most = most.clamp(*HTTP_CONCURRENCY.start(), *HTTP_CONCURRENCY.end());
         scale.insert(
@@ -188,6 +196,11 @@ fn scale(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
         );
     }
     Ok(scale.into())
+}
+
+/// Whether a function asks for less than the smallest instance.
+pub(super) fn is_below_smallest(spec: &FunctionSpec) -> bool {
+    spec.memory.div_ceil(MIB) < MEMORY[0]
 }
 
 /// The smallest instance that holds it.
@@ -202,9 +215,10 @@ fn memory(body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<u64> {
         .with("memory_mib", wanted)
         .with("max_memory_mib", MEMORY.last().copied().unwrap_or_default()));
     };
-    if given != wanted {
+    // That all have the smallest at least is said once.
+    if given != wanted && !is_below_smallest(spec) {
         body.note(format!(
-            "function `{function}` gets an instance of {given} MiB, not {wanted}: Flex Consumption has 512, 2048 and 4096, and the Functions host takes its part of them"
+            "function `{function}` gets instances of {given} MiB, not {wanted}: Flex Consumption has 512, 2048 and 4096, and the Functions host takes its part of them"
         ));
     }
     let storage = spec.ephemeral_storage.map_or(0, |bytes| bytes.div_ceil(MIB));
@@ -222,13 +236,9 @@ fn memory(body: &mut Body, function: &str, spec: &FunctionSpec) -> Result<u64> {
 
 /// What will be otherwise than the manifest says.
 fn notes(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSpec) {
-    let mixed = layout
-        .sites
-        .get(function)
-        .is_some_and(|site| !site.forwarding() && site.triggers.iter().any(|trigger| trigger.name == HTTP));
-    if mixed {
+    if layout.sites_of(function).count() > 1 {
         body.note(format!(
-            "function `{function}` has other triggers besides `http`, so the Functions host wraps its requests and answers in JSON: it cannot answer with bytes that are no UTF-8 text, nor with several cookies; give its `http` triggers to a function of their own to be rid of that"
+            "function `{function}` is called by requests and by something else, so it gets two sites of the same code, each with instances of its own: what one keeps in memory, the other does not see"
         ));
     }
     for trigger in &spec.on {

@@ -37,9 +37,16 @@ pub(super) const UNDELIVERED: &str = "nephos-undelivered";
 /// The container of the leases of all table triggers.
 pub(in crate::deploy) const LEASES: &str = "nephos-leases";
 
-/// A function's site, and what calls it.
+/// A site of a function, and what calls it.
+///
+/// A function that is called by requests and by something else has two, of the same code. In one, the Functions host would wrap requests and answers in JSON, which loses bytes, cookies
+/// and the proofs of who calls; passed on as they are, a client's request could be taken for a message.
 #[derive(Debug)]
 pub(in crate::deploy) struct Site<'a> {
+    /// The function.
+    pub(in crate::deploy) function: &'a str,
+    /// What is named after the site: the function, whose requests' address stays when other triggers come and go; with an end of its own for a second site.
+    pub(in crate::deploy) label: String,
     /// The triggers of the Functions host.
     pub(in crate::deploy) triggers: Vec<HostTrigger<'a>>,
     /// Triggers of kinds that arrive as requests: mail, sign-in, voice.
@@ -65,7 +72,8 @@ pub(in crate::deploy) struct Layout<'a> {
     pub(super) stack: String,
     /// The end of names that all of Azure shares.
     pub(super) suffix: String,
-    pub(in crate::deploy) sites: BTreeMap<&'a str, Site<'a>>,
+    /// The sites of all functions, in order of the functions' names, that of requests first.
+    pub(in crate::deploy) sites: Vec<Site<'a>>,
     /// Tables that a trigger watches.
     pub(super) watched: BTreeSet<&'a str>,
     /// How often the host tries the messages of each queue that a trigger receives from.
@@ -94,9 +102,9 @@ impl<'a> Layout<'a> {
             }
             None => name::PLACEHOLDER.to_owned(),
         };
-        let mut sites = BTreeMap::new();
+        let mut sites = Vec::new();
         for (function, spec) in &app.functions {
-            sites.insert(function.as_str(), trigger::site(app, function, spec)?);
+            sites.extend(trigger::sites(app, function, spec)?);
         }
         let triggers = || app.functions.values().flat_map(|function| &function.on);
         let watched: BTreeSet<&str> = triggers()
@@ -131,7 +139,7 @@ impl<'a> Layout<'a> {
                 .iter()
                 .any(|trigger| matches!(trigger.source, Source::Inbox { .. }))
         };
-        if sites.values().any(from_buckets) {
+        if sites.iter().any(from_buckets) {
             services.insert(Service::Events);
         }
         Ok(Self {
@@ -145,6 +153,16 @@ impl<'a> Layout<'a> {
             received,
             services,
         })
+    }
+
+    /// A function's sites.
+    pub(in crate::deploy) fn sites_of(&self, function: &str) -> impl Iterator<Item = &Site<'a>> {
+        self.sites.iter().filter(move |site| site.function == function)
+    }
+
+    /// What calls a function's sites.
+    pub(super) fn triggers_of(&self, function: &str) -> impl Iterator<Item = &HostTrigger<'a>> {
+        self.sites_of(function).flat_map(|site| &site.triggers)
     }
 
     /// The name of what all of Azure shares: a beginning that tells whose it is, and an end that makes it the only one.
@@ -211,14 +229,19 @@ impl<'a> Layout<'a> {
         name::physical(&self.stack, "insights", MAX_IDENTITY)
     }
 
-    /// A function's site. Also the first part of its address.
-    pub(in crate::deploy) fn site_name(&self, function: &str) -> String {
-        self.shared(&name::physical(&self.stack, function, MAX_SITE - SUFFIX - 1))
+    /// The name of a site. Also the first part of its address.
+    pub(in crate::deploy) fn site_name(&self, site: &Site<'_>) -> String {
+        self.shared(&name::physical(&self.stack, &site.label, MAX_SITE - SUFFIX - 1))
     }
 
-    /// A function's plan.
-    pub(super) fn plan_name(&self, function: &str) -> String {
-        name::physical(&self.stack, function, MAX_SITE)
+    /// Where a site answers.
+    pub(in crate::deploy) fn site_url(&self, site: &Site<'_>) -> String {
+        format!("https://{}.azurewebsites.net", self.site_name(site))
+    }
+
+    /// A site's plan.
+    pub(super) fn plan_name(&self, site: &Site<'_>) -> String {
+        name::physical(&self.stack, &site.label, MAX_SITE)
     }
 
     /// A function's identity; Event Grid's with the name of the service.
@@ -231,9 +254,9 @@ impl<'a> Layout<'a> {
         name::physical(&self.stack, "nephos-courier", MAX_IDENTITY)
     }
 
-    /// The container of a function's package. Each has its own, so that no function's identity can replace another's code.
-    pub(super) fn code_container(&self, function: &str) -> String {
-        let full = format!("{}code-{function}", name::OURS);
+    /// The container of a site's package. Each has its own, so that no function's identity can replace another's code.
+    pub(in crate::deploy) fn code_container(&self, site: &Site<'_>) -> String {
+        let full = format!("{}code-{}", name::OURS, site.label);
         if full.len() <= MAX_CONTAINER && !full.contains("--") && !full.ends_with('-') {
             return full;
         }

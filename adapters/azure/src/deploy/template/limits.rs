@@ -11,7 +11,7 @@ pub const MAX_RESOURCES: usize = 800;
 pub const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// Refuses a template that the manager would.
-pub(super) fn check(template: &Template) -> Result<()> {
+pub(super) fn check(template: &Template, functions: usize) -> Result<()> {
     let resources = template.resource_count();
     if resources > MAX_RESOURCES {
         return Err(exceeded(
@@ -19,7 +19,7 @@ pub(super) fn check(template: &Template) -> Result<()> {
         )
         .with("resources", resources)
         .with("max_resources", MAX_RESOURCES)
-        .with("functions", template.count("Microsoft.Web/sites")));
+        .with("functions", functions));
     }
     let bytes = template.to_compact_json().len();
     if bytes > MAX_BODY_BYTES {

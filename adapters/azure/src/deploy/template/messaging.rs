@@ -134,13 +134,14 @@ fn stream(layout: &Layout<'_>, body: &mut Body, id: &str, name: &str, spec: &Str
 
 /// Each trigger reads a stream from a place of its own.
 fn groups(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
-    for (function, site) in &layout.sites {
+    for site in &layout.sites {
+        let function = site.function;
         for trigger in &site.triggers {
             let Source::Hub { stream, group, .. } = &trigger.source else {
                 continue;
             };
             let part = Part::Function {
-                name: (*function).to_owned(),
+                name: function.to_owned(),
             };
             body.add(
                 &name::trigger_id("Group", function, &trigger.name),

@@ -100,13 +100,11 @@ pub(super) fn of(layout: &Layout<'_>, function: &str, spec: &FunctionSpec) -> Re
         let name = format!("{account}/default/{container}");
         grants.allow(Role::BlobOwner, &api::CONTAINER, &name, id);
     }
-    let code = format!("{account}/default/{}", layout.code_container(function));
-    grants.allow(
-        Role::BlobContributor,
-        &api::CONTAINER,
-        &code,
-        name::id("Code", function),
-    );
+    for site in layout.sites_of(function) {
+        let code = format!("{account}/default/{}", layout.code_container(site));
+        let id = name::id("Code", &site.label);
+        grants.allow(Role::BlobContributor, &api::CONTAINER, &code, id);
+    }
     for (name, access) in &spec.uses {
         uses(layout, &mut grants, name, access)?;
     }
@@ -216,12 +214,7 @@ fn secret(layout: &Layout<'_>, grants: &mut Grants, name: &str) {
 /// What the Functions host does under the function's own identity.
 fn watches(layout: &Layout<'_>, grants: &mut Grants, function: &str) -> Result<()> {
     let account = layout.storage();
-    for trigger in layout
-        .sites
-        .get(function)
-        .into_iter()
-        .flat_map(|site| &site.triggers)
-    {
+    for trigger in layout.triggers_of(function) {
         match &trigger.source {
             Source::Queue { queue } => {
                 let id = resource_id(layout.resource(queue)?, queue);

@@ -70,19 +70,13 @@ pub(super) fn add(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
     if layout.services.contains(&Service::Events) {
         container_of(layout, body, "Undelivered", UNDELIVERED, "undelivered", Part::App)?;
     }
-    for function in layout.app.functions.keys() {
+    for site in &layout.sites {
         let part = Part::Function {
-            name: function.clone(),
+            name: site.function.to_owned(),
         };
-        let container = layout.code_container(function);
-        container_of(
-            layout,
-            body,
-            &name::id("Code", function),
-            &container,
-            "code",
-            part,
-        )?;
+        let container = layout.code_container(site);
+        let id = name::id("Code", &site.label);
+        container_of(layout, body, &id, &container, "code", part)?;
     }
     for (name, resource) in &layout.app.resources {
         let id = resource_id(resource, name);
@@ -111,7 +105,7 @@ pub(super) fn part(kind: ResourceKind, name: &str) -> Part {
 pub(super) fn has_hubs(layout: &Layout<'_>) -> bool {
     layout
         .sites
-        .values()
+        .iter()
         .flat_map(|site| &site.triggers)
         .any(|trigger| matches!(trigger.source, Source::Hub { .. }))
 }
@@ -190,9 +184,10 @@ fn queue_of(
 
 /// The queues that Event Grid delivers to, one for each trigger of a bucket or topic.
 fn inboxes(layout: &Layout<'_>, body: &mut Body) -> Result<()> {
-    for (function, site) in &layout.sites {
+    for site in &layout.sites {
+        let function = site.function;
         let part = Part::Function {
-            name: (*function).to_owned(),
+            name: function.to_owned(),
         };
         for trigger in &site.triggers {
             let Source::Inbox { queue } = &trigger.source else {

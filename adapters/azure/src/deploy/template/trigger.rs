@@ -1,4 +1,4 @@
-//! What calls a function's site: the triggers of the Functions host, by name, each with what it is bound to.
+//! What calls a function's sites: the triggers of the Functions host, by name, each with what it is bound to.
 
 use nephos_core::app::{App, FunctionSpec, Resource, Trigger};
 use nephos_core::deploy::name::short_hash;
@@ -73,12 +73,16 @@ impl Source<'_> {
     }
 }
 
-/// What calls a function's site.
-pub(super) fn site<'a>(app: &'a App, function: &'a str, spec: &'a FunctionSpec) -> Result<Site<'a>> {
-    let mut site = Site {
+/// A function's sites: one, or that of requests and that of all else.
+pub(super) fn sites<'a>(app: &'a App, function: &'a str, spec: &'a FunctionSpec) -> Result<Vec<Site<'a>>> {
+    let site = |label: String| Site {
+        function,
+        label,
         triggers: Vec::new(),
         callers: Vec::new(),
     };
+    let mut front = site(function.to_owned());
+    let mut rest = site(second_label(app, function));
     let mut requests = false;
     for trigger in &spec.on {
         match trigger {
@@ -93,30 +97,37 @@ pub(super) fn site<'a>(app: &'a App, function: &'a str, spec: &'a FunctionSpec) 
             }
             _ => {
                 if let Some(source) = source(app, function, trigger)? {
-                    add(&mut site, function, trigger, source)?;
+                    add(&mut rest, function, trigger, source)?;
                 }
                 continue;
             }
         }
         requests = true;
-        site.callers.push(trigger);
+        front.callers.push(trigger);
     }
-    if requests {
-        site.triggers.push(HostTrigger {
-            name: HTTP.to_owned(),
-            spec: None,
-            source: Source::Http,
-        });
+    rest.triggers.sort_by(|one, other| one.name.cmp(&other.name));
+    if !requests {
+        rest.label = front.label;
+        return Ok(vec![rest]);
     }
-    if !site.callers.is_empty() && !site.forwarding() {
-        return Err(refused(
-            ErrorKind::Unsupported,
-            "what calls a function over HTTP with an event (mail, sign-in, voice) is proven by the request as it was sent, which the Functions host passes on only where every trigger is a request; give the other triggers to a function of their own",
-        )
-        .with("function", function));
+    front.triggers.push(HostTrigger {
+        name: HTTP.to_owned(),
+        spec: None,
+        source: Source::Http,
+    });
+    if rest.triggers.is_empty() {
+        return Ok(vec![front]);
     }
-    site.triggers.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(site)
+    Ok(vec![front, rest])
+}
+
+/// The label of a function's second site, which no other function has.
+fn second_label(app: &App, function: &str) -> String {
+    let label = format!("{function}-events");
+    if app.functions.contains_key(&label) {
+        return format!("{label}-{}", short_hash(&[function]));
+    }
+    label
 }
 
 fn add<'a>(site: &mut Site<'a>, function: &str, trigger: &'a Trigger, source: Source<'a>) -> Result<()> {
