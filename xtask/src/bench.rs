@@ -4,11 +4,14 @@
 //! alternate, so that a busy machine slows both.
 
 mod aws;
+mod azure;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod nephos;
 pub(crate) mod peer;
+pub(crate) mod peers;
 pub(crate) mod process;
 pub(crate) mod queue;
 pub(crate) mod report;
@@ -34,6 +37,8 @@ pub(crate) enum Subject {
     Check,
     /// Functions on Lambda, and the parts of the adapter for AWS.
     Aws,
+    /// Functions behind the Functions host, and the parts of the adapter for Azure.
+    Azure,
     /// All of them.
     All,
 }
@@ -88,7 +93,7 @@ pub(crate) fn run(subject: Subject, other: Option<PathBuf>) -> Result<()> {
     let wanted = |s| subject == s || subject == Subject::All;
     let mut rows: Vec<Row> = Vec::new();
     let mut not_measured = Vec::new();
-    let subjects: [(Subject, Measure); 8] = [
+    let subjects: [(Subject, Measure); 11] = [
         (Subject::Size, size::measure),
         (Subject::Check, check::measure),
         (Subject::Http, http::measure),
@@ -97,6 +102,9 @@ pub(crate) fn run(subject: Subject, other: Option<PathBuf>) -> Result<()> {
         (Subject::Aws, aws::decoding),
         (Subject::Aws, aws::buckets),
         (Subject::Aws, aws::rendering),
+        (Subject::Azure, azure::functions),
+        (Subject::Azure, azure::buckets),
+        (Subject::Azure, azure::rendering),
     ];
     for (subject, measure) in subjects.into_iter().filter(|(s, _)| wanted(*s)) {
         match measure(&bench) {

@@ -21,7 +21,11 @@ pub(crate) fn run() -> Result<()> {
         "the format check",
     )?;
     // The fuzz targets and the benchmark's peers are workspaces of their own, too slow to build here; their format and the rules of the tree hold all the same.
-    for workspace in ["fuzz/Cargo.toml", "xtask/peers/aws/Cargo.toml"] {
+    for workspace in [
+        "fuzz/Cargo.toml",
+        "xtask/peers/aws/Cargo.toml",
+        "xtask/peers/azure/Cargo.toml",
+    ] {
         shell::run(
             shell::cargo().args(["fmt", "--all", "--manifest-path", workspace, "--", "--check"]),
             "the format check",

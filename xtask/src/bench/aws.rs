@@ -9,13 +9,15 @@ mod runtime_api;
 mod store;
 mod wire;
 
-use std::path::PathBuf;
-
-use xtask::shell::{self, Result};
+use xtask::shell::Result;
 
 use super::Bench;
+use super::peers::Peers;
 use super::report::Row;
 use function::CASES;
+
+/// Where the programs come from.
+const PEERS: Peers = Peers("aws");
 
 /// Functions on Lambda.
 ///
@@ -24,35 +26,11 @@ use function::CASES;
 pub(crate) fn functions(bench: &Bench) -> Result<Vec<Row>> {
     for case in CASES {
         for package in [case.ours, case.theirs].into_iter().chain(case.silent) {
-            build(bench, package, "function")?;
+            PEERS.build(bench, package, "function")?;
         }
     }
-    invoke::measure(&bench.target.join("function"))
+    invoke::measure(&PEERS.folder(bench).join("function"))
 }
 
 /// The parts of the adapter, each measured even where another could not be.
 pub(crate) use parts::{buckets, decoding, rendering};
-
-fn source() -> PathBuf {
-    shell::root().join("xtask/peers/aws")
-}
-
-/// Builds one program alone, so that it has only the features that it asks for.
-fn build(bench: &Bench, package: &str, profile: &str) -> Result<()> {
-    let mut cargo = shell::cargo();
-    cargo
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--profile",
-            profile,
-            "--package",
-            package,
-            "--manifest-path",
-        ])
-        .arg(source().join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&bench.target);
-    shell::run(&mut cargo, "the benchmark")
-}

@@ -6,7 +6,8 @@ use std::time::Duration;
 use xtask::shell::{Error, Result};
 
 use super::function::{CASES, Case, Running, Side};
-use crate::bench::report::{Budget, Judged, Row, median};
+use crate::bench::compare::{Pairs, in_turn, of_medians, row, size_of, turns};
+use crate::bench::report::{Budget, Row};
 
 /// Cold starts of each side; one takes a few milliseconds.
 const STARTS: usize = 60;
@@ -41,17 +42,17 @@ fn compare(case: Case, folder: &Path) -> Result<Vec<Row>> {
         row(figure("processor time an invocation"), &processor, "us", None),
         of_medians(row(
             figure("cold start to first poll"),
-            &turns(STARTS, &ours, &theirs, |running| Ok(running.cold_ms))?,
+            &turns(
+                STARTS,
+                || Ok(ours.spawn()?.cold_ms),
+                || Ok(theirs.spawn()?.cold_ms),
+            )?,
             "ms",
             Some(Budget::AtMost(1.1)),
         )),
         row(
             figure("resident when warm"),
-            &turns(PROCESSES, &ours, &theirs, |running| {
-                running.api.invoke(INVOCATIONS)?;
-                #[expect(clippy::cast_precision_loss, reason = "a process's memory fits")]
-                Ok(running.memory()?.now_kib as f64 / 1024.0)
-            })?,
+            &turns(PROCESSES, || resident(&ours), || resident(&theirs))?,
             "MiB",
             Some(Budget::AtMost(1.15)),
         ),
@@ -74,8 +75,13 @@ fn compare(case: Case, folder: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Pairs of figures: ours and the peer's, of one round each.
-type Pairs = Vec<(f64, f64)>;
+/// Resident memory after many invocations, in MiB.
+fn resident(side: &Side) -> Result<f64> {
+    let running = side.spawn()?;
+    running.api.invoke(INVOCATIONS)?;
+    #[expect(clippy::cast_precision_loss, reason = "a process's memory fits")]
+    Ok(running.memory()?.now_kib as f64 / 1024.0)
+}
 
 /// Warm invocations a second, and microseconds of processor time an invocation.
 fn rates(ours: &Side, theirs: &Side) -> Result<(Pairs, Pairs)> {
@@ -96,61 +102,4 @@ fn rates(ours: &Side, theirs: &Side) -> Result<(Pairs, Pairs)> {
         pairs.1.push((a.1, b.1));
     }
     Ok(pairs)
-}
-
-/// A figure of `count` fresh processes of each side.
-fn turns(
-    count: usize,
-    ours: &Side,
-    theirs: &Side,
-    figure: impl Fn(&Running<'_>) -> Result<f64>,
-) -> Result<Pairs> {
-    (0..count)
-        .map(|round| in_turn(round, || figure(&ours.spawn()?), || figure(&theirs.spawn()?)))
-        .collect()
-}
-
-/// Both, each first in turn.
-fn in_turn<T>(round: usize, ours: impl Fn() -> Result<T>, theirs: impl Fn() -> Result<T>) -> Result<(T, T)> {
-    if round.is_multiple_of(2) {
-        let first = ours()?;
-        return Ok((first, theirs()?));
-    }
-    let first = theirs()?;
-    Ok((ours()?, first))
-}
-
-/// Medians of both sides, judged by the median of the rounds' ratios; says how far these lie apart.
-fn row(figure: String, pairs: &[(f64, f64)], unit: &'static str, budget: Option<Budget>) -> Row {
-    let mut ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
-    ratios.sort_by(f64::total_cmp);
-    if let (Some(low), Some(high)) = (ratios.get(ratios.len() / 4), ratios.get(ratios.len() * 3 / 4)) {
-        eprintln!(
-            "  {figure}: {:.3} x, half of the rounds between {low:.3} and {high:.3}",
-            median(&ratios)
-        );
-    }
-    let side = |of: fn(&(f64, f64)) -> f64| median(&pairs.iter().map(of).collect::<Vec<_>>());
-    Row {
-        peer: Some(side(|pair| pair.1)),
-        ratio: Some(median(&ratios)),
-        judged: Judged::Ratio,
-        ..Row::alone(figure, side(|pair| pair.0), unit, budget)
-    }
-}
-
-/// Judged by the ratio of both sides' medians: two starts in a row share no moment that would make a pair of them.
-fn of_medians(row: Row) -> Row {
-    Row {
-        ratio: row.peer.map(|peer| row.value / peer),
-        ..row
-    }
-}
-
-fn size_of(program: &Path) -> Result<f64> {
-    let bytes = std::fs::metadata(program)
-        .map_err(Error::io("read", program))?
-        .len();
-    #[expect(clippy::cast_precision_loss, reason = "a file's size fits")]
-    Ok(bytes as f64 / 1e6)
 }

@@ -1,0 +1,69 @@
+//! Two sides measured in turn: what is the same for all peers that are processes.
+
+use std::path::Path;
+
+use xtask::shell::{Error, Result};
+
+use super::report::{Budget, Judged, Row, median};
+
+/// Pairs of figures: ours and the peer's, of one round each.
+pub(crate) type Pairs = Vec<(f64, f64)>;
+
+/// A figure of `count` fresh processes of each side.
+pub(crate) fn turns(
+    count: usize,
+    ours: impl Fn() -> Result<f64>,
+    theirs: impl Fn() -> Result<f64>,
+) -> Result<Pairs> {
+    (0..count).map(|round| in_turn(round, &ours, &theirs)).collect()
+}
+
+/// Both, each first in turn.
+pub(crate) fn in_turn<T>(
+    round: usize,
+    ours: impl Fn() -> Result<T>,
+    theirs: impl Fn() -> Result<T>,
+) -> Result<(T, T)> {
+    if round.is_multiple_of(2) {
+        let first = ours()?;
+        return Ok((first, theirs()?));
+    }
+    let first = theirs()?;
+    Ok((ours()?, first))
+}
+
+/// Medians of both sides, judged by the median of the rounds' ratios; says how far these lie apart.
+pub(crate) fn row(figure: String, pairs: &[(f64, f64)], unit: &'static str, budget: Option<Budget>) -> Row {
+    let mut ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
+    ratios.sort_by(f64::total_cmp);
+    if let (Some(low), Some(high)) = (ratios.get(ratios.len() / 4), ratios.get(ratios.len() * 3 / 4)) {
+        eprintln!(
+            "  {figure}: {:.3} x, half of the rounds between {low:.3} and {high:.3}",
+            median(&ratios)
+        );
+    }
+    let side = |of: fn(&(f64, f64)) -> f64| median(&pairs.iter().map(of).collect::<Vec<_>>());
+    Row {
+        peer: Some(side(|pair| pair.1)),
+        ratio: Some(median(&ratios)),
+        judged: Judged::Ratio,
+        ..Row::alone(figure, side(|pair| pair.0), unit, budget)
+    }
+}
+
+/// Judged by the ratio of both sides' medians: two starts in a row share no moment that would make a pair of them.
+pub(crate) fn of_medians(row: Row) -> Row {
+    Row {
+        ratio: row.peer.map(|peer| row.value / peer),
+        ..row
+    }
+}
+
+/// A program's size in MB.
+pub(crate) fn size_of(program: &Path) -> Result<f64> {
+    let bytes = std::fs::metadata(program)
+        .map_err(Error::io("read", program))?
+        .len();
+    #[expect(clippy::cast_precision_loss, reason = "a file's size fits")]
+    Ok(bytes as f64 / 1e6)
+}
