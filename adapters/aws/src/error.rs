@@ -79,14 +79,11 @@ fn coded(operation: &'static str, meta: &ErrorMetadata, status: Option<u16>) -> 
     let code = whole.rsplit(['#', '.']).next().unwrap_or(whole);
     let sentence = meta.message().unwrap_or_default();
     let meaning = codes::of_code(code, sentence).unwrap_or_else(|| codes::of_status(status));
-    let mut error = Error::new(meaning.kind, operation, meaning.message);
+    let mut error = meaning.error(operation);
     if !code.is_empty() {
         error = error.with(CODE, code);
     } else if let Some(status) = status {
         error = error.with("status", status);
-    }
-    if let Some(retryable) = meaning.retryable {
-        error = error.retryable(retryable);
     }
     error.caused_by(Told {
         sentence: without_values(sentence),

@@ -92,16 +92,13 @@ pub(crate) fn coded(
         .and_then(codes::of_code)
         .or_else(|| substatus.and_then(|substatus| codes::of_substatus(status, substatus)))
         .unwrap_or_else(|| codes::of_status(status));
-    let mut error = Error::new(meaning.kind, operation, meaning.message);
+    let mut error = meaning.error(operation);
     error = match code {
         Some(code) if !code.is_empty() => error.with(CODE, code),
         _ => error.with("status", status),
     };
     if let Some(substatus) = substatus.filter(|substatus| *substatus != 0) {
         error = error.with("substatus", substatus);
-    }
-    if let Some(retryable) = meaning.retryable {
-        error = error.retryable(retryable);
     }
     error.caused_by(Told(without_secrets(sentence)))
 }

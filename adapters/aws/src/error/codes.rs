@@ -1,24 +1,7 @@
 //! AWS's codes for errors, of all services: <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>, and each service's own list.
 
 use nephos_core::ErrorKind;
-
-/// What a code or status means.
-pub(super) struct Meaning {
-    pub(super) kind: ErrorKind,
-    pub(super) message: &'static str,
-    /// Where it is not what the kind says.
-    pub(super) retryable: Option<bool>,
-}
-
-impl Meaning {
-    const fn new(kind: ErrorKind, message: &'static str) -> Self {
-        Self {
-            kind,
-            message,
-            retryable: None,
-        }
-    }
-}
+use nephos_core::error::Meaning;
 
 const MISSING: Meaning = Meaning::new(
     ErrorKind::NotFound,

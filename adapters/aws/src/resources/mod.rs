@@ -5,8 +5,6 @@
 
 #[cfg(feature = "bucket")]
 pub mod bucket;
-#[cfg(any(feature = "queue", feature = "topic", feature = "stream"))]
-mod parts;
 #[cfg(feature = "queue")]
 pub mod queue;
 #[cfg(feature = "secret")]

@@ -22,9 +22,9 @@ use nephos_core::{Error, ErrorKind, Result, wiring};
 
 use self::lease::Leases;
 use self::wire::{content, incomplete, seconds, text};
-use super::parts::{PartLimits, parts};
 use crate::error::{code, failed, of_entry};
 use crate::payload::{self, Wire};
+use nephos_core::resource::parts::{PartLimits, parts};
 
 /// The most that one request sends, in number and in bytes; also the most bytes of one message:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>

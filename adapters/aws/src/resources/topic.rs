@@ -11,9 +11,9 @@ use nephos_core::resource::Binding;
 use nephos_core::resource::topic::{Publication, TopicCapabilities, TopicDriver};
 use nephos_core::{Error, ErrorKind, Result, wiring};
 
-use super::parts::{PartLimits, parts};
 use crate::error::{failed, of_entry};
 use crate::payload::{self, Wire};
+use nephos_core::resource::parts::{PartLimits, parts};
 
 const OPERATION: &str = "topic.publish";
 

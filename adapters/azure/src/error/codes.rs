@@ -4,25 +4,7 @@
 //! [Key Vault](https://learn.microsoft.com/azure/key-vault/general/rest-error-codes), Event Grid, Event Hubs and Service Bus.
 
 use nephos_core::ErrorKind;
-
-/// What a code or status means.
-#[derive(Clone, Copy)]
-pub(super) struct Meaning {
-    pub(super) kind: ErrorKind,
-    pub(super) message: &'static str,
-    /// Where it is not what the kind says.
-    pub(super) retryable: Option<bool>,
-}
-
-impl Meaning {
-    const fn new(kind: ErrorKind, message: &'static str) -> Self {
-        Self {
-            kind,
-            message,
-            retryable: None,
-        }
-    }
-}
+use nephos_core::error::Meaning;
 
 const MISSING: Meaning = Meaning::new(
     ErrorKind::NotFound,

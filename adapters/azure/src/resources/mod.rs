@@ -7,8 +7,6 @@
 pub mod bucket;
 #[cfg(any(feature = "queue", feature = "stream"))]
 mod bus;
-#[cfg(any(feature = "topic", feature = "stream"))]
-mod parts;
 #[cfg(feature = "queue")]
 pub mod queue;
 #[cfg(any(

@@ -14,9 +14,9 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::bus;
-use super::parts::{PartLimits, parts};
 use super::rest::{Proof, Rest, TokenForm, last_part};
 use crate::config::Config;
+use nephos_core::resource::parts::{PartLimits, parts};
 
 const APPEND: &str = "stream.append";
 

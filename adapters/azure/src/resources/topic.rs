@@ -12,9 +12,9 @@ use nephos_core::resource::topic::{Publication, TopicCapabilities, TopicDriver};
 use nephos_core::wiring;
 use nephos_core::{Error, ErrorKind, Result};
 
-use super::parts::{PartLimits, parts};
 use super::rest::{Proof, Rest, TokenForm};
 use crate::config::Config;
+use nephos_core::resource::parts::{PartLimits, parts};
 
 const OPERATION: &str = "topic.publish";
 

@@ -8,6 +8,7 @@ pub mod bucket;
 #[cfg(test)]
 pub(crate) mod fake;
 mod open;
+pub mod parts;
 pub mod queue;
 pub mod secret;
 pub mod stream;

@@ -16,7 +16,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use super::{AwsStream, MAX_RECORD};
 use crate::error::{failed, of_entry};
 use crate::payload;
-use crate::resources::parts::{PartLimits, parts};
+use nephos_core::resource::parts::{PartLimits, parts};
 
 const OPERATION: &str = "stream.append";
 

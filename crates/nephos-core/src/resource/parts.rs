@@ -1,16 +1,16 @@
-//! Batches, split as AWS demands.
+//! Batches, split as a service demands: for drivers.
 
-/// What AWS takes at once.
+/// What a service takes at once.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PartLimits {
+pub struct PartLimits {
     /// The most entries.
-    pub(super) entries: usize,
+    pub entries: usize,
     /// The most bytes of all entries together.
-    pub(super) bytes: usize,
+    pub bytes: usize,
 }
 
-/// The parts of `batch`, each within `limits`, in order. No part is empty; an entry above the limit is a part alone, for AWS to refuse.
-pub(super) fn parts<T>(
+/// The parts of `batch`, each within `limits`, in order. No part is empty; an entry above the limit is a part alone, for the service to refuse.
+pub fn parts<T>(
     mut batch: &[T],
     limits: PartLimits,
     bytes: impl Fn(&T) -> usize,
