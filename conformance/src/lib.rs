@@ -6,6 +6,8 @@
 
 #[cfg(feature = "azure-functions")]
 pub mod azure_functions;
+#[cfg(feature = "azure-functions")]
+pub mod azure_manager;
 pub mod fake;
 pub mod happening;
 pub mod harness;
