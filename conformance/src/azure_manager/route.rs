@@ -220,6 +220,10 @@ fn managed(shared: &Arc<Shared>, asked: &Asked, parts: &[String], lower: &[Strin
             rest,
             part(9),
         ),
+        // So the SDK for Python asks for operations; the interface knows both.
+        (&Method::GET, [_, "resourcegroups", _, "deployments", _, rest @ ..]) => {
+            deployments(shared, asked, &address(subscription, part(3), part(5)), rest, part(7))
+        }
         (&Method::POST, [.., "host", "default", "listkeys"]) => {
             asked.api_version()?;
             let site = parts
