@@ -6,6 +6,8 @@
 
 #[cfg(feature = "azure-functions")]
 pub mod azure_functions;
+#[cfg(feature = "azure-functions")]
+pub mod azure_manager;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;
