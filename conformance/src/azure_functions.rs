@@ -10,6 +10,7 @@ pub mod event_hub;
 mod gateway;
 mod host;
 pub mod identity;
+pub mod inputs;
 pub mod invoke;
 pub mod key_vault;
 mod log;

@@ -8,6 +8,7 @@ mod gateway;
 mod probe;
 mod resources;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +88,8 @@ impl Harness for AwsHarness {
             kinds: TriggerKind::ALL.into(),
             // The Runtime API has no header for it: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
             counts_tries: false,
+            tells_tries: BTreeSet::new(),
+            query_values: true,
             // SQS moves what was received too often by itself, as it is:
             // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
             dead_letter_facts: false,

@@ -4,6 +4,7 @@
 //! Of the other services there is no emulator that can be had: their handles open, and nothing answers behind them.
 
 pub mod emulators;
+mod events;
 mod resources;
 
 use std::sync::Arc;
@@ -73,8 +74,17 @@ impl Harness for AzureHarness {
 
     fn host(&self) -> HostCapabilities {
         HostCapabilities {
-            kinds: TriggerKind::ALL.into(),
+            // A function app is called by its triggers and by nothing else.
+            kinds: (TriggerKind::ALL.into_iter())
+                .filter(|kind| *kind != TriggerKind::Raw)
+                .collect(),
+            // Our host counts: by DequeueCount and DeliveryCount, and the records of a batch itself.
             counts_tries: true,
+            // Of batches our host counts the tries itself, record by record; a mail service does not tell which try it is.
+            tells_tries: [TriggerKind::Bucket, TriggerKind::Topic, TriggerKind::Schedule].into(),
+            // The host makes one value of them when it forwards a request (`HttpContextExtensions.GetQueryCollectionAsDictionary`):
+            // <https://github.com/Azure/azure-functions-host>.
+            query_values: false,
             dead_letter_facts: true,
             stream_letters: true,
             isolation: false,
@@ -87,12 +97,12 @@ impl Harness for AzureHarness {
         }
     }
 
-    async fn native(&self, _happening: &Happening) -> Result<Vec<Native>> {
-        Err(unsupported("this harness is one of resources only"))
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
+        events::native(happening)
     }
 
-    async fn decode(&self, _native: &Native) -> Result<Vec<Delivered>> {
-        Err(unsupported("this harness is one of resources only"))
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
+        events::decode(native)
     }
 
     async fn bucket(&self) -> Result<Bucket> {

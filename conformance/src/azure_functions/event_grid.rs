@@ -16,7 +16,9 @@ use nephos_core::Result;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::subscription::event;
 pub use self::subscription::{Destination, Schema, Subscription};
+pub(super) use self::system::data;
 
 use super::invoke::{Bound, Input};
 use super::log::Log;

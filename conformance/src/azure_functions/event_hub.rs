@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-pub(super) use self::trigger::listeners;
+pub(super) use self::trigger::{bodies, columns, context, listeners};
 
 use super::refused;
 use super::server::{Answer, Server, answer, header, is_authorized, read};
