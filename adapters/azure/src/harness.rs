@@ -3,15 +3,19 @@
 //!
 //! Of the other services there is no emulator that can be had: their handles open, and nothing answers behind them.
 
+mod deploy;
 pub mod emulators;
 mod events;
 mod resources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::azure_functions::cloud;
+use nephos_conformance::probe::binary;
 use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
@@ -21,14 +25,31 @@ use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result, TriggerKind};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
+use self::deploy::AzureDeployment;
 use self::emulators::{Emulators, Processes};
+
+/// Names a binary of the probe that is there already, built with [`FEATURES`].
+const PROBE: &str = "NEPHOS_AZURE_PROBE";
+
+/// What the probe needs on Azure.
+const FEATURES: &str = "nephos/azure,nephos/all";
+
+/// How many apps are deployed at most: each has a storage account.
+const APPS: usize = 1000;
+
+async fn build() -> Result<PathBuf> {
+    binary::build(PROBE, FEATURES).await
+}
 
 /// Azure under test. The emulators start when the first resource is asked for, and end with [`finish`](Harness::finish).
 #[derive(Debug, Default)]
 pub struct AzureHarness {
     emulators: Mutex<Option<Arc<Emulators>>>,
+    /// For apps.
+    apps: Mutex<Option<Arc<cloud::Emulators>>>,
+    probe: OnceCell<PathBuf>,
 }
 
 impl AzureHarness {
@@ -43,6 +64,7 @@ impl AzureHarness {
     pub fn over(emulators: Emulators) -> Self {
         Self {
             emulators: Mutex::new(Some(Arc::new(emulators))),
+            ..Self::default()
         }
     }
 
@@ -51,8 +73,20 @@ impl AzureHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
+        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
+        self.probe.get_or_try_init(build).await?;
         let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?))?);
         *emulators = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    async fn apps(&self) -> Result<Arc<cloud::Emulators>> {
+        let mut apps = self.apps.lock().await;
+        if let Some(running) = &*apps {
+            return Ok(Arc::clone(running));
+        }
+        let started = cloud::Emulators::start(APPS).await?;
+        *apps = Some(Arc::clone(&started));
         Ok(started)
     }
 }
@@ -154,13 +188,16 @@ impl Harness for AzureHarness {
         tokio::time::sleep(time).await;
     }
 
-    async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
-        Err(unsupported("this harness is one of resources only"))
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
+        let binary = self.probe.get_or_try_init(build).await?;
+        let emulators = self.apps().await?;
+        Ok(Arc::new(AzureDeployment::start(&emulators, app, binary).await?))
     }
 
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulators.lock().await.take());
+        drop(self.apps.lock().await.take());
         Ok(())
     }
 }

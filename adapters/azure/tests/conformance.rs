@@ -10,7 +10,7 @@ use nephos_conformance::{Exception, Suite};
 const SIDE_BY_SIDE: usize = 8;
 
 /// The kinds of resource that have an emulator.
-const GROUPS: [&str; 4] = ["bucket", "events", "queue", "table"];
+const GROUPS: [&str; 6] = ["bucket", "events", "host", "queue", "semantics", "table"];
 
 /// Rules that are known not to hold here, for what Azure itself does otherwise and an adapter has no way to declare, and for a fault of an emulator.
 const EXCEPTIONS: [Exception; 3] = [

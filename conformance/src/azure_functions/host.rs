@@ -308,6 +308,13 @@ impl Host {
         }
         self.invoker.worker.stop().await;
     }
+
+    /// Kills the process and ends the host, as when the machine goes: nothing that is under way is settled.
+    pub async fn kill(&self) {
+        self.stop.cancel();
+        self.tasks.lock().await.abort_all();
+        self.invoker.worker.kill().await;
+    }
 }
 
 impl Drop for Host {

@@ -119,6 +119,18 @@ impl Worker {
         let _ = state.wait_for(|state| *state == State::Stopped).await;
     }
 
+    /// Kills it for good, at once.
+    pub(super) async fn kill(&self) {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok());
+        // First, so that nobody starts another.
+        self.abandon();
+        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+            // It may be gone already.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        self.stop().await;
+    }
+
     /// Ends it for good, without waiting.
     pub(super) fn abandon(&self) {
         self.stop.cancel();
