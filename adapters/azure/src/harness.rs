@@ -1,7 +1,6 @@
-//! The conformance suite's harness over emulators: of storage (Azurite) and of Cosmos DB. Every resource is made as an operator makes it, and is reached through the
-//! drivers that functions have.
-//!
-//! Of the other services there is no emulator that can be had: their handles open, and nothing answers behind them.
+//! The conformance suite's harness over emulators of storage (Azurite) and of Cosmos DB, and the suite's own stand-ins for Event Grid, Event Hubs, Service Bus, Key Vault and
+//! the Functions host. Every resource is made as an operator makes it, every app is rendered and packed by deployment, and both are reached through the drivers that
+//! functions have.
 
 mod deploy;
 pub mod emulators;
@@ -75,7 +74,7 @@ impl AzureHarness {
         }
         // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
         self.probe.get_or_try_init(build).await?;
-        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?))?);
+        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?)).await?);
         *emulators = Some(Arc::clone(&started));
         Ok(started)
     }
@@ -91,9 +90,16 @@ impl AzureHarness {
     }
 }
 
-/// What no emulator does.
-fn unsupported(message: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, "harness", message)
+/// A secret of Key Vault is a string: <https://learn.microsoft.com/azure/key-vault/secrets/about-secrets>.
+fn secret_text(value: &[u8]) -> Result<&str> {
+    std::str::from_utf8(value).map_err(|error| {
+        Error::new(
+            ErrorKind::Unsupported,
+            "harness.secret",
+            "Key Vault keeps text only",
+        )
+        .caused_by(error)
+    })
 }
 
 #[async_trait]
@@ -145,9 +151,7 @@ impl Harness for AzureHarness {
 
     async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
         if spec.ordered {
-            return Err(unsupported(
-                "there is no emulator of Service Bus that speaks its REST interface",
-            ));
+            return resources::ordered_queue(&*self.emulators().await?);
         }
         resources::queue(&*self.emulators().await?).await
     }
@@ -160,8 +164,8 @@ impl Harness for AzureHarness {
         resources::topic(&*self.emulators().await?)
     }
 
-    async fn stream(&self, _spec: StreamSpec) -> Result<Stream> {
-        resources::stream(&*self.emulators().await?)
+    async fn stream(&self, spec: StreamSpec) -> Result<Stream> {
+        resources::stream(&*self.emulators().await?, &spec)
     }
 
     async fn table(&self, schema: TableSchema) -> Result<Table> {
@@ -169,14 +173,14 @@ impl Harness for AzureHarness {
     }
 
     async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
-        match value {
-            None => resources::secret(&*self.emulators().await?),
-            Some(_) => Err(unsupported("there is no emulator of Key Vault")),
-        }
+        resources::secret(&*self.emulators().await?, value.map(secret_text).transpose()?)
     }
 
-    async fn rotate(&self, _secret: &Secret, _value: &[u8]) -> Result<()> {
-        Err(unsupported("there is no emulator of Key Vault"))
+    async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()> {
+        self.emulators()
+            .await?
+            .set_secret(secret.name(), secret_text(value)?);
+        Ok(())
     }
 
     fn now(&self) -> DateTime<Utc> {

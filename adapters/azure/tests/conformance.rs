@@ -9,9 +9,6 @@ use nephos_conformance::{Exception, Suite};
 /// How many rules run at the same time, unless the command line says otherwise: most of their time they wait for a message to come again.
 const SIDE_BY_SIDE: usize = 8;
 
-/// The kinds of resource that have an emulator.
-const GROUPS: [&str; 6] = ["bucket", "events", "host", "queue", "semantics", "table"];
-
 /// Rules that are known not to hold here, for what Azure itself does otherwise and an adapter has no way to declare, and for a fault of an emulator.
 const EXCEPTIONS: [Exception; 3] = [
     Exception {
@@ -34,7 +31,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
     Suite::new(AzureHarness::new())
-        .groups(&GROUPS)
         .exceptions(&EXCEPTIONS)
         .run(&arguments)
 }

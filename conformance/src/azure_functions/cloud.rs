@@ -22,6 +22,7 @@ use super::cosmos::CosmosServer;
 use super::event_grid::{EventGrid, Schema, Subscription};
 use super::event_hub::EventHubs;
 use super::host::{Host, Services};
+use super::key_vault::KeyVault;
 use super::service_bus::{QueueOptions, ServiceBus};
 use super::storage::Account;
 
@@ -94,6 +95,7 @@ pub struct Cloud {
     account: Account,
     hubs: EventHubs,
     bus: ServiceBus,
+    vault: KeyVault,
     topics: BTreeMap<String, String>,
     places: Places,
     sites: BTreeMap<String, Site>,
@@ -116,8 +118,12 @@ impl Cloud {
         let template = Template::read(template)?;
         let account = emulators.account()?;
         let cosmos = emulators.cosmos.account();
-        let (hubs, bus) = tokio::join!(EventHubs::for_anyone(), ServiceBus::for_anyone());
-        let (hubs, bus) = (hubs?, bus?);
+        let (hubs, bus, vault) = tokio::join!(
+            EventHubs::for_anyone(),
+            ServiceBus::for_anyone(),
+            KeyVault::start()
+        );
+        let (hubs, bus, vault) = (hubs?, bus?, vault?);
         let mut containers = Vec::new();
         for container in template.of("Microsoft.Storage/storageAccounts/blobServices/containers") {
             account.create_container(last(container)).await?;
@@ -147,7 +153,7 @@ impl Cloud {
         }
         let grid = EventGrid::for_anyone(account.clone()).await?;
         let topics = subscribe(&template, &grid, &containers).await?;
-        let places = Places::of(&template, &account, &cosmos, &hubs, &bus, &topics)?;
+        let places = Places::of(&template, &account, &cosmos, &hubs, &bus, &vault, &topics)?;
         let services = Services {
             storage: Some(account.clone()),
             cosmos: Some(cosmos),
@@ -178,6 +184,7 @@ impl Cloud {
             account,
             hubs,
             bus,
+            vault,
             topics,
             places,
             sites,
@@ -207,6 +214,12 @@ impl Cloud {
     #[must_use]
     pub fn bus(&self) -> &ServiceBus {
         &self.bus
+    }
+
+    /// The key vault.
+    #[must_use]
+    pub fn vault(&self) -> &KeyVault {
+        &self.vault
     }
 
     /// Where a topic's events are posted, by the topic's name.

@@ -97,6 +97,12 @@ impl EventGrid {
         Ok(Self { server, grid, stop })
     }
 
+    /// Where it answers (`http://127.0.0.1:5000`); a topic's events are posted to `/<topic>/api/events`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
     /// Makes a custom topic, and gives the endpoint that its events are sent to.
     pub fn create_topic(&self, name: &str, schema: Schema) -> String {
         self.grid.add(name, format!("/topics/{name}"), schema);

