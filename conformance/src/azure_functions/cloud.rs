@@ -121,7 +121,7 @@ impl Cloud {
         let (hubs, bus, vault) = tokio::join!(
             EventHubs::for_anyone(),
             ServiceBus::for_anyone(),
-            KeyVault::start()
+            KeyVault::for_anyone()
         );
         let (hubs, bus, vault) = (hubs?, bus?, vault?);
         let mut containers = Vec::new();

@@ -63,7 +63,7 @@ impl Emulators {
         let account = processes.azurite.account();
         let grid = EventGrid::for_anyone(account.clone()).await?;
         let (hubs, bus) = (EventHubs::for_anyone().await?, ServiceBus::for_anyone().await?);
-        let vault = KeyVault::start().await?;
+        let vault = KeyVault::for_anyone().await?;
         let endpoints: BTreeMap<String, String> = [
             ("https", "blob.core.windows.net", account.blobs.clone()),
             ("https", "queue.core.windows.net", account.queues.clone()),

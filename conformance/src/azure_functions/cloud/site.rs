@@ -65,7 +65,7 @@ impl Site {
         })
     }
 
-    /// Starts the hosts. Only what takes messages from Storage queues is scaled out: requests have one address here, and of all else an instance has a share.
+    /// Starts the hosts. Only what takes messages from queues is scaled out: requests have one address here, and of all else an instance has a share.
     pub(super) async fn start(&self) -> Result<()> {
         let package = self.package.lock().await;
         let start = || async {
@@ -80,9 +80,12 @@ impl Site {
             Ok::<_, Error>(host)
         };
         let first = start().await?;
-        let is_scaled = first
-            .functions()
-            .all(|function| matches!(function.trigger.kind, BindingKind::Queue(_)));
+        let is_scaled = first.functions().all(|function| {
+            matches!(
+                function.trigger.kind,
+                BindingKind::Queue(_) | BindingKind::ServiceBus(_)
+            )
+        });
         let others = if is_scaled { self.instances - 1 } else { 0 };
         let others = futures::future::try_join_all((0..others).map(|_| start())).await?;
         let hosts = std::iter::once(first).chain(others).map(Arc::new).collect();
