@@ -55,6 +55,10 @@ pub struct HostCapabilities {
     pub kinds: BTreeSet<TriggerKind>,
     /// Whether a function is told which try of an event it is, also of other events than the messages of a queue. Where it is not, each try is the first.
     pub counts_tries: bool,
+    /// The kinds of event whose payloads tell which try it is, beside the messages of a queue. Of any other, each payload is of the first try.
+    pub tells_tries: BTreeSet<TriggerKind>,
+    /// Whether each of several values of one name in a query arrives by itself. Where it does not, they may be one value, joined by commas.
+    pub query_values: bool,
     /// Whether what failed too often is dead-lettered with its facts beside it (reason, kind, attempts), as what a handler rejects is everywhere. Where it is not, it comes as
     /// it was sent.
     pub dead_letter_facts: bool,

@@ -4,6 +4,7 @@
 //! `<adapter>::<rule id>`, and so is each rule's mutant, `mutant::<rule id>`: the same rule on the same adapter made wrong on purpose, which must not hold.
 //! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
 
+pub mod alexa;
 #[cfg(feature = "azure-functions")]
 pub mod azure_functions;
 #[cfg(feature = "azure-functions")]

@@ -1,6 +1,8 @@
 //! The probe: functions that do what the event tells them, and report each invocation into the queue [`OBSERVED`], so that any target is
 //! observed through portable resources only. The functions themselves are in the crate `nephos-probe`.
 
+pub mod binary;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -5,15 +5,16 @@ mod deploy;
 pub mod emulator;
 mod events;
 mod gateway;
-mod probe;
 mod resources;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::probe::binary;
 use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
@@ -28,6 +29,16 @@ use tokio::sync::{Mutex, OnceCell};
 use self::deploy::AwsDeployment;
 use self::emulator::Emulator;
 use self::events::Events;
+
+/// Names a binary of the probe that is there already, built with [`FEATURES`].
+const PROBE: &str = "NEPHOS_AWS_PROBE";
+
+/// What the probe needs on AWS.
+const FEATURES: &str = "nephos/aws,nephos/all";
+
+async fn build() -> Result<PathBuf> {
+    binary::build(PROBE, FEATURES).await
+}
 
 /// AWS under test. An emulator for resources starts when the first is asked for, another for apps when the first is deployed; both end with
 /// [`finish`](Harness::finish).
@@ -65,7 +76,7 @@ impl AwsHarness {
             return Ok(Arc::clone(running));
         }
         // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
-        self.probe.get_or_try_init(probe::build).await?;
+        self.probe.get_or_try_init(build).await?;
         let started = Arc::new(Emulator::start_enforcing().await?);
         *emulator = Some(Arc::clone(&started));
         Ok(started)
@@ -87,6 +98,8 @@ impl Harness for AwsHarness {
             kinds: TriggerKind::ALL.into(),
             // The Runtime API has no header for it: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
             counts_tries: false,
+            tells_tries: BTreeSet::new(),
+            query_values: true,
             // SQS moves what was received too often by itself, as it is:
             // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
             dead_letter_facts: false,
@@ -157,7 +170,7 @@ impl Harness for AwsHarness {
     }
 
     async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
-        let binary = self.probe.get_or_try_init(probe::build).await?.clone();
+        let binary = self.probe.get_or_try_init(build).await?.clone();
         let emulator = self.apps().await?;
         Ok(Arc::new(AwsDeployment::start(emulator, app, binary).await?))
     }

@@ -1,16 +1,20 @@
-//! The conformance suite's harness over emulators: of storage (Azurite) and of Cosmos DB. Every resource is made as an operator makes it, and is reached through the
-//! drivers that functions have.
-//!
-//! Of the other services there is no emulator that can be had: their handles open, and nothing answers behind them.
+//! The conformance suite's harness over emulators of storage (Azurite) and of Cosmos DB, and the suite's own stand-ins for Event Grid, Event Hubs, Service Bus, Key Vault and
+//! the Functions host. Every resource is made as an operator makes it, every app is rendered and packed by deployment, and both are reached through the drivers that
+//! functions have.
 
+mod deploy;
 pub mod emulators;
+mod events;
 mod resources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::azure_functions::cloud;
+use nephos_conformance::probe::binary;
 use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
@@ -20,14 +24,31 @@ use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result, TriggerKind};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
+use self::deploy::AzureDeployment;
 use self::emulators::{Emulators, Processes};
+
+/// Names a binary of the probe that is there already, built with [`FEATURES`].
+const PROBE: &str = "NEPHOS_AZURE_PROBE";
+
+/// What the probe needs on Azure.
+const FEATURES: &str = "nephos/azure,nephos/all";
+
+/// How many apps are deployed at most: each has a storage account.
+const APPS: usize = 1000;
+
+async fn build() -> Result<PathBuf> {
+    binary::build(PROBE, FEATURES).await
+}
 
 /// Azure under test. The emulators start when the first resource is asked for, and end with [`finish`](Harness::finish).
 #[derive(Debug, Default)]
 pub struct AzureHarness {
     emulators: Mutex<Option<Arc<Emulators>>>,
+    /// For apps.
+    apps: Mutex<Option<Arc<cloud::Emulators>>>,
+    probe: OnceCell<PathBuf>,
 }
 
 impl AzureHarness {
@@ -42,6 +63,7 @@ impl AzureHarness {
     pub fn over(emulators: Emulators) -> Self {
         Self {
             emulators: Mutex::new(Some(Arc::new(emulators))),
+            ..Self::default()
         }
     }
 
@@ -50,15 +72,34 @@ impl AzureHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?))?);
+        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
+        self.probe.get_or_try_init(build).await?;
+        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?)).await?);
         *emulators = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    async fn apps(&self) -> Result<Arc<cloud::Emulators>> {
+        let mut apps = self.apps.lock().await;
+        if let Some(running) = &*apps {
+            return Ok(Arc::clone(running));
+        }
+        let started = cloud::Emulators::start(APPS).await?;
+        *apps = Some(Arc::clone(&started));
         Ok(started)
     }
 }
 
-/// What no emulator does.
-fn unsupported(message: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, "harness", message)
+/// A secret of Key Vault is a string: <https://learn.microsoft.com/azure/key-vault/secrets/about-secrets>.
+fn secret_text(value: &[u8]) -> Result<&str> {
+    std::str::from_utf8(value).map_err(|error| {
+        Error::new(
+            ErrorKind::Unsupported,
+            "harness.secret",
+            "Key Vault keeps text only",
+        )
+        .caused_by(error)
+    })
 }
 
 #[async_trait]
@@ -73,8 +114,17 @@ impl Harness for AzureHarness {
 
     fn host(&self) -> HostCapabilities {
         HostCapabilities {
-            kinds: TriggerKind::ALL.into(),
+            // A function app is called by its triggers and by nothing else.
+            kinds: (TriggerKind::ALL.into_iter())
+                .filter(|kind| *kind != TriggerKind::Raw)
+                .collect(),
+            // Our host counts: by DequeueCount and DeliveryCount, and the records of a batch itself.
             counts_tries: true,
+            // Of batches our host counts the tries itself, record by record; a mail service does not tell which try it is.
+            tells_tries: [TriggerKind::Bucket, TriggerKind::Topic, TriggerKind::Schedule].into(),
+            // The host makes one value of them when it forwards a request (`HttpContextExtensions.GetQueryCollectionAsDictionary`):
+            // <https://github.com/Azure/azure-functions-host>.
+            query_values: false,
             dead_letter_facts: true,
             stream_letters: true,
             isolation: false,
@@ -87,12 +137,12 @@ impl Harness for AzureHarness {
         }
     }
 
-    async fn native(&self, _happening: &Happening) -> Result<Vec<Native>> {
-        Err(unsupported("this harness is one of resources only"))
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
+        events::native(happening)
     }
 
-    async fn decode(&self, _native: &Native) -> Result<Vec<Delivered>> {
-        Err(unsupported("this harness is one of resources only"))
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
+        events::decode(native)
     }
 
     async fn bucket(&self) -> Result<Bucket> {
@@ -101,9 +151,7 @@ impl Harness for AzureHarness {
 
     async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
         if spec.ordered {
-            return Err(unsupported(
-                "there is no emulator of Service Bus that speaks its REST interface",
-            ));
+            return resources::ordered_queue(&*self.emulators().await?);
         }
         resources::queue(&*self.emulators().await?).await
     }
@@ -116,8 +164,8 @@ impl Harness for AzureHarness {
         resources::topic(&*self.emulators().await?)
     }
 
-    async fn stream(&self, _spec: StreamSpec) -> Result<Stream> {
-        resources::stream(&*self.emulators().await?)
+    async fn stream(&self, spec: StreamSpec) -> Result<Stream> {
+        resources::stream(&*self.emulators().await?, &spec)
     }
 
     async fn table(&self, schema: TableSchema) -> Result<Table> {
@@ -125,14 +173,14 @@ impl Harness for AzureHarness {
     }
 
     async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
-        match value {
-            None => resources::secret(&*self.emulators().await?),
-            Some(_) => Err(unsupported("there is no emulator of Key Vault")),
-        }
+        resources::secret(&*self.emulators().await?, value.map(secret_text).transpose()?)
     }
 
-    async fn rotate(&self, _secret: &Secret, _value: &[u8]) -> Result<()> {
-        Err(unsupported("there is no emulator of Key Vault"))
+    async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()> {
+        self.emulators()
+            .await?
+            .set_secret(secret.name(), secret_text(value)?);
+        Ok(())
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -144,13 +192,16 @@ impl Harness for AzureHarness {
         tokio::time::sleep(time).await;
     }
 
-    async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
-        Err(unsupported("this harness is one of resources only"))
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
+        let binary = self.probe.get_or_try_init(build).await?;
+        let emulators = self.apps().await?;
+        Ok(Arc::new(AzureDeployment::start(&emulators, app, binary).await?))
     }
 
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulators.lock().await.take());
+        drop(self.apps.lock().await.take());
         Ok(())
     }
 }

@@ -85,6 +85,8 @@ impl Harness for LocalHarness {
         HostCapabilities {
             kinds: TriggerKind::ALL.into(),
             counts_tries: true,
+            tells_tries: TriggerKind::ALL.into(),
+            query_values: true,
             dead_letter_facts: true,
             stream_letters: true,
             isolation: true,

@@ -18,7 +18,7 @@ const ACCOUNT: &str = "nephostest";
 #[derive(Debug)]
 pub struct Azurite {
     running: Running,
-    account: Account,
+    accounts: Vec<Account>,
 }
 
 impl Azurite {
@@ -27,6 +27,14 @@ impl Azurite {
     /// # Errors
     /// Those of [`Tool::find`] and [`Running::start`].
     pub async fn start() -> Result<Self> {
+        Self::with_accounts(1).await
+    }
+
+    /// The same, with several accounts that know nothing of each other; one at least.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn with_accounts(count: usize) -> Result<Self> {
         let program = TOOL.find()?;
         let key = STANDARD.encode(
             [
@@ -35,6 +43,14 @@ impl Azurite {
             ]
             .concat(),
         );
+        let names: Vec<String> = (0..count.max(1))
+            .map(|number| match number {
+                0 => ACCOUNT.to_owned(),
+                number => format!("{ACCOUNT}{number}"),
+            })
+            .collect();
+        let known: Vec<String> = names.iter().map(|name| format!("{name}:{key}")).collect();
+        let known = known.join(";");
         let ports = std::sync::Mutex::new((0, 0));
         let running = Running::start(|| {
             let (blobs, queues, tables) = (free_port()?, free_port()?, free_port()?);
@@ -69,23 +85,30 @@ impl Azurite {
                     "--tablePort".to_owned(),
                     port(tables),
                 ])
-                .environment([("AZURITE_ACCOUNTS", format!("{ACCOUNT}:{key}"))]))
+                .environment([("AZURITE_ACCOUNTS", &known)]))
         })
         .await?;
         let (blobs, queues) = *ports.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let account = Account {
-            name: ACCOUNT.to_owned(),
-            key,
-            blobs: format!("http://127.0.0.1:{blobs}/{ACCOUNT}"),
-            queues: format!("http://127.0.0.1:{queues}/{ACCOUNT}"),
+        let account = |name: String| Account {
+            key: key.clone(),
+            blobs: format!("http://127.0.0.1:{blobs}/{name}"),
+            queues: format!("http://127.0.0.1:{queues}/{name}"),
+            name,
         };
-        Ok(Self { running, account })
+        let accounts = names.into_iter().map(account).collect();
+        Ok(Self { running, accounts })
     }
 
-    /// The account that it has.
+    /// The account that it has; of several, the first.
     #[must_use]
     pub fn account(&self) -> &Account {
-        &self.account
+        &self.accounts[0]
+    }
+
+    /// All of its accounts.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
     }
 
     /// The end of what it said.

@@ -362,10 +362,7 @@ impl Listener {
             };
             batch.iter().map(number).collect()
         };
-        let input = Input {
-            value: Bound::Text(Value::Array(numbered).to_string()),
-            metadata: Vec::new(),
-        };
+        let input = input(numbered);
         if self
             .invoker
             .invoke_with_retries(&self.function, input)
@@ -387,6 +384,14 @@ impl Listener {
 impl Positions {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Position>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a batch of documents is handed over as.
+pub(super) fn input(documents: Vec<Value>) -> Input {
+    Input {
+        value: Bound::Text(Value::Array(documents).to_string()),
+        metadata: Vec::new(),
     }
 }
 

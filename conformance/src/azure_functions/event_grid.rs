@@ -16,7 +16,9 @@ use nephos_core::Result;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::subscription::event;
 pub use self::subscription::{Destination, Schema, Subscription};
+pub(super) use self::system::data;
 
 use super::invoke::{Bound, Input};
 use super::log::Log;
@@ -46,6 +48,8 @@ struct Grid {
     topics: Mutex<BTreeMap<String, Topic>>,
     log: Log,
     stop: CancellationToken,
+    /// Whether anyone may publish.
+    anyone: bool,
 }
 
 #[derive(Debug)]
@@ -64,12 +68,25 @@ impl EventGrid {
     /// # Errors
     /// [`nephos_core::ErrorKind::Unavailable`] if no port is free.
     pub async fn start(account: Account) -> Result<Self> {
+        Self::with(account, false).await
+    }
+
+    /// The same, and anyone may publish: for clients that send no token over plain HTTP.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn for_anyone(account: Account) -> Result<Self> {
+        Self::with(account, true).await
+    }
+
+    async fn with(account: Account, anyone: bool) -> Result<Self> {
         let stop = CancellationToken::new();
         let grid = Arc::new(Grid {
             account,
             topics: Mutex::default(),
             log: Log::default(),
             stop: stop.clone(),
+            anyone,
         });
         let served = Arc::clone(&grid);
         let server = Server::start("Event Grid", move |request| {
@@ -78,6 +95,12 @@ impl EventGrid {
         })
         .await?;
         Ok(Self { server, grid, stop })
+    }
+
+    /// Where it answers (`http://127.0.0.1:5000`); a topic's events are posted to `/<topic>/api/events`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
     }
 
     /// Makes a custom topic, and gives the endpoint that its events are sent to.
@@ -180,7 +203,11 @@ impl Grid {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "");
         }
         let has_key = header(&parts.headers, "aeg-sas-key").is_some_and(|key| !key.is_empty());
-        if !has_key && !parts.headers.contains_key("aeg-sas-token") && !is_authorized(&parts.headers) {
+        if !self.anyone
+            && !has_key
+            && !parts.headers.contains_key("aeg-sas-token")
+            && !is_authorized(&parts.headers)
+        {
             return answer(StatusCode::UNAUTHORIZED, "");
         }
         let body = match read(body, LIMIT).await {

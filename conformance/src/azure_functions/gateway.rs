@@ -1,7 +1,7 @@
 //! The front of a function app: routes and keys of `httpTrigger`, requests forwarded or wrapped, and the webhook of Event Grid.
 
-mod forward;
-mod wrap;
+pub(super) mod forward;
+pub(super) mod wrap;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,11 +49,11 @@ pub(super) struct Gateway {
 
 /// A request with its body.
 #[derive(Debug)]
-struct Call {
-    parts: http::request::Parts,
+pub(super) struct Call {
+    pub(super) parts: http::request::Parts,
     /// What the host reads of the body: nothing, where the client did not say how long it is.
-    body: Bytes,
-    parameters: Vec<(String, Option<String>)>,
+    pub(super) body: Bytes,
+    pub(super) parameters: Vec<(String, Option<String>)>,
 }
 
 impl Gateway {

@@ -103,6 +103,18 @@ impl Host {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for what the real host refuses at its start; [`ErrorKind::Unavailable`] if the process does not come up.
     pub async fn start(package: &Path, options: Options) -> Result<Self> {
+        let host = Self::launch(package, options).await?;
+        host.ready()
+            .await
+            .map_err(|error| error.caused_by(host.log.lines().join("\n")))?;
+        Ok(host)
+    }
+
+    /// Starts a package, whose process may never come up: as after a deployment, which does not wait for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what the real host refuses at its start.
+    pub async fn launch(package: &Path, options: Options) -> Result<Self> {
         let package = Package::read(package, &options.settings)?;
         let functions: Vec<Arc<Function>> = package.functions.iter().cloned().map(Arc::new).collect();
         let needs_storage = |function: &&Arc<Function>| {
@@ -138,14 +150,6 @@ impl Host {
         };
         for function in host.functions.clone() {
             host.listen(&function, &options).await?;
-        }
-        if let Err(failure) = host.invoker.worker.port().await {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                super::START,
-                "the custom handler does not come up",
-            )
-            .caused_by(format!("{failure}\n{}", host.log.lines().join("\n"))));
         }
         Ok(host)
     }
@@ -272,7 +276,7 @@ impl Host {
     /// Waits until the process listens, as after its exit.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the host is stopped.
+    /// [`ErrorKind::Unavailable`] if it does not come up, or the host is stopped.
     pub async fn ready(&self) -> Result<()> {
         self.invoker.worker.port().await.map(drop).map_err(|failure| {
             Error::new(
@@ -307,6 +311,13 @@ impl Host {
             tasks.abort_all();
         }
         self.invoker.worker.stop().await;
+    }
+
+    /// Kills the process and ends the host, as when the machine goes: nothing that is under way is settled.
+    pub async fn kill(&self) {
+        self.stop.cancel();
+        self.tasks.lock().await.abort_all();
+        self.invoker.worker.kill().await;
     }
 }
 

@@ -33,9 +33,9 @@ pub(super) const VERSION_HEADER: &str = "X-Azure-Functions-HostVersion";
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
-/// What a trigger hands over.
+/// What a trigger hands over. [`inputs`](super::inputs) makes some without a host.
 #[derive(Debug, Clone)]
-pub(super) struct Input {
+pub struct Input {
     /// The trigger's value.
     pub(super) value: Bound,
     /// Its binding data.
@@ -139,14 +139,8 @@ impl Invoker {
         let mut last: Option<Failure> = None;
         loop {
             let context = function.retry.as_ref().map(|retry| {
-                json!({
-                    "RetryCount": retries,
-                    "MaxRetryCount": retry.max_retry_count.map_or(-1, i64::from),
-                    "Exception": last.as_ref().map(|failure| json!({
-                        "ClassName": "Microsoft.Azure.WebJobs.Host.FunctionInvocationException",
-                        "Message": failure.to_string(),
-                    })),
-                })
+                let failure = last.as_ref().map(ToString::to_string);
+                retry_context(retries, retry.max_retry_count, failure)
             });
             let failure = match self.invoke_once(function, input.clone(), context).await {
                 Ok(outcome) => return Ok(outcome),
@@ -174,22 +168,7 @@ impl Invoker {
         input: Input,
         retry: Option<Value>,
     ) -> Result<Outcome, Failure> {
-        let mut metadata = BindingData::default();
-        for (name, value) in &input.metadata {
-            metadata.set(name, value.clone());
-        }
-        metadata.set("sys", system(&function.name));
-        if let Bound::Text(text) = &input.value {
-            metadata.apply_text(text);
-        }
-        let mut metadata = metadata.wire();
-        if let Some(retry) = retry {
-            metadata.insert("RetryContext".to_owned(), retry);
-        }
-        let document = json!({
-            "Data": {function.trigger.name.clone(): input.value.wire()},
-            "Metadata": metadata,
-        });
+        let document = document(&function.name, &function.trigger.name, &input, retry);
         let request = Request::builder()
             .method(Method::POST)
             .header(http::header::CONTENT_TYPE, "application/json; charset=utf-8");
@@ -322,8 +301,37 @@ impl Invoker {
     }
 }
 
+/// The document of an invocation.
+pub(super) fn document(function: &str, binding: &str, input: &Input, retry: Option<Value>) -> Value {
+    let mut metadata = BindingData::default();
+    for (name, value) in &input.metadata {
+        metadata.set(name, value.clone());
+    }
+    metadata.set("sys", system(function));
+    if let Bound::Text(text) = &input.value {
+        metadata.apply_text(text);
+    }
+    let mut metadata = metadata.wire();
+    if let Some(retry) = retry {
+        metadata.insert("RetryContext".to_owned(), retry);
+    }
+    json!({"Data": {binding: input.value.wire()}, "Metadata": metadata})
+}
+
+/// What the host tells of its own tries: how often it tried again, how often it may, and why the last one failed.
+pub(super) fn retry_context(retries: u32, most: Option<u32>, failure: Option<String>) -> Value {
+    json!({
+        "RetryCount": retries,
+        "MaxRetryCount": most.map_or(-1, i64::from),
+        "Exception": failure.map(|failure| json!({
+            "ClassName": "Microsoft.Azure.WebJobs.Host.FunctionInvocationException",
+            "Message": failure,
+        })),
+    })
+}
+
 /// What the host adds to each request to the process.
-fn own_headers(headers: &mut HeaderMap) {
+pub(super) fn own_headers(headers: &mut HeaderMap) {
     use http::HeaderValue;
     let agent = format!("{USER_AGENT}/{HOST_VERSION}");
     let agent = headers

@@ -99,7 +99,10 @@ impl Listener {
             return self.poison(message, &receipt).await;
         };
         let outcome = {
-            let invocation = self.invoker.invoke(&self.function, self.input(message, bytes));
+            let invocation = self.invoker.invoke(
+                &self.function,
+                input(message, bytes, self.function.trigger.binary),
+            );
             tokio::pin!(invocation);
             loop {
                 tokio::select! {
@@ -137,29 +140,6 @@ impl Listener {
         }
     }
 
-    fn input(&self, message: &Message, bytes: Vec<u8>) -> Input {
-        let value = if self.function.trigger.binary {
-            Bound::Bytes(bytes)
-        } else {
-            Bound::Text(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let time = |text: &str| Bound::Moment(Message::time(text));
-        Input {
-            value,
-            metadata: vec![
-                (
-                    "DequeueCount".to_owned(),
-                    Bound::Json(json!(message.dequeue_count)),
-                ),
-                ("ExpirationTime".to_owned(), time(&message.expiration_time)),
-                ("Id".to_owned(), Bound::Text(message.message_id.clone())),
-                ("InsertionTime".to_owned(), time(&message.insertion_time)),
-                ("NextVisibleTime".to_owned(), time(&message.time_next_visible)),
-                ("PopReceipt".to_owned(), Bound::Text(message.pop_receipt.clone())),
-            ],
-        }
-    }
-
     /// Moves a message, as it is, to the queue of those that nobody could handle.
     async fn poison(&self, message: &Message, receipt: &str) -> Result<()> {
         let poison = format!("{}-poison", self.queue);
@@ -172,5 +152,29 @@ impl Listener {
         self.account
             .delete_message(&self.queue, &message.message_id, receipt)
             .await
+    }
+}
+
+/// What a message is handed over as.
+pub(super) fn input(message: &Message, bytes: Vec<u8>, binary: bool) -> Input {
+    let value = if binary {
+        Bound::Bytes(bytes)
+    } else {
+        Bound::Text(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let time = |text: &str| Bound::Moment(Message::time(text));
+    Input {
+        value,
+        metadata: vec![
+            (
+                "DequeueCount".to_owned(),
+                Bound::Json(json!(message.dequeue_count)),
+            ),
+            ("ExpirationTime".to_owned(), time(&message.expiration_time)),
+            ("Id".to_owned(), Bound::Text(message.message_id.clone())),
+            ("InsertionTime".to_owned(), time(&message.insertion_time)),
+            ("NextVisibleTime".to_owned(), time(&message.time_next_visible)),
+            ("PopReceipt".to_owned(), Bound::Text(message.pop_receipt.clone())),
+        ],
     }
 }

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use nephos_core::Result;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -40,6 +43,8 @@ pub struct ServiceBus {
 struct State {
     queues: Mutex<BTreeMap<String, Queue>>,
     changes: watch::Sender<usize>,
+    /// Whether anyone may call.
+    anyone: bool,
 }
 
 impl State {
@@ -80,9 +85,22 @@ impl ServiceBus {
     /// # Errors
     /// [`nephos_core::ErrorKind::Unavailable`] if no port is free.
     pub async fn start() -> Result<Self> {
+        Self::with(false).await
+    }
+
+    /// The same, and anyone may call: for clients that send no token over plain HTTP.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn for_anyone() -> Result<Self> {
+        Self::with(true).await
+    }
+
+    async fn with(anyone: bool) -> Result<Self> {
         let state = Arc::new(State {
             queues: Mutex::default(),
             changes: watch::Sender::new(0),
+            anyone,
         });
         let served = Arc::clone(&state);
         let server = Server::start("Service Bus", move |request| {
@@ -245,7 +263,9 @@ impl Listener {
 
     async fn handle(&self, message: Message) {
         let lock = message.lock_token.clone();
-        let invocation = self.invoker.invoke(&self.function, self.input(&message));
+        let invocation = self
+            .invoker
+            .invoke(&self.function, input(&message, self.function.trigger.binary));
         tokio::pin!(invocation);
         let outcome = loop {
             tokio::select! {
@@ -266,55 +286,88 @@ impl Listener {
             self.state.abandon(&self.queue, &lock);
         }
     }
+}
 
-    fn input(&self, message: &Message) -> Input {
-        let value = if self.function.trigger.binary {
-            Bound::Bytes(message.body.clone())
-        } else {
-            Bound::Text(String::from_utf8_lossy(&message.body).into_owned())
-        };
-        let mut metadata = vec![
-            (
-                "DeliveryCount".to_owned(),
-                Bound::Json(json!(message.delivery_count)),
-            ),
-            ("LockToken".to_owned(), Bound::Text(message.lock_token.clone())),
-            (
-                "SequenceNumber".to_owned(),
-                Bound::Json(json!(message.sequence_number)),
-            ),
-            (
-                "EnqueuedSequenceNumber".to_owned(),
-                Bound::Json(json!(message.sequence_number)),
-            ),
-            ("EnqueuedTimeUtc".to_owned(), Bound::Unzoned(message.enqueued)),
-            ("ExpiresAtUtc".to_owned(), Bound::Unzoned(message.expires)),
-            (
-                "ApplicationProperties".to_owned(),
-                Bound::Object(Value::Object(message.properties.clone())),
-            ),
-            (
-                "UserProperties".to_owned(),
-                Bound::Object(Value::Object(message.properties.clone())),
-            ),
-        ];
-        let texts = [
-            ("MessageId", "MessageId"),
-            ("SessionId", "SessionId"),
-            ("CorrelationId", "CorrelationId"),
-            ("PartitionKey", "PartitionKey"),
-            ("ReplyTo", "ReplyTo"),
-            ("To", "To"),
-            ("Subject", "Label"),
-            ("Label", "Label"),
-            ("ContentType", "ContentType"),
-            ("DeadLetterSource", "DeadLetterSource"),
-        ];
-        for (name, property) in texts {
-            if let Some(text) = message.broker.get(property).and_then(Value::as_str) {
-                metadata.push((name.to_owned(), Bound::Text(text.to_owned())));
-            }
+/// What a message is handed over as.
+pub(super) fn input(message: &Message, binary: bool) -> Input {
+    let value = if binary {
+        Bound::Bytes(message.body.clone())
+    } else {
+        Bound::Text(String::from_utf8_lossy(&message.body).into_owned())
+    };
+    let mut metadata = vec![
+        (
+            "DeliveryCount".to_owned(),
+            Bound::Json(json!(message.delivery_count)),
+        ),
+        ("LockToken".to_owned(), Bound::Text(message.lock_token.clone())),
+        (
+            "SequenceNumber".to_owned(),
+            Bound::Json(json!(message.sequence_number)),
+        ),
+        (
+            "EnqueuedSequenceNumber".to_owned(),
+            Bound::Json(json!(message.sequence_number)),
+        ),
+        ("EnqueuedTimeUtc".to_owned(), Bound::Unzoned(message.enqueued)),
+        ("ExpiresAtUtc".to_owned(), Bound::Unzoned(message.expires)),
+        (
+            "ApplicationProperties".to_owned(),
+            Bound::Object(Value::Object(message.properties.clone())),
+        ),
+        (
+            "UserProperties".to_owned(),
+            Bound::Object(Value::Object(message.properties.clone())),
+        ),
+    ];
+    let texts = [
+        ("MessageId", "MessageId"),
+        ("SessionId", "SessionId"),
+        ("CorrelationId", "CorrelationId"),
+        ("PartitionKey", "PartitionKey"),
+        ("ReplyTo", "ReplyTo"),
+        ("To", "To"),
+        ("Subject", "Label"),
+        ("Label", "Label"),
+        ("ContentType", "ContentType"),
+        ("DeadLetterSource", "DeadLetterSource"),
+    ];
+    for (name, property) in texts {
+        if let Some(text) = message.broker.get(property).and_then(Value::as_str) {
+            metadata.push((name.to_owned(), Bound::Text(text.to_owned())));
         }
-        Input { value, metadata }
+    }
+    Input { value, metadata }
+}
+
+/// What many messages are handed over as: a list for each fact.
+pub(super) fn batch(messages: &[Message]) -> Input {
+    let all = |value: &dyn Fn(&Message) -> Value| Bound::Json(messages.iter().map(value).collect());
+    let broker =
+        |name: &'static str| all(&move |message| message.broker.get(name).cloned().unwrap_or_default());
+    let time = |time: DateTime<Utc>| json!(time.format("%Y-%m-%dT%H:%M:%S").to_string());
+    let properties = || all(&|message| Value::Object(message.properties.clone()));
+    let columns = [
+        ("DeliveryCount", all(&|message| json!(message.delivery_count))),
+        ("SequenceNumber", all(&|message| json!(message.sequence_number))),
+        ("LockToken", all(&|message| json!(message.lock_token))),
+        ("EnqueuedTimeUtc", all(&|message| time(message.enqueued))),
+        ("ExpiresAtUtc", all(&|message| time(message.expires))),
+        ("ApplicationProperties", properties()),
+        ("UserProperties", properties()),
+        ("MessageId", broker("MessageId")),
+        ("SessionId", broker("SessionId")),
+        ("CorrelationId", broker("CorrelationId")),
+        ("ContentType", broker("ContentType")),
+        ("Label", broker("Label")),
+        ("ReplyTo", broker("ReplyTo")),
+        ("To", broker("To")),
+    ];
+    Input {
+        value: all(&|message| json!(STANDARD.encode(&message.body))),
+        metadata: columns
+            .into_iter()
+            .map(|(name, column)| (format!("{name}Array"), column))
+            .collect(),
     }
 }

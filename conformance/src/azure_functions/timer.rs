@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use nephos_core::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::invoke::{Bound, Input, Invoker};
@@ -30,9 +30,9 @@ pub enum Schedule {
 /// What the host keeps of a timer, in Azure as a blob of its storage account.
 #[derive(Debug, Clone, Copy)]
 pub struct Status {
-    last: DateTime<Utc>,
-    next: DateTime<Utc>,
-    updated: DateTime<Utc>,
+    pub(super) last: DateTime<Utc>,
+    pub(super) next: DateTime<Utc>,
+    pub(super) updated: DateTime<Utc>,
 }
 
 /// The timers of an app, by their functions.
@@ -176,10 +176,11 @@ impl Timer {
     async fn fire(&mut self, is_past_due: bool, occasion: Occasion) {
         let now = Utc::now();
         let status = self.status().filter(|_| self.trigger.use_monitor);
-        let input = Input {
-            value: Bound::Object(info(&self.trigger.schedule, status, is_past_due)),
-            metadata: Vec::new(),
-        };
+        let input = input(
+            matches!(self.trigger.schedule, Schedule::Cron(_)),
+            status,
+            is_past_due,
+        );
         // A failure ends this occurrence; the next comes at its time.
         let _ = self.invoker.invoke_with_retries(&self.function, input).await;
         if occasion == Occasion::Asked {
@@ -204,18 +205,22 @@ impl Timer {
 }
 
 /// The value of a timer as its handler gets it.
-fn info(schedule: &Schedule, status: Option<Status>, is_past_due: bool) -> Value {
+pub(super) fn input(is_cron: bool, status: Option<Status>, is_past_due: bool) -> Input {
     // Azure's machines have UTC for their local time, and write it with its offset.
     let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, false);
-    json!({
-        "Schedule": {"AdjustForDST": matches!(schedule, Schedule::Cron(_))},
+    let info = json!({
+        "Schedule": {"AdjustForDST": is_cron},
         "ScheduleStatus": status.map(|status| json!({
             "Last": time(status.last),
             "Next": time(status.next),
             "LastUpdated": time(status.updated),
         })),
         "IsPastDue": is_past_due,
-    })
+    });
+    Input {
+        value: Bound::Object(info),
+        metadata: Vec::new(),
+    }
 }
 
 /// Makes a timer's record say that it should have fired long ago, as after a time in which the host did not run.

@@ -49,6 +49,8 @@ enum State {
         port: u16,
         pid: u32,
     },
+    /// It never came up, and the platform starts another host: who waits for it is told so.
+    Down,
     /// It exited with 0, and the host does not start it again.
     Left {
         port: u16,
@@ -94,6 +96,7 @@ impl Worker {
             .map(|state| *state);
         match state {
             Ok(State::Ready { port, .. } | State::Left { port }) => Ok(port),
+            Ok(State::Down) => Err(Failure::Unreachable("it does not come up".to_owned())),
             _ => Err(Failure::Unreachable("the host is stopped".to_owned())),
         }
     }
@@ -117,6 +120,18 @@ impl Worker {
         let mut state = self.state.clone();
         // The supervisor may be gone already.
         let _ = state.wait_for(|state| *state == State::Stopped).await;
+    }
+
+    /// Kills it for good, at once.
+    pub(super) async fn kill(&self) {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok());
+        // First, so that nobody starts another.
+        self.abandon();
+        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+            // It may be gone already.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        self.stop().await;
     }
 
     /// Ends it for good, without waiting.
@@ -192,6 +207,9 @@ impl Supervisor {
             return false;
         }
         self.failures.clear();
+        if *self.state.borrow() == State::Starting {
+            self.state.send_replace(State::Down);
+        }
         self.log
             .line("exceeded the host's restart retry count of the process; the platform starts another host");
         tokio::select! {

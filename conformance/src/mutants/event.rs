@@ -29,7 +29,11 @@ pub(super) fn natives(
             "removals are not told",
         ));
     }
-    if !matches!(fault, Fault::PretendsCapability | Fault::KindConfused) {
+    let made_up = matches!(
+        fault,
+        Fault::PretendsCapability | Fault::KindConfused | Fault::QueryHidden
+    );
+    if !made_up {
         return native;
     }
     native.or_else(|_| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nephos_conformance::Deployment;
+use nephos_conformance::probe::binary;
 use nephos_core::app::{App, FunctionSpec, Resource, Trigger};
 use nephos_core::deploy::{Confirmed, Deployment as Order, Keep, Progress};
 use nephos_core::resource::{Binding, Resources};
@@ -16,7 +17,6 @@ use serde_json::{Map, Value, json};
 
 use super::emulator::Emulator;
 use super::gateway::Gateway;
-use super::probe;
 use crate::deploy::engine;
 use crate::deploy::settings::Settings;
 use crate::deploy::template::{Code, Output, queue_id, queue_mapping_id, render};
@@ -144,7 +144,7 @@ async fn bring(emulator: &Emulator, app: &App, binary: &Path, build: u32) -> Res
     let order = Order {
         app: app.clone(),
         target: TARGET.to_owned(),
-        binary: Some(probe::bootstrap(binary, build)?),
+        binary: Some(binary::bootstrap(binary, build)?),
     };
     let deployer = engine::open_with(order, emulator.config())?;
     let plan = deployer.preview(&Progress::silent()).await?;

@@ -6,6 +6,7 @@ mod records;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nephos_conformance::alexa;
 use nephos_conformance::happening::{
     Asked, Delivered, EVERY_MORNING, Happening, ITEM_KEYS, NAMES, Native, ROUTE, What,
 };
@@ -49,7 +50,10 @@ impl Events {
                 vec![("SES", documents::email(happening, email))]
             }
             What::Auth(step) => vec![("Cognito", documents::auth(step)?)],
-            What::Voice(request) => vec![("Alexa Skills Kit", documents::voice(happening, request)?)],
+            What::Voice(request) => {
+                let skill = physical(&request.skill);
+                vec![("Alexa Skills Kit", alexa::document(happening, request, &skill)?)]
+            }
             What::Raw(raw) => return Ok(vec![native("a direct invocation", raw.bytes.clone())]),
         };
         Ok(documents

@@ -45,6 +45,8 @@ pub fn decode(request: &BufferedRequest) -> Result<Event> {
     };
     let mut email = Email::parse(posted.envelope, posted.source)?;
     complete(&mut email);
+    // Who posts tells no time: the message's own is the nearest to when it was sent.
+    let sent_at = email.date;
     let data = Data::Email(Box::new(email));
     let id = match &data {
         // A service that posts again posts the same message.
@@ -55,7 +57,7 @@ pub fn decode(request: &BufferedRequest) -> Result<Event> {
         content_type: content_type.map(|ty| ty.to_owned().into()),
         bytes: request.body.clone(),
     };
-    Ok(Event::new(Attributes::known(&data, id, None), data).with_raw(raw))
+    Ok(Event::new(Attributes::known(&data, id, sent_at), data).with_raw(raw))
 }
 
 /// Whether a trigger's address (`ann@example.net`, `*@example.net` or `*`) means this recipient.

@@ -1,100 +1,110 @@
-//! The emulators, processes of their own that end with the value that started them, or with the program.
+//! The emulators and stand-ins of one run. Emulators are processes of their own, which end with the value that started them, or with the program.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use nephos_conformance::process::{Launch, Running, Tool, free_port};
+use nephos_conformance::azure_functions::azurite::Azurite;
+use nephos_conformance::azure_functions::cosmos::CosmosServer;
+use nephos_conformance::azure_functions::event_grid::{EventGrid, Schema};
+use nephos_conformance::azure_functions::event_hub::EventHubs;
+use nephos_conformance::azure_functions::key_vault::KeyVault;
+use nephos_conformance::azure_functions::service_bus::{QueueOptions, ServiceBus};
+use nephos_conformance::azure_functions::storage::Account;
+use nephos_core::Result;
 use nephos_core::env::Environment;
-use nephos_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
 use crate::config::{COSMOS_KEY, Config, ENDPOINTS, STORAGE_KEY};
 
-/// The emulator of storage.
-const AZURITE: Tool = Tool {
-    what: "the emulator of Azure's storage",
-    path: "npm/node_modules/.bin/azurite",
-};
-
-/// The emulator of Cosmos DB.
-const COSMOS: Tool = Tool {
-    what: "the emulator of Cosmos DB",
-    path: "npm/node_modules/.bin/cosmosdb-server",
-};
-
-/// The storage account, and the account of Cosmos DB.
+/// The name on Azure of whatever has one.
 pub const ACCOUNT: &str = "nephos";
 
 /// The database of all tables.
 pub const DATABASE: &str = "app";
 
-/// The key of both accounts.
-const KEY: &str = "bmVwaG9zIHVuZGVyIHRlc3Q6IG5vYm9keSdzIGtleQ==";
-
-/// Where nobody listens: what has no emulator is there.
-const NOWHERE: &str = "http://127.0.0.1:9";
-
 /// Running emulators, reachable from this machine only. They end when dropped.
 #[derive(Debug)]
 pub struct Processes {
-    _running: [Running; 2],
-    environment: Environment,
+    azurite: Azurite,
+    cosmos: CosmosServer,
 }
 
 impl Processes {
-    /// Starts them, empty, on free ports, and waits until they answer.
+    /// Starts them, empty, and waits until they answer.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if the tools are not there, [`ErrorKind::Unavailable`] if one does not come up, with the end of what it said.
+    /// Those of [`Azurite::start`] and [`CosmosServer::start`].
     pub async fn start() -> Result<Self> {
-        let queues = Mutex::new(0);
-        let azurite = Running::start(|| azurite(&queues)).await?;
-        let cosmos = Running::start(cosmos).await?;
-        let queues = *queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoints = json!({
-            format!("https://{ACCOUNT}.blob.core.windows.net"): format!("{}/{ACCOUNT}", azurite.endpoint()),
-            format!("https://{ACCOUNT}.queue.core.windows.net"): format!("http://127.0.0.1:{queues}/{ACCOUNT}"),
-            format!("https://{ACCOUNT}.documents.azure.com"): cosmos.endpoint(),
-            format!("sb://{ACCOUNT}.servicebus.windows.net"): NOWHERE,
-            format!("https://{ACCOUNT}.eventgrid.azure.net"): NOWHERE,
-            format!("https://{ACCOUNT}.vault.azure.net"): NOWHERE,
-        })
-        .to_string();
-        let environment: Environment = [
-            (ENDPOINTS, endpoints.as_str()),
-            (STORAGE_KEY, KEY),
-            (COSMOS_KEY, KEY),
-        ]
-        .into_iter()
-        .collect();
-        super::resources::database(&Config::load(&environment)?).await?;
-        Ok(Self {
-            _running: [azurite, cosmos],
-            environment,
-        })
+        let (azurite, cosmos) = tokio::join!(Azurite::start(), CosmosServer::start());
+        let (azurite, cosmos) = (azurite?, cosmos?);
+        cosmos.account().create_database(DATABASE).await?;
+        Ok(Self { azurite, cosmos })
     }
 }
 
-/// Emulators, and connections to them. Connections do not outlive the runtime in which they were made, so each has its own.
+/// Emulators and stand-ins, and connections to them. Stand-ins and connections do not outlive the runtime in which they were made, so each has its own.
 #[derive(Debug)]
 pub struct Emulators {
     processes: Arc<Processes>,
+    grid: EventGrid,
+    hubs: EventHubs,
+    bus: ServiceBus,
+    vault: KeyVault,
+    environment: Environment,
     config: Config,
 }
 
 impl Emulators {
-    /// New connections to running emulators.
+    /// New stand-ins beside running emulators, and connections to them all.
     ///
     /// # Errors
-    /// As [`Config::load`].
-    pub fn over(processes: Arc<Processes>) -> Result<Self> {
-        let config = Config::load(&processes.environment)?;
-        Ok(Self { processes, config })
+    /// As [`Config::load`], and [`ErrorKind::Unavailable`](nephos_core::ErrorKind::Unavailable) if no port is free.
+    pub async fn over(processes: Arc<Processes>) -> Result<Self> {
+        let account = processes.azurite.account();
+        let grid = EventGrid::for_anyone(account.clone()).await?;
+        let (hubs, bus) = (EventHubs::for_anyone().await?, ServiceBus::for_anyone().await?);
+        let vault = KeyVault::for_anyone().await?;
+        let endpoints: BTreeMap<String, String> = [
+            ("https", "blob.core.windows.net", account.blobs.clone()),
+            ("https", "queue.core.windows.net", account.queues.clone()),
+            (
+                "https",
+                "documents.azure.com",
+                processes.cosmos.account().endpoint,
+            ),
+            ("sb", "servicebus.windows.net", hubs.url()),
+            ("sb", "ordered.servicebus.windows.net", bus.url()),
+            ("https", "eventgrid.azure.net", grid.url()),
+            ("https", "vault.azure.net", vault.url()),
+        ]
+        .into_iter()
+        .map(|(scheme, service, here)| (format!("{scheme}://{ACCOUNT}.{service}"), here))
+        .collect();
+        let endpoints = json!(endpoints).to_string();
+        let environment: Environment = [
+            (ENDPOINTS, endpoints.as_str()),
+            (STORAGE_KEY, account.key.as_str()),
+            // The emulator takes any.
+            (COSMOS_KEY, account.key.as_str()),
+        ]
+        .into_iter()
+        .collect();
+        let config = Config::load(&environment)?;
+        Ok(Self {
+            processes,
+            grid,
+            hubs,
+            bus,
+            vault,
+            environment,
+            config,
+        })
     }
 
     /// The variables by which a function finds them.
     #[must_use]
     pub fn environment(&self) -> &Environment {
-        &self.processes.environment
+        &self.environment
     }
 
     /// The configuration that those variables make.
@@ -102,54 +112,33 @@ impl Emulators {
     pub fn config(&self) -> &Config {
         &self.config
     }
-}
 
-/// `queues` is told the port of the queues.
-fn azurite(queues: &Mutex<u16>) -> Result<Launch> {
-    let (blob, queue, table) = (free_port()?, free_port()?, free_port()?);
-    *queues
-        .lock()
-        .map_err(|_| Error::new(ErrorKind::Internal, "harness", "another start failed"))? = queue;
-    let launch = Launch {
-        what: AZURITE.what,
-        program: AZURITE.find()?,
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        port: blob,
-        path: "/",
-        statuses: &[400, 403],
-    };
-    let ports = [("blob", blob), ("queue", queue), ("table", table)];
-    let places = ports.iter().flat_map(|(service, port)| {
-        [
-            format!("--{service}Host"),
-            "127.0.0.1".to_owned(),
-            format!("--{service}Port"),
-            port.to_string(),
-        ]
-    });
-    // Without the last, it refuses clients that are newer than itself.
-    let rest = [
-        "--silent",
-        "--disableTelemetry",
-        "--inMemoryPersistence",
-        "--skipApiVersionCheck",
-    ];
-    Ok(launch
-        .arguments(places.chain(rest.map(str::to_owned)))
-        .environment([("AZURITE_ACCOUNTS", format!("{ACCOUNT}:{KEY}"))]))
-}
+    /// The storage account here.
+    pub(super) fn account(&self) -> &Account {
+        self.processes.azurite.account()
+    }
 
-fn cosmos() -> Result<Launch> {
-    let port = free_port()?;
-    let launch = Launch {
-        what: COSMOS.what,
-        program: COSMOS.find()?,
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        port,
-        path: "/",
-        statuses: &[200],
-    };
-    Ok(launch.arguments(["--no-ssl", "--host", "127.0.0.1", "--port", &port.to_string()]))
+    /// Makes a topic.
+    pub(super) fn create_topic(&self, topic: &str) {
+        self.grid.create_topic(topic, Schema::CloudEvents);
+    }
+
+    /// Makes an event hub.
+    pub(super) fn create_stream(&self, hub: &str, partitions: usize) {
+        self.hubs.create(hub, partitions);
+    }
+
+    /// Makes a queue of Service Bus.
+    pub(super) fn create_ordered_queue(&self, queue: &str) {
+        let options = QueueOptions {
+            sessions: true,
+            ..QueueOptions::default()
+        };
+        self.bus.create(queue, options);
+    }
+
+    /// Sets a secret, as an operator does.
+    pub(super) fn set_secret(&self, name: &str, value: &str) {
+        self.vault.set(name, value);
+    }
 }

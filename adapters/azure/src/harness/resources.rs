@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use azure_core::http::{Method, Request, Url};
 use azure_storage_queue::QueueClient;
+use nephos_core::app::StreamSpec;
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
 use nephos_core::resource::secret::Secret;
@@ -65,7 +66,7 @@ pub(super) async fn bucket(emulators: &Emulators) -> Result<Bucket> {
     url.query_pairs_mut().append_pair("restype", "container");
     let key = key_is_there(config.storage_key())?.clone();
     let proof = Proof::Signed(Arc::new(SharedKey {
-        account: ACCOUNT.to_owned(),
+        account: emulators.account().name.clone(),
         key,
     }));
     let rest = Rest::new(config, &url, proof);
@@ -95,27 +96,34 @@ pub(super) fn missing_queue(emulators: &Emulators) -> Result<Queue> {
     open(emulators, ResourceKind::Queue, &name, &physical, BTreeMap::new()).queue(&name)
 }
 
+pub(super) fn ordered_queue(emulators: &Emulators) -> Result<Queue> {
+    let name = new_name(ResourceKind::Queue);
+    emulators.create_ordered_queue(&name);
+    let physical = format!("sb://{ACCOUNT}.ordered.servicebus.windows.net/{name}");
+    open(emulators, ResourceKind::Queue, &name, &physical, BTreeMap::new()).queue(&name)
+}
+
 pub(super) fn topic(emulators: &Emulators) -> Result<Topic> {
     let name = new_name(ResourceKind::Topic);
-    let physical = format!("https://{ACCOUNT}.eventgrid.azure.net/api/events");
+    emulators.create_topic(&name);
+    let physical = format!("https://{ACCOUNT}.eventgrid.azure.net/{name}/api/events");
     open(emulators, ResourceKind::Topic, &name, &physical, BTreeMap::new()).topic(&name)
 }
 
-pub(super) fn stream(emulators: &Emulators) -> Result<Stream> {
+pub(super) fn stream(emulators: &Emulators, spec: &StreamSpec) -> Result<Stream> {
     let name = new_name(ResourceKind::Stream);
+    emulators.create_stream(&name, usize::try_from(spec.shards).unwrap_or(1));
     let physical = format!("sb://{ACCOUNT}.servicebus.windows.net/{name}");
     open(emulators, ResourceKind::Stream, &name, &physical, BTreeMap::new()).stream(&name)
 }
 
-pub(super) fn secret(emulators: &Emulators) -> Result<Secret> {
+pub(super) fn secret(emulators: &Emulators, value: Option<&str>) -> Result<Secret> {
     let name = new_name(ResourceKind::Secret);
+    if let Some(value) = value {
+        emulators.set_secret(&name, value);
+    }
     let physical = format!("https://{ACCOUNT}.vault.azure.net/secrets/{name}");
     open(emulators, ResourceKind::Secret, &name, &physical, BTreeMap::new()).secret(&name)
-}
-
-/// Makes the database of all tables.
-pub(super) async fn database(config: &Config) -> Result<()> {
-    make(config, "dbs", &json!({"id": DATABASE})).await
 }
 
 pub(super) async fn table(emulators: &Emulators, schema: TableSchema) -> Result<Table> {
@@ -136,7 +144,7 @@ pub(super) async fn table(emulators: &Emulators, schema: TableSchema) -> Result<
     open(emulators, ResourceKind::Table, &name, &physical, properties).table(&name)
 }
 
-/// Makes a database or a container.
+/// Makes a container.
 async fn make(config: &Config, path: &str, body: &Value) -> Result<()> {
     let url: Url = config.address(&format!("https://{ACCOUNT}.documents.azure.com/{path}"))?;
     let key = key_is_there(config.cosmos_key())?.clone();

@@ -35,7 +35,7 @@ async fn emulators() -> Emulators {
             started
         }
     };
-    Emulators::over(processes).unwrap()
+    Emulators::over(processes).await.unwrap()
 }
 
 /// Makes fresh resources.

@@ -167,7 +167,8 @@ impl Schema {
     }
 
     /// An event as it is delivered in this schema.
-    pub(super) fn converted(self, event: &Value) -> Value {
+    #[must_use]
+    pub fn converted(self, event: &Value) -> Value {
         if self == Self::EventGrid || event.get("specversion").is_some() {
             return event.clone();
         }
@@ -185,7 +186,12 @@ impl Schema {
 }
 
 /// A new event in Event Grid's schema.
-pub(super) fn event(topic: &str, subject: &str, kind: &str, data: Map<String, Value>) -> Value {
+pub(in crate::azure_functions) fn event(
+    topic: &str,
+    subject: &str,
+    kind: &str,
+    data: Map<String, Value>,
+) -> Value {
     json!({
         "topic": topic,
         "subject": subject,

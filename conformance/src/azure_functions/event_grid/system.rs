@@ -96,33 +96,39 @@ impl Watch {
         for (kind, (container, name), blob) in changes {
             sequence += 1;
             let subject = format!("/blobServices/default/containers/{container}/blobs/{name}");
-            let data = self.data(kind, container, blob, sequence);
+            let url = self.account.blob_url(container, name);
+            let data = data(kind.ends_with("Created"), blob, &url, sequence);
             grid.deliver(topic, &event(&id, &subject, kind, data));
         }
         self.sequence = sequence;
     }
+}
 
-    fn data(&self, kind: &str, container: &str, blob: &Blob, sequence: u64) -> Map<String, Value> {
-        let is_created = kind.ends_with("Created");
-        let mut data = Map::new();
-        let mut set = |name: &str, value: Value| data.insert(name.to_owned(), value);
-        set("api", if is_created { "PutBlob" } else { "DeleteBlob" }.into());
-        set("clientRequestId", uuid::Uuid::new_v4().to_string().into());
-        set("requestId", uuid::Uuid::new_v4().to_string().into());
-        if is_created {
-            set("eTag", blob.properties.etag.trim_matches('"').into());
-        }
-        set("contentType", blob.properties.content_type.clone().into());
-        if is_created {
-            set("contentLength", blob.properties.length.into());
-        }
-        set("blobType", blob.properties.blob_type.clone().into());
-        set("url", self.account.blob_url(container, &blob.name).into());
-        set("sequencer", format!("{sequence:032X}").into());
-        set(
-            "storageDiagnostics",
-            json!({"batchId": uuid::Uuid::new_v4().to_string()}),
-        );
-        data
+/// The data of an event about a blob.
+pub(in crate::azure_functions) fn data(
+    is_created: bool,
+    blob: &Blob,
+    url: &str,
+    sequence: u64,
+) -> Map<String, Value> {
+    let mut data = Map::new();
+    let mut set = |name: &str, value: Value| data.insert(name.to_owned(), value);
+    set("api", if is_created { "PutBlob" } else { "DeleteBlob" }.into());
+    set("clientRequestId", uuid::Uuid::new_v4().to_string().into());
+    set("requestId", uuid::Uuid::new_v4().to_string().into());
+    if is_created {
+        set("eTag", blob.properties.etag.trim_matches('"').into());
     }
+    set("contentType", blob.properties.content_type.clone().into());
+    if is_created {
+        set("contentLength", blob.properties.length.into());
+    }
+    set("blobType", blob.properties.blob_type.clone().into());
+    set("url", url.into());
+    set("sequencer", format!("{sequence:032X}").into());
+    set(
+        "storageDiagnostics",
+        json!({"batchId": uuid::Uuid::new_v4().to_string()}),
+    );
+    data
 }

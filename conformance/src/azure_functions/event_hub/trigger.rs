@@ -140,14 +140,12 @@ impl Listener {
     }
 
     fn input(&self, batch: &[Event]) -> std::result::Result<Input, Failure> {
-        let context = (
-            "PartitionContext".to_owned(),
-            Bound::Object(json!({
-                "FullyQualifiedNamespace": self.namespace.namespace(),
-                "EventHubName": self.trigger.event_hub_name,
-                "ConsumerGroup": self.trigger.consumer_group,
-                "PartitionId": self.partition.to_string(),
-            })),
+        let namespace = self.namespace.namespace();
+        let context = context(
+            &namespace,
+            &self.trigger.event_hub_name,
+            &self.trigger.consumer_group,
+            self.partition,
         );
         let trigger = &self.function.trigger;
         let text = |event: &Event| String::from_utf8_lossy(&event.body).into_owned();
@@ -181,33 +179,10 @@ impl Listener {
             };
             return Ok(Input { value, metadata });
         }
-        let all = |value: &dyn Fn(&Event) -> Value| Bound::Json(batch.iter().map(value).collect());
-        metadata.extend([
-            (
-                "PartitionKeyArray".to_owned(),
-                all(&|event| json!(event.partition_key)),
-            ),
-            (
-                "OffsetArray".to_owned(),
-                all(&|event| json!(event.offset.to_string())),
-            ),
-            (
-                "SequenceNumberArray".to_owned(),
-                all(&|event| json!(event.sequence_number)),
-            ),
-            (
-                "EnqueuedTimeUtcArray".to_owned(),
-                all(&|event| json!(unzoned(event.enqueued))),
-            ),
-            (
-                "PropertiesArray".to_owned(),
-                all(&|event| Value::Object(event.properties.clone())),
-            ),
-            ("SystemPropertiesArray".to_owned(), all(&system_properties)),
-        ]);
+        metadata.extend(columns(batch));
         let value = match trigger.data_type.as_deref() {
-            Some("binary") => all(&|event| json!(STANDARD.encode(&event.body))),
-            Some(_) => all(&|event| json!(text(event))),
+            Some("binary") => bodies(batch),
+            Some(_) => all(batch, &|event| json!(text(event))),
             // Without a type, the host reads each event as JSON, and fails the batch for one that is none.
             None => {
                 let read = |event: &Event| {
@@ -225,6 +200,44 @@ impl Listener {
         };
         Ok(Input { value, metadata })
     }
+}
+
+/// Where a batch is from.
+pub(in crate::azure_functions) fn context(
+    namespace: &str,
+    hub: &str,
+    group: &str,
+    partition: usize,
+) -> (String, Bound) {
+    let context = json!({
+        "FullyQualifiedNamespace": namespace,
+        "EventHubName": hub,
+        "ConsumerGroup": group,
+        "PartitionId": partition.to_string(),
+    });
+    ("PartitionContext".to_owned(), Bound::Object(context))
+}
+
+/// The bodies of a batch as bytes.
+pub(in crate::azure_functions) fn bodies(batch: &[Event]) -> Bound {
+    all(batch, &|event| json!(STANDARD.encode(&event.body)))
+}
+
+/// What is told of a batch, a list for each fact.
+pub(in crate::azure_functions) fn columns(batch: &[Event]) -> [(String, Bound); 6] {
+    let column = |name: &str, value: &dyn Fn(&Event) -> Value| (format!("{name}Array"), all(batch, value));
+    [
+        column("PartitionKey", &|event| json!(event.partition_key)),
+        column("Offset", &|event| json!(event.offset.to_string())),
+        column("SequenceNumber", &|event| json!(event.sequence_number)),
+        column("EnqueuedTimeUtc", &|event| json!(unzoned(event.enqueued))),
+        column("Properties", &|event| Value::Object(event.properties.clone())),
+        column("SystemProperties", &system_properties),
+    ]
+}
+
+fn all(batch: &[Event], value: &dyn Fn(&Event) -> Value) -> Bound {
+    Bound::Json(batch.iter().map(value).collect())
 }
 
 fn unzoned(time: DateTime<Utc>) -> String {

@@ -56,7 +56,8 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> Answer {
+/// Path and query, and the rest of the request, as the process gets them.
+pub(in crate::azure_functions) fn request(call: &Call) -> (String, http::request::Builder) {
     let mut target = path(call.parts.uri.path());
     let query: Vec<String> = joined(call.parts.uri.query().unwrap_or_default())
         .iter()
@@ -76,6 +77,11 @@ pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> 
     if let Some(headers) = request.headers_mut() {
         carry(&call.parts.headers, headers, &call.body);
     }
+    (target, request)
+}
+
+pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> Answer {
+    let (target, request) = request(&call);
     let answered = invoker
         .send(function, &target, request, Full::new(call.body).boxed())
         .await;

@@ -14,11 +14,7 @@ use crate::azure_functions::package::Function;
 use crate::azure_functions::value::BindingData;
 
 pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> Answer {
-    let input = Input {
-        metadata: metadata(&call),
-        value: Bound::Object(document(&call)),
-    };
-    match invoker.invoke(function, input).await {
+    match invoker.invoke(function, input(&call)).await {
         Ok(outcome) => respond(function, &outcome).unwrap_or_else(|reason| {
             invoker
                 .log
@@ -26,6 +22,14 @@ pub(super) async fn call(invoker: &Invoker, function: &Function, call: Call) -> 
             failed()
         }),
         Err(_) => failed(),
+    }
+}
+
+/// What a request is handed over as.
+pub(in crate::azure_functions) fn input(call: &Call) -> Input {
+    Input {
+        metadata: metadata(call),
+        value: Bound::Object(document(call)),
     }
 }
 

@@ -58,6 +58,29 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message that was sent, and is delivered for the `delivery_count`th time. Of a lock that nobody holds.
+    #[must_use]
+    pub fn delivered(
+        body: Vec<u8>,
+        broker: Map<String, Value>,
+        properties: Map<String, Value>,
+        enqueued: DateTime<Utc>,
+        delivery_count: u32,
+    ) -> Self {
+        Self {
+            body,
+            broker,
+            properties,
+            sequence_number: 1,
+            enqueued,
+            expires: enqueued + TimeDelta::days(14),
+            visible: enqueued,
+            delivery_count,
+            lock_token: uuid::Uuid::new_v4().to_string(),
+            locked_until: None,
+        }
+    }
+
     /// The session that it is of.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {

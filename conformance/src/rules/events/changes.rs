@@ -93,7 +93,7 @@ async fn neutral(harness: Subject) -> Verdict {
         change(ChangeKind::Modified),
         change(ChangeKind::Removed),
     ];
-    for (change, sequence) in together.iter_mut().zip(["1", "2", "3"]) {
+    for (change, sequence) in together.iter_mut().zip(["1/a", "2/a", "3/a"]) {
         sequence.clone_into(&mut change.sequence);
     }
     for alone in &together {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nephos_core::TriggerKind;
-use nephos_core::event::{AuthStage, Payload, VoiceRequestKind};
+use nephos_core::event::{AuthStage, Data, Payload, VoiceRequestKind};
 use serde_json::json;
 
 use super::samples;
 use super::{equal, natives, one};
-use crate::ensure_eq;
 use crate::happening::{Happening, What};
 use crate::harness::{Capabilities, Harness};
 use crate::rule::{Rule, Verdict, Violation, rule};
+use crate::{ensure, ensure_eq};
 
 type Subject = Arc<dyn Harness>;
 
@@ -46,6 +46,10 @@ kinds! {
     raw, Raw, samples::raw();
 }
 
+fn repeats(capabilities: &Capabilities) -> bool {
+    request::declared(capabilities) && capabilities.host.query_values
+}
+
 pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("events.bucket.created.neutral-equal", "a function that handles a new object is the same function everywhere", "DESIGN, the four ports; functions-framework-conformance", KindConfused, created, needs bucket::declared, bucket::refused),
     rule!("events.bucket.deleted.neutral-equal", "what is gone must not be taken for what is new", "DESIGN, the four ports; functions-framework-conformance", KindConfused, deleted, needs bucket::declared, bucket::refused),
@@ -64,6 +68,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("events.auth.stages.neutral-equal", "a refusal at the wrong step of a sign-up lets in whom it should not", "DESIGN, the four ports; Cognito Lambda trigger documentation", PartLost, stages, needs auth::declared, auth::refused),
     rule!("events.voice.requests.neutral-equal", "what the user said is an intent with its slots, whoever understood it", "DESIGN, the four ports; Alexa Skills Kit request reference", PartLost, spoken, needs voice::declared, voice::refused),
     rule!("events.http.request.neutral-equal", "a request is its method, path, query, headers and body, whatever front it came through", "functions-framework-conformance, HTTP", QueryHidden, request, needs request::declared, request::refused),
+    rule!("events.http.query.several-values", "a name that is there twice has two values; where the provider's front joins them, each is still told", "WHATWG URL, application/x-www-form-urlencoded", QueryHidden, repeated, needs repeats, repeated_joined, kills QueryHidden),
     rule!("events.http.headers.several-values-and-cookies", "a header that is there twice counts twice, and each cookie is one", "RFC 9110, section 5.3; RFC 6265", ValuesLost, request, needs request::declared, request::refused),
     rule!("events.http.body.binary", "an upload must arrive as the bytes it was", "AWS Lambda function URL payload, isBase64Encoded", BodyUtf8Lossy, request_binary, needs request::declared, request::refused),
     rule!("events.raw.document.untouched", "what no kind fits is the author's own, to the byte", "DESIGN, the four ports", BodyTruncated, raw, needs raw::declared, raw::refused),
@@ -187,7 +192,7 @@ async fn queue_wrap(harness: Subject) -> Verdict {
         let mut read = Vec::new();
         for native in natives(&*harness, &happening).await? {
             match one(&*harness, &native).await?.event.data {
-                nephos_core::event::Data::Queue(messages) => {
+                Data::Queue(messages) => {
                     let [message] = messages.as_slice() else {
                         return Err(Violation::new("one message is another number of them"));
                     };
@@ -313,6 +318,29 @@ async fn request(harness: Subject) -> Verdict {
         [samples::request("der Körper".as_bytes()), samples::request(b"")],
     )
     .await
+}
+
+async fn repeated(harness: Subject) -> Verdict {
+    each(&harness, [samples::repeated()]).await
+}
+
+/// The negative: joined by commas, or as they were.
+async fn repeated_joined(harness: Subject) -> Verdict {
+    if !harness.host().kinds.contains(&TriggerKind::Http) {
+        return request::refused(harness).await;
+    }
+    for native in natives(&*harness, &samples::repeated()).await? {
+        let Data::Http(request) = one(&*harness, &native).await?.event.data else {
+            return Err(Violation::new("a request is another event"));
+        };
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        ensure!(
+            ["x=1&x=2&y=%C3%A9", "x=1%2C2&y=%C3%A9", "x=1,2&y=%C3%A9"].contains(&query.as_str()),
+            "a query with two values of one name ({}) is `{query}`",
+            native.form
+        );
+    }
+    Ok(())
 }
 
 async fn request_binary(harness: Subject) -> Verdict {

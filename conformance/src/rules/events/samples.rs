@@ -112,9 +112,10 @@ pub(super) fn topic(notification: Notification<Payload>) -> Happening {
     happening(What::Topic(notification))
 }
 
+/// The first of its shard, partition or whatever else a provider has: some count in each.
 pub(super) fn record(sequence: &str, body: Payload) -> Record<Payload> {
     Record {
-        sequence: format!("4959033827149025660855969253836157109592157598913658{sequence}"),
+        sequence: format!("0/4959033827149025{sequence}"),
         stream: "readings".to_owned(),
         partition_key: "device/1 ü".to_owned(),
         body,
@@ -133,7 +134,7 @@ pub(super) fn item(n: u32) -> Value {
 
 pub(super) fn change(kind: ChangeKind, old: Value, new: Value) -> Change<Value> {
     Change {
-        sequence: "111100000000000000000001".to_owned(),
+        sequence: "1111000001/a".to_owned(),
         table: "items".to_owned(),
         kind,
         key: Key::sorted("a", "1"),
@@ -202,6 +203,18 @@ pub(super) fn email() -> Happening {
     })))
 }
 
+/// Gives a message another id.
+pub(super) fn rename(email: &mut Email, id: &str) {
+    let source = String::from_utf8_lossy(&email.source).replace("<1@example.net>", &format!("<{id}>"));
+    email.source = source.into();
+    email.message_id = Some(id.to_owned());
+    for (name, value) in &mut email.headers {
+        if name == "message-id" {
+            *value = format!("<{id}>");
+        }
+    }
+}
+
 pub(super) fn auth(stage: AuthStage) -> Happening {
     happening(What::Auth(Box::new(AuthEvent {
         stage,
@@ -241,19 +254,29 @@ pub(super) fn raw() -> Happening {
     ))))
 }
 
+/// A request whose query has two values of one name.
+pub(super) fn repeated() -> Happening {
+    let mut happening = request(b"");
+    if let What::Http(asked) = &mut happening.what {
+        asked.parts.uri = http::Uri::from_static("/items/a%20b%2Fc?x=1&x=2&y=%C3%A9");
+    }
+    happening
+}
+
 /// A request on the [route](crate::happening::ROUTE).
 pub(super) fn request(body: &[u8]) -> Happening {
     let mut parts = http::Request::new(()).into_parts().0;
     parts.method = http::Method::POST;
-    parts.uri = http::Uri::from_static("/items/a%20b%2Fc?x=1&x=2&y=%C3%A9");
+    parts.uri = http::Uri::from_static("/items/a%20b%2Fc?x=1&y=%C3%A9");
     parts.extensions.insert(PathParams(texts(&[("id", "a b/c")])));
-    for (name, value) in [
-        ("content-type", "application/octet-stream"),
+    // What there is none of has no type.
+    let content_type = (!body.is_empty()).then_some(("content-type", "application/octet-stream"));
+    for (name, value) in content_type.into_iter().chain([
         ("x-single", "one"),
         ("x-several", "one"),
         ("x-several", "two"),
         ("cookie", "session=abc; theme=dark"),
-    ] {
+    ]) {
         parts.headers.append(
             http::HeaderName::from_static(name),
             http::HeaderValue::from_static(value),

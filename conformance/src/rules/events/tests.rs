@@ -40,6 +40,8 @@ impl Harness for Nothing {
         HostCapabilities {
             kinds: BTreeSet::new(),
             counts_tries: false,
+            tells_tries: BTreeSet::new(),
+            query_values: false,
             dead_letter_facts: false,
             stream_letters: false,
             isolation: false,

@@ -5,10 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::header::COOKIE;
 use nephos_conformance::happening::{Asked, Happening, ROUTE};
-use nephos_core::event::{
-    AuthEvent, AuthStage, Email, Mailbox, Notification, ObjectEvent, Payload, Tick, VoiceRequest,
-    VoiceRequestKind,
-};
+use nephos_core::event::{AuthEvent, AuthStage, Email, Mailbox, Notification, ObjectEvent, Payload, Tick};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
@@ -154,49 +151,6 @@ pub(super) fn auth(step: &AuthEvent) -> Result<Value> {
         "version": "1", "triggerSource": source, "region": REGION, "userPoolId": step.directory, "userName": step.user,
         "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": step.client},
         "request": {"userAttributes": step.attributes, sent_along: step.client_data}, "response": response,
-    }))
-}
-
-/// <https://developer.amazon.com/en-US/docs/alexa/custom-skills/request-and-response-json-reference.html>
-pub(super) fn voice(happening: &Happening, asked: &VoiceRequest) -> Result<Value> {
-    let mut request = json!({"requestId": asked.id, "timestamp": happening.at.to_rfc3339_opts(SecondsFormat::Secs, true), "locale": asked.locale});
-    request["type"] = match &asked.request {
-        VoiceRequestKind::Launch => "LaunchRequest",
-        VoiceRequestKind::Intent { name, slots } => {
-            let mut filled: Map<String, Value> = slots
-                .iter()
-                .map(|(name, value)| {
-                    (
-                        name.clone(),
-                        json!({"name": name, "value": value, "confirmationStatus": "NONE"}),
-                    )
-                })
-                .collect();
-            // One that the user has not said yet is there without a value.
-            filled.insert(
-                "milk".to_owned(),
-                json!({"name": "milk", "confirmationStatus": "NONE"}),
-            );
-            request["intent"] = json!({"name": name, "confirmationStatus": "NONE", "slots": filled});
-            request["dialogState"] = "COMPLETED".into();
-            "IntentRequest"
-        }
-        VoiceRequestKind::SessionEnded { reason } => {
-            request["reason"] = reason.as_str().into();
-            "SessionEndedRequest"
-        }
-        VoiceRequestKind::Other { name } => return Err(unknown("request", name)),
-    }
-    .into();
-    let application = json!({"applicationId": physical(&asked.skill)});
-    let user = json!({"userId": asked.user});
-    Ok(json!({
-        "version": "1.0",
-        "session": {
-            "new": asked.new_session, "sessionId": asked.session, "application": application, "attributes": asked.attributes, "user": user,
-        },
-        "context": {"System": {"application": application, "user": user, "device": {"deviceId": "device-1"}, "apiEndpoint": "https://api.eu.amazonalexa.com"}},
-        "request": request,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! Finds the probe's binary, and makes what is deployed of it.
+//! Finds the probe's binary, and makes what is deployed of it where functions run on this machine.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,22 @@ use bytes::Bytes;
 use nephos_core::{Error, ErrorKind, Result};
 use tokio::process::Command;
 
-/// Names a binary of the probe that is there already, built with [`FEATURES`].
-const PROBE: &str = "NEPHOS_AWS_PROBE";
-
-/// What the probe needs on AWS.
-const FEATURES: &str = "nephos/aws,nephos/all";
-
-/// The probe's binary: the one that `NEPHOS_AWS_PROBE` names, or a new build by cargo.
+/// The probe's binary: the one that the environment `variable` names, or a new build by cargo with these features of the crate `nephos-probe`.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] if it cannot be built; what the compiler says goes to standard error.
-pub(super) async fn build() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os(PROBE) {
+pub async fn build(variable: &'static str, features: &str) -> Result<PathBuf> {
+    let failed = |message: &'static str| {
+        Error::new(ErrorKind::NotFound, "harness.probe", message)
+            .with("package", "nephos-probe")
+            .with("variable", variable)
+    };
+    if let Some(path) = std::env::var_os(variable) {
         return Ok(path.into());
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "-p", "nephos-probe", "--features", FEATURES])
+        .args(["build", "--quiet", "-p", "nephos-probe", "--features", features])
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
@@ -43,12 +42,12 @@ pub(super) async fn build() -> Result<PathBuf> {
         .ok_or_else(|| failed("cargo built no binary of the probe"))
 }
 
-/// What is deployed: a script that becomes the probe. The emulator runs functions on this machine, where the binary is, and a debug build packed
+/// What is deployed: a script that becomes the probe. An emulator runs functions on this machine, where the binary is, and a debug build packed
 /// and unpacked for each of a hundred deployments would take longer than all rules. `build` tells one artifact from the next.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] if the binary's path is not text.
-pub(super) fn bootstrap(binary: &Path, build: u32) -> Result<Bytes> {
+pub fn bootstrap(binary: &Path, build: u32) -> Result<Bytes> {
     let path = binary.to_str().ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidArgument,
@@ -62,12 +61,6 @@ pub(super) fn bootstrap(binary: &Path, build: u32) -> Result<Bytes> {
     // Writing to a string cannot fail.
     let _ = writeln!(script, "# build {build}\nexec '{quoted}'");
     Ok(script.into())
-}
-
-fn failed(message: &'static str) -> Error {
-    Error::new(ErrorKind::NotFound, "harness.probe", message)
-        .with("package", "nephos-probe")
-        .with("variable", PROBE)
 }
 
 #[cfg(test)]
