@@ -9,6 +9,7 @@ pub mod alexa;
 pub mod azure_functions;
 #[cfg(feature = "azure-functions")]
 pub mod azure_manager;
+mod declared;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;

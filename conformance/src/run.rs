@@ -1,5 +1,6 @@
 //! Runs the suite: each rule a trial, each rule's mutant a trial, and a line at the end that says what was proven.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
+use crate::declared;
 use crate::harness::{Capabilities, Harness};
 use crate::mutants::Mutant;
 use crate::rule::{Check, Rule, Violation};
@@ -33,6 +35,8 @@ pub struct Suite {
     unproven: Vec<Exception>,
     /// What runs besides the rules whose capability is lacking, if those are all.
     undeclared: Option<Vec<&'static str>>,
+    /// The file with what the adapter declares.
+    declared: Option<PathBuf>,
 }
 
 /// A rule that is known not to hold, and why: what the adapter runs against is wrong, or a part of it is missing. The rule runs all the same, and must be violated: one that
@@ -73,6 +77,7 @@ impl Suite {
             exceptions: Vec::new(),
             unproven: Vec::new(),
             undeclared: None,
+            declared: None,
         }
     }
 
@@ -108,6 +113,14 @@ impl Suite {
     #[must_use]
     pub fn undeclared(mut self, and: &[&'static str]) -> Self {
         self.undeclared = Some(and.to_vec());
+        self
+    }
+
+    /// With a test, `<adapter>::declared`, that this file holds what the harness declares, as JSON, for the documentation. It is written where
+    /// `NEPHOS_UPDATE_GOLDEN` is set.
+    #[must_use]
+    pub fn declared(mut self, file: impl Into<PathBuf>) -> Self {
+        self.declared = Some(file.into());
         self
     }
 
@@ -156,10 +169,12 @@ impl Suite {
             ));
         }
         let counts = Arc::new(Counts::default());
-        let trials = selected
+        let mut trials: Vec<Trial> = selected
             .iter()
             .flat_map(|rule| self.trials(rule, &capabilities, &runtime, &counts))
             .collect();
+        trials
+            .extend((self.declared.clone()).map(|file| declared::trial(&*self.harness, &capabilities, file)));
         let conclusion = libtest_mimic::run(arguments, trials);
         if let Err(error) = runtime.block_on(self.harness.finish()) {
             return refuse(&format!("the harness could not clean up: {}", error.chain()));

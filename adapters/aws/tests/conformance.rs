@@ -63,5 +63,6 @@ fn main() -> ExitCode {
     Suite::new(AwsHarness::new())
         .exceptions(&EXCEPTIONS)
         .unproven(&UNPROVEN)
+        .declared(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/declared.json"))
         .run(&arguments)
 }

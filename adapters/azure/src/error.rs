@@ -175,7 +175,7 @@ const LONGEST: usize = 400;
 
 /// The first line of a text, without what proves who asks: the query of a URL may be a signature, and storage quotes the one that it refused. Values in quotes
 /// that a service refuses may be a payload.
-fn without_secrets(text: &str) -> String {
+pub(crate) fn without_secrets(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let mut clean = String::with_capacity(line.len());
     for (index, word) in line.split(' ').enumerate() {

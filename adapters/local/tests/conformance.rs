@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use nephos_conformance::Suite;
 use nephos_local::harness::{LocalHarness, build_probe, host};
 
 fn main() -> ExitCode {
@@ -10,7 +11,9 @@ fn main() -> ExitCode {
         return code;
     }
     match build_probe() {
-        Ok(probe) => nephos_conformance::main(LocalHarness::new(probe)),
+        Ok(probe) => Suite::new(LocalHarness::new(probe))
+            .declared(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/declared.json"))
+            .main(),
         Err(error) => {
             eprintln!("error: {}", error.chain());
             ExitCode::FAILURE

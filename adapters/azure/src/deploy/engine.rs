@@ -1,21 +1,46 @@
-//! The deployer: what an app becomes on Azure, and what its binary must be.
+//! The deployer: brings an app to Azure as one deployment stack, and new code by One Deploy alone.
 //!
-//! It renders; the operations that need Azure Resource Manager are not there yet, and say so. What is rendered can be deployed with Azure's own command.
+//! The state is Azure's: a stack of the app's name, known for ours by its tags, with the digest of the template that it was made of; and in each site's container the
+//! packages that it ran. What is around the functions changes by the stack only. Code that alone differs goes straight to its sites.
+
+mod account;
+mod apply;
+mod arm;
+mod code;
+mod destroy;
+mod failure;
+mod invoke;
+mod logs;
+mod preview;
+mod resource;
+mod rollback;
+mod stack;
+mod status;
+mod vault;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use nephos_core::Result;
 use nephos_core::adapter::Deployer;
 use nephos_core::app::{App, Trigger};
+use nephos_core::deploy::archive::sha256;
 use nephos_core::deploy::{
     Confirmed, Deployed, Deployment, Destroyed, Invoked, Keep, LogLine, LogQuery, Moved, Progress, Rendered,
     Requirements, Status,
 };
+use nephos_core::env::Environment;
 use nephos_core::event::Payload;
 use nephos_core::plan::Plan;
-use nephos_core::{Error, ErrorKind, Result};
+use serde_json::Value;
 
+use self::arm::Arm;
+use self::stack::Stack;
 use super::settings::Settings;
+use super::template::layout::Layout;
+use super::template::{Template, render};
+use crate::config::Config;
 
 /// The GNU C library of the image that runs custom handlers, Debian 12 as far as its sources tell: <https://github.com/Azure/azure-functions-docker>.
 const GLIBC: (u32, u32) = (2, 36);
@@ -25,15 +50,132 @@ const GLIBC: (u32, u32) = (2, 36);
 pub struct AzureDeployer {
     deployment: Deployment,
     settings: Settings,
+    config: OnceLock<Config>,
+}
+
+/// Where the app goes, once the subscription is found.
+#[derive(Debug)]
+struct Place {
+    config: Config,
+    arm: Arm,
+    subscription: String,
+    /// The path of the resource group.
+    group: String,
+    /// The stack's name.
+    stack: String,
+    /// The settings with the subscription in them, by which all names are known.
+    settings: Settings,
+}
+
+impl Place {
+    fn stack(&self, operation: &'static str) -> Stack<'_> {
+        Stack {
+            arm: &self.arm,
+            group: &self.group,
+            name: &self.stack,
+            operation,
+        }
+    }
 }
 
 /// Opens a deployer for an app. No I/O.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] if the target's settings are wrong.
+/// [`ErrorKind::InvalidArgument`](nephos_core::ErrorKind::InvalidArgument) if the target's settings are wrong.
 pub fn open(deployment: Deployment) -> Result<Box<dyn Deployer>> {
+    open_on(deployment, OnceLock::new())
+}
+
+/// The same with this configuration, instead of what the process's variables say.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(deployment: Deployment, config: Config) -> Result<Box<dyn Deployer>> {
+    open_on(deployment, OnceLock::from(config))
+}
+
+fn open_on(deployment: Deployment, config: OnceLock<Config>) -> Result<Box<dyn Deployer>> {
     let settings = Settings::of(&deployment.app, &deployment.target)?;
-    Ok(Box::new(AzureDeployer { deployment, settings }))
+    Ok(Box::new(AzureDeployer {
+        deployment,
+        settings,
+        config,
+    }))
+}
+
+impl AzureDeployer {
+    fn config(&self) -> Result<&Config> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        let config = Config::load(&Environment::of_process())?;
+        Ok(self.config.get_or_init(|| config))
+    }
+
+    /// Finds the subscription, and what follows from it.
+    async fn place(&self, operation: &'static str) -> Result<Place> {
+        let config = self.config()?;
+        let arm = Arm::new(config)?;
+        let variable = Environment::of_process()
+            .get(account::SUBSCRIPTION)
+            .map(str::to_owned);
+        let named = self.settings.subscription.clone().or(variable);
+        let subscription = account::subscription(&arm, named.as_deref(), operation).await?;
+        Ok(Place {
+            config: config.clone(),
+            arm,
+            group: self.group_path(&subscription),
+            stack: self
+                .settings
+                .stack_name(&self.deployment.app, &self.deployment.target),
+            settings: Settings {
+                subscription: Some(subscription.clone()),
+                ..self.settings.clone()
+            },
+            subscription,
+        })
+    }
+
+    fn place_name(&self, place: &Place) -> String {
+        format!("{}, {}", place.subscription, self.settings.location)
+    }
+
+    fn template(&self, place: &Place) -> Result<Template> {
+        render(&self.deployment.app, &self.deployment.target, &place.settings)
+    }
+
+    fn layout<'a>(&'a self, place: &'a Place) -> Result<Layout<'a>> {
+        Layout::new(&self.deployment.app, &self.deployment.target, &place.settings)
+    }
+
+    /// The name of the storage account.
+    fn storage(&self, place: &Place) -> Result<String> {
+        Ok(self.layout(place)?.storage())
+    }
+
+    /// The id of the component of Application Insights.
+    fn insights(&self, place: &Place) -> Result<String> {
+        let name = self.layout(place)?.insights();
+        Ok(format!(
+            "{}/providers/Microsoft.Insights/components/{name}",
+            place.group
+        ))
+    }
+
+    /// What tells a stack that was made of this template from others.
+    fn digest(&self, template: &Template) -> String {
+        let text = format!("{} protect={}", template.to_compact_json(), self.settings.protect);
+        sha256(text.as_bytes())
+    }
+
+    /// The stack's tags; without a digest it is in no state that could be deployed again.
+    fn stack_tags(&self, digest: &str) -> Value {
+        let mut tags = self.tags();
+        if let (Value::Object(tags), false) = (&mut tags, digest.is_empty()) {
+            tags.insert(stack::DIGEST.to_owned(), digest.into());
+        }
+        tags
+    }
 }
 
 /// The features of the crate `nephos`, in order: what the app's functions are, and what their host does for them.
@@ -46,15 +188,6 @@ fn features(app: &App) -> Vec<String> {
         features.insert("secret".to_owned());
     }
     features.into_iter().collect()
-}
-
-/// What this version does not do yet.
-fn not_yet<T>(operation: &'static str) -> Result<T> {
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        operation,
-        "this version of Nephos renders an app for Azure and does not deploy it yet; `nephos render --target azure --out FOLDER` writes the template, for `az stack group create`, and what goes into each function's package beside the binary, for `az functionapp deployment source config-zip`",
-    ))
 }
 
 #[async_trait]
@@ -73,36 +206,38 @@ impl Deployer for AzureDeployer {
         super::rendered(&self.deployment.app, &self.deployment.target, &self.settings)
     }
 
-    async fn preview(&self, _progress: &Progress) -> Result<Plan> {
-        not_yet("deploy.preview")
+    async fn preview(&self, progress: &Progress) -> Result<Plan> {
+        self.plan(progress).await
     }
 
+    /// A what-if leaves nothing behind.
     async fn discard(&self, _plan: Plan) -> Result<()> {
-        not_yet("deploy.discard")
+        Ok(())
     }
 
-    async fn apply(&self, _plan: Plan, _progress: &Progress) -> Result<Deployed> {
-        not_yet("deploy.apply")
+    async fn apply(&self, plan: Plan, progress: &Progress) -> Result<Deployed> {
+        self.carry_out(plan, progress).await
     }
 
-    async fn destroy(&self, _confirmed: Confirmed, _keep: Keep, _progress: &Progress) -> Result<Destroyed> {
-        not_yet("deploy.destroy")
+    async fn destroy(&self, _: Confirmed, keep: Keep, progress: &Progress) -> Result<Destroyed> {
+        self.remove(keep, progress).await
     }
 
     async fn status(&self) -> Result<Status> {
-        not_yet("deploy.status")
+        let operation = "deploy.status";
+        self.current(&self.place(operation).await?, operation).await
     }
 
-    async fn logs(&self, _query: &LogQuery, _sink: &mut (dyn FnMut(LogLine) + Send)) -> Result<()> {
-        not_yet("deploy.logs")
+    async fn logs(&self, query: &LogQuery, sink: &mut (dyn FnMut(LogLine) + Send)) -> Result<()> {
+        self.read_logs(query, sink).await
     }
 
-    async fn invoke(&self, _function: &str, _payload: Payload) -> Result<Invoked> {
-        not_yet("deploy.invoke")
+    async fn invoke(&self, function: &str, payload: Payload) -> Result<Invoked> {
+        self.call(function, payload).await
     }
 
-    async fn rollback(&self, _functions: &[String], _progress: &Progress) -> Result<Vec<Moved>> {
-        not_yet("deploy.rollback")
+    async fn rollback(&self, functions: &[String], progress: &Progress) -> Result<Vec<Moved>> {
+        self.roll_back(functions, progress).await
     }
 }
 
@@ -112,7 +247,8 @@ mod tests {
 
     use super::*;
 
-    fn deployer() -> Box<dyn Deployer> {
+    #[test]
+    fn a_function_of_mails_can_read_the_mail_services_secret() {
         let duration = json!({"secs": 1, "nanos": 0});
         let app: App = serde_json::from_value(json!({
             "name": "app",
@@ -125,25 +261,13 @@ mod tests {
             "targets": {"azure": {"location": "westeurope"}},
         }))
         .unwrap();
-        open(Deployment {
+        let deployment = Deployment {
             app,
             target: "azure".to_owned(),
             binary: None,
-        })
-        .unwrap()
-    }
-
-    #[test]
-    fn a_function_of_mails_can_read_the_mail_services_secret() {
-        let requirements = deployer().requirements().unwrap();
+        };
+        let requirements = open(deployment).unwrap().requirements().unwrap();
         assert_eq!(requirements.features, ["azure", "on-email", "queue", "secret"]);
         assert!(requirements.triples[0].starts_with("x86_64"));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_done_yet_says_what_can_be_done_instead() {
-        let error = deployer().preview(&Progress::new(|_| ())).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("az stack group create"), "{error}");
     }
 }

@@ -33,6 +33,14 @@ pub struct Content {
     pub files: BTreeMap<String, String>,
 }
 
+impl Content {
+    /// Whether it is of its function's only site, or of that of requests.
+    #[must_use]
+    pub fn is_front(&self) -> bool {
+        self.folder == self.function
+    }
+}
+
 /// A site's package.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Package {

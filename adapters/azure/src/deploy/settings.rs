@@ -47,6 +47,8 @@ pub struct Settings {
     pub max_instances: Option<u32>,
     /// `http_concurrency`: how many requests an instance takes at once, instead of the function's `concurrency`.
     pub http_concurrency: Option<u32>,
+    /// `protect`: whether Azure keeps others than deployment from deleting what the stack manages; on if not said.
+    pub protect: bool,
     /// `shared_key`: whether the storage account takes its key, too, for programs that cannot sign in; off if not said.
     pub shared_key: bool,
     /// `mail_secret`: the secret that whoever hands over mail must know: one of the manifest, or the address of one that exists already.
@@ -86,6 +88,7 @@ impl Settings {
             always_ready: reader.counts("always_ready", INSTANCES)?,
             max_instances: reader.count("max_instances", INSTANCES)?,
             http_concurrency: reader.count("http_concurrency", HTTP_CONCURRENCY)?,
+            protect: reader.flag("protect")?.unwrap_or(true),
             shared_key: reader.flag("shared_key")?.unwrap_or_default(),
             mail_secret: reader.text("mail_secret")?,
             auth_tenant: reader.text("auth_tenant")?,

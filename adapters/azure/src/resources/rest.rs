@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use azure_core::http::policies::{Policy, PolicyResult};
-use azure_core::http::{Context, Pipeline, PipelineSendOptions, RawResponse, Request, Url};
+use azure_core::http::{ClientOptions, Context, Pipeline, PipelineSendOptions, RawResponse, Request, Url};
 use nephos_core::{Error, ErrorKind, Result};
 
 use crate::config::signing::pass_on;
@@ -36,6 +36,9 @@ pub(crate) enum TokenForm {
         allow(dead_code, reason = "of all services but Cosmos DB")
     )]
     Bearer,
+    /// None: something else in the request proves who asks.
+    #[cfg(feature = "deploy")]
+    None,
     /// As Cosmos DB wants it.
     #[cfg(feature = "table")]
     Cosmos,
@@ -50,8 +53,15 @@ pub struct Rest {
 impl Rest {
     /// A client of the service at `address`. Over plain HTTP no token is sent: only emulators are asked that way.
     pub(crate) fn new(config: &Config, address: &Url, proof: Proof) -> Self {
+        Self::with_options(config, config.client_options(), address, proof)
+    }
+
+    /// The same with options of its own.
+    pub(crate) fn with_options(config: &Config, options: ClientOptions, address: &Url, proof: Proof) -> Self {
         let proof: Option<Arc<dyn Policy>> = match proof {
             Proof::Signed(policy) => Some(policy),
+            #[cfg(feature = "deploy")]
+            Proof::Token(_, TokenForm::None) => None,
             Proof::Token(..) if address.scheme() != "https" => None,
             Proof::Token(scope, form) => Some(Arc::new(Bearer {
                 tokens: Tokens::new(config.credential(), scope),
@@ -62,7 +72,7 @@ impl Rest {
             pipeline: Pipeline::new(
                 option_env!("CARGO_PKG_NAME"),
                 option_env!("CARGO_PKG_VERSION"),
-                config.client_options(),
+                options,
                 Vec::new(),
                 proof.into_iter().collect(),
                 None,
@@ -122,6 +132,8 @@ impl Policy for Bearer {
         let token = token.token.secret();
         let header = match self.form {
             TokenForm::Bearer => format!("Bearer {token}"),
+            #[cfg(feature = "deploy")]
+            TokenForm::None => return pass_on(context, request, next).await,
             #[cfg(feature = "table")]
             TokenForm::Cosmos => crate::config::signing::url_encode(&format!("type=aad&ver=1.0&sig={token}")),
         };

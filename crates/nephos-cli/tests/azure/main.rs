@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod account;
 mod cloud;
+mod life;
 mod sdk;
 mod triggers;
+mod trouble;

@@ -24,6 +24,8 @@ pub(crate) struct Case {
     pub(crate) ours: &'static str,
     /// The package on bare hyper.
     pub(crate) theirs: &'static str,
+    /// The function's name.
+    function: &'static str,
     /// The path that the host calls.
     path: &'static str,
     /// The body that it sends.
@@ -40,6 +42,7 @@ pub(crate) const CASES: [Case; 2] = [
         name: "HTTP",
         ours: "http-nephos",
         theirs: "http-bare",
+        function: "hello",
         path: "/hello",
         body: r#"{"name":"nephos"}"#,
         answer: r#"{"greeting":"Hello, nephos!"}"#,
@@ -49,6 +52,7 @@ pub(crate) const CASES: [Case; 2] = [
         name: "queue",
         ours: "queue-nephos",
         theirs: "queue-bare",
+        function: "fulfil",
         path: "/queue-orders-0a1b2c3d",
         // The message is {"item":"umbrella","quantity":1}.
         body: r#"{"Data":{"event":"eyJpdGVtIjoidW1icmVsbGEiLCJxdWFudGl0eSI6MX0="},"Metadata":{"DequeueCount":"1","ExpirationTime":"2026-02-10T12:00:00+00:00","Id":"\"11111111-bdd2-4c08-badd-f08e5a34b865\"","InsertionTime":"2026-02-03T12:00:00+00:00","NextVisibleTime":"2026-02-03T12:10:00+00:00","PopReceipt":"\"AgAAAAMAAAAAAAAAAgtnj8x+1QE=\"","sys":{"MethodName":"queue-orders-0a1b2c3d","UtcNow":"2026-02-03T12:00:01.2345678Z","RandGuid":"24ad4c06-24ad-4e5b-8294-3da9714877e9"}}}"#,
@@ -123,7 +127,7 @@ impl Side {
                 ("AZURE_CLIENT_ID", "00000000-0000-4000-8000-000000000001"),
                 ("NEPHOS_APP", "bench"),
                 ("NEPHOS_TARGET", "azure"),
-                ("NEPHOS_FUNCTION", "bench"),
+                ("NEPHOS_FUNCTION", self.case.function),
             ])
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
             .stdin(Stdio::null())

@@ -225,7 +225,7 @@ impl<'a> Layout<'a> {
     }
 
     /// The component of Application Insights.
-    pub(super) fn insights(&self) -> String {
+    pub(in crate::deploy) fn insights(&self) -> String {
         name::physical(&self.stack, "insights", MAX_IDENTITY)
     }
 

@@ -1,0 +1,164 @@
+//! The life of an app on Azure: from its plan to its end.
+
+use std::collections::BTreeSet;
+
+use nephos_conformance::azure_manager::Line;
+
+use crate::account::{Account, Project, SHOP, done, refused};
+
+const SITE: &str = "Microsoft.Web/sites";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_deployed_changed_brought_back_and_removed() {
+    let (azure, project) = (Account::start().await, Project::new(SHOP));
+
+    let plan = done(&azure.deploy(&project, &["--plan"]).await);
+    assert!(
+        plan.contains("+ function work") && plan.contains(SITE) && plan.contains("package"),
+        "{plan}"
+    );
+    assert!(azure.manager.groups().is_empty(), "a plan alone makes something");
+    assert!(done(&azure.run(&project, &["status"]).await).contains("is not deployed"));
+
+    let deployed = azure.deployed(&project).await;
+    assert!(
+        deployed.contains("deployed in") && deployed.contains(".azurewebsites.net"),
+        "{deployed}"
+    );
+    let sites = azure.names("shop", SITE);
+    assert_eq!(sites.len(), 4, "{sites:?}");
+    for site in &sites {
+        assert_eq!(azure.manager.published(site).len(), 1, "{site}");
+    }
+    let packages: BTreeSet<String> = sites
+        .iter()
+        .map(|site| azure.manager.published(site)[0].sha256.clone())
+        .collect();
+    assert_eq!(packages.len(), 4, "each site has triggers of its own");
+    // The stack keeps others from deleting what it manages.
+    let site = azure
+        .manager
+        .resources("shop")
+        .into_values()
+        .find(|one| one.kind == SITE)
+        .unwrap();
+    assert!(site.id.contains("/resourceGroups/shop/"), "{}", site.id);
+
+    let puts = azure.requests("PUT", "/deploymentStacks/");
+    let again = azure.deployed(&project).await;
+    assert!(again.contains("no changes"), "{again}");
+    project.code(2);
+    let changed = azure.deployed(&project).await;
+    assert!(
+        changed.contains("4 to update") && changed.contains("version 2"),
+        "{changed}"
+    );
+    assert_eq!(
+        azure.requests("PUT", "/deploymentStacks/"),
+        puts,
+        "new code alone touches no stack"
+    );
+    for site in &sites {
+        assert_eq!(azure.manager.published(site).len(), 2, "{site}");
+    }
+
+    let back = done(&azure.run(&project, &["rollback", "--yes"]).await);
+    assert!(back.contains("version 1 instead of 2"), "{back}");
+    for site in &sites {
+        let published = azure.manager.published(site);
+        assert_eq!(published[2].sha256, published[0].sha256, "{site}");
+    }
+    let no_further = azure.run(&project, &["rollback", "front", "--yes"]).await;
+    refused(&no_further, &["no version before", "function=front"]);
+    let forward = azure.deployed(&project).await;
+    assert!(forward.contains("version 2"), "{forward}");
+
+    let status = azure.status(&project).await;
+    assert_eq!(status["health"], "works", "{status:#}");
+    assert_eq!(status["functions"]["front"]["version"], "2", "{status:#}");
+    assert_eq!(
+        status["functions"]["report"]["url"],
+        serde_json::Value::Null,
+        "{status:#}"
+    );
+
+    let removed = done(&azure.run(&project, &["destroy", "--delete-data", "--yes"]).await);
+    assert!(removed.contains("removed"), "{removed}");
+    assert!(
+        azure.manager.resources("shop").is_empty(),
+        "{:?}",
+        azure.manager.resources("shop").keys()
+    );
+    assert!(
+        azure.manager.groups().is_empty(),
+        "the group that deployment made is left"
+    );
+    assert!(done(&azure.run(&project, &["status"]).await).contains("is not deployed"));
+    let again = done(&azure.run(&project, &["destroy", "--yes"]).await);
+    assert!(again.contains("nothing to remove"), "{again}");
+    // The vault was purged: its name is free at once.
+    azure.deployed(&project).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_holds_data_outlives_the_app_and_what_leaves_the_manifest() {
+    let (azure, project) = (Account::start().await, Project::new(SHOP));
+    azure.deployed(&project).await;
+
+    let without = SHOP
+        .replace("[table.orders]\nkey = \"id\"\n", "")
+        .replace("uses = { orders = [\"read\", \"write\"] }\n", "")
+        .replace(
+            "[function.report]\non = [{ schedule = \"every 1 hour\" }]\nuses = { orders = [\"read\"] }\n",
+            "",
+        );
+    project.write(&without);
+    let changed = azure.deployed(&project).await;
+    assert!(changed.contains("its data is kept"), "{changed}");
+    let tables = azure.names(
+        "shop",
+        "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers",
+    );
+    assert_eq!(tables.len(), 1, "{tables:?}");
+    assert_eq!(azure.names("shop", SITE).len(), 3, "the function is gone");
+
+    // It comes back with what was kept.
+    project.write(SHOP);
+    let back = azure.deployed(&project).await;
+    assert!(back.contains("taken again"), "{back}");
+
+    let removed = done(&azure.run(&project, &["destroy", "--yes"]).await);
+    assert!(
+        removed.contains("kept queue jobs") && removed.contains("kept table orders"),
+        "{removed}"
+    );
+    assert!(azure.names("shop", SITE).is_empty());
+    assert_eq!(azure.names("shop", "Microsoft.Storage/storageAccounts").len(), 1);
+    let again = azure.deployed(&project).await;
+    assert!(again.contains("taken again"), "{again}");
+    assert_eq!(azure.names("shop", SITE).len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_all_sites_are_read_and_each_once() {
+    let (azure, project) = (Account::start().await, Project::new(SHOP));
+    azure.deployed(&project).await;
+    let sites = azure.names("shop", SITE);
+    for (number, site) in sites.iter().enumerate() {
+        azure.manager.log(Line {
+            role: site.clone(),
+            at: chrono::Utc::now(),
+            text: format!("line {number}\nof two"),
+            severity: 1,
+            exception: None,
+        });
+    }
+    let logs = done(&azure.run(&project, &["logs", "--since", "1h"]).await);
+    for number in 0..sites.len() {
+        assert_eq!(logs.matches(&format!("line {number}")).count(), 1, "{logs}");
+    }
+    assert_eq!(logs.matches("of two").count(), sites.len(), "{logs}");
+    azure.manager.deny_logs();
+    let denied = azure.run(&project, &["logs"]).await;
+    refused(&denied, &["InsufficientAccessError"]);
+}
