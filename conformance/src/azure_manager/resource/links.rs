@@ -33,9 +33,8 @@ pub(super) fn check(
             ),
         ));
     }
-    if let Some(extended) = id.extended().filter(|extended| !there(extended)) {
-        let (kind, name) =
-            Id::read(extended).map_or_else(Default::default, |id| (id.kind.clone(), id.name()));
+    if let Some(extended) = id.extended().map(known).filter(|extended| !there(extended)) {
+        let (kind, name) = Id::read(&extended).map_or_else(Default::default, |id| (id.kind.clone(), id.name()));
         return Err(Refusal::no_resource(&kind, &name, &id.group));
     }
     let mut texts = Vec::new();
@@ -55,6 +54,18 @@ pub(super) fn check(
         "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers" => check_partition(state, id, body),
         _ => Ok(()),
     }
+}
+
+/// The nearest resource that a deployment can make: a vault of a secret, which is no resource of a template.
+fn known(extended: &str) -> String {
+    let mut text = extended.to_owned();
+    while let Some(id) = Id::read(&text) {
+        match (kinds::find(&id.kind), id.parent()) {
+            (Err(_), Some(parent)) => text = parent,
+            _ => break,
+        }
+    }
+    text
 }
 
 fn exists(state: &State, key: &str, hidden: &BTreeSet<String>) -> bool {
