@@ -14,6 +14,7 @@ mod knobs;
 mod logs;
 mod manager;
 mod options;
+mod progress;
 mod request;
 mod resource;
 mod route;

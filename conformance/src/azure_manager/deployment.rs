@@ -266,7 +266,7 @@ pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str) ->
                     let error = wrapped(cause);
                     done.failed.push((one.id.text.clone(), error.clone()));
                     with(shared, key, |deployment| {
-                        deployment.end(step, "Failed", Some(error))
+                        deployment.end(step, "Failed", Some(error));
                     })?;
                 }
             }

@@ -31,7 +31,10 @@ impl Answered {
 
     /// The error's code.
     pub(crate) fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -79,21 +82,30 @@ impl Azure {
     /// A request with the token.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answered {
         let bytes = body.map(|body| body.to_string());
-        send(&self.manager, method, path, &[("authorization", &format!("Bearer {}", self.token))], bytes.map(Bytes::from))
-            .await
-            .unwrap()
+        send(
+            &self.manager,
+            method,
+            path,
+            &[("authorization", &format!("Bearer {}", self.token))],
+            bytes.map(Bytes::from),
+        )
+        .await
+        .unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str, version: &str) -> Answered {
-        self.ask(Method::GET, &format!("{path}?api-version={version}"), None).await
+        self.ask(Method::GET, &format!("{path}?api-version={version}"), None)
+            .await
     }
 
     pub(crate) async fn put(&self, path: &str, version: &str, body: Value) -> Answered {
-        self.ask(Method::PUT, &format!("{path}?api-version={version}"), Some(body)).await
+        self.ask(Method::PUT, &format!("{path}?api-version={version}"), Some(body))
+            .await
     }
 
     pub(crate) async fn delete(&self, path: &str, version: &str) -> Answered {
-        self.ask(Method::DELETE, &format!("{path}?api-version={version}"), None).await
+        self.ask(Method::DELETE, &format!("{path}?api-version={version}"), None)
+            .await
     }
 
     /// Puts a stack, and waits until it has ended.
@@ -115,7 +127,11 @@ impl Azure {
             }
             let body = answer.json();
             match body["status"].as_str() {
-                Some(text) if !["succeeded", "failed", "canceled"].contains(&text.to_lowercase().as_str()) => None,
+                Some(text)
+                    if !["succeeded", "failed", "canceled"].contains(&text.to_lowercase().as_str()) =>
+                {
+                    None
+                }
                 _ => Some(body),
             }
         })
@@ -139,7 +155,15 @@ pub(crate) async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Opti
 pub(crate) async fn token(manager: &Manager, audience: &str) -> String {
     let header = &manager.environment()["IDENTITY_HEADER"];
     let path = format!("/msi/token?api-version=2019-08-01&resource={audience}");
-    let answer = send(manager, Method::GET, &path, &[("x-identity-header", header)], None).await.unwrap();
+    let answer = send(
+        manager,
+        Method::GET,
+        &path,
+        &[("x-identity-header", header)],
+        None,
+    )
+    .await
+    .unwrap();
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
@@ -151,7 +175,9 @@ pub(crate) async fn send(
     body: Option<Bytes>,
 ) -> Result<Answered, hyper_util::client::legacy::Error> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let mut request = Request::builder().method(method).uri(format!("{}{path}", manager.url()));
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("{}{path}", manager.url()));
     if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
         request = request.header("content-type", "application/json");
     }

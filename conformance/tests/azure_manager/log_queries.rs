@@ -17,7 +17,8 @@ impl Logs {
     async fn start() -> Self {
         let azure = Azure::start().await;
         let component = azure.id("Microsoft.Insights/components/insights");
-        let body = json!({"location": "swedencentral", "kind": "web", "properties": {"Application_Type": "web"}});
+        let body =
+            json!({"location": "swedencentral", "kind": "web", "properties": {"Application_Type": "web"}});
         azure.manager.put(&component, "2020-02-02", &body).unwrap();
         let now = Utc::now();
         for (role, minutes, text, severity, exception) in [
@@ -34,16 +35,26 @@ impl Logs {
                 exception: exception.map(str::to_owned),
             });
         }
-        Self { azure, component, now }
+        Self {
+            azure,
+            component,
+            now,
+        }
     }
 
     async fn ask_with(&self, audience: &str, query: &str) -> Answered {
         let token = token(&self.azure.manager, audience).await;
         let path = format!("/logs/v1{}/query", self.component);
         let body = json!({"query": query}).to_string().into();
-        send(&self.azure.manager, Method::POST, &path, &[("authorization", &format!("Bearer {token}"))], Some(body))
-            .await
-            .unwrap()
+        send(
+            &self.azure.manager,
+            Method::POST,
+            &path,
+            &[("authorization", &format!("Bearer {token}"))],
+            Some(body),
+        )
+        .await
+        .unwrap()
     }
 
     async fn table(&self, query: &str) -> Value {
@@ -54,7 +65,11 @@ impl Logs {
 
     async fn texts(&self, query: &str) -> Vec<String> {
         let rows = self.table(query).await["rows"].clone();
-        rows.as_array().unwrap().iter().map(|row| row[0].as_str().unwrap_or_default().to_owned()).collect()
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row[0].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 }
 
@@ -76,7 +91,9 @@ async fn queries_find_filter_order_and_shape() {
     for (query, expected) in cases {
         assert_eq!(logs.texts(&query).await, expected, "{query}");
     }
-    let table = logs.table("AppTraces | project TimeGenerated, AppRoleName, SeverityLevel, Message | take 1").await;
+    let table = logs
+        .table("AppTraces | project TimeGenerated, AppRoleName, SeverityLevel, Message | take 1")
+        .await;
     assert_eq!(
         table["columns"],
         json!([
@@ -94,22 +111,41 @@ async fn queries_that_are_not_right_are_refused() {
         ("AppTraces | where AppRoleName = 'a'", "SyntaxError"),
         ("AppTraces | where AppRoleName == 'a", "SyntaxError"),
         ("AppTraces | evaluate bag_unpack(Properties)", "SyntaxError"),
-        ("AppTraces | where TimeGenerated > datetime(yesterday)", "SyntaxError"),
+        (
+            "AppTraces | where TimeGenerated > datetime(yesterday)",
+            "SyntaxError",
+        ),
         ("AppTraces | where Nothing == 'a'", "SemanticError"),
         ("AppTraces | where AppRoleName > 1", "SemanticError"),
         ("AppTraces | project nothing(Message)", "SemanticError"),
-        ("AppTraces | project Message | where AppRoleName == 'a'", "SemanticError"),
+        (
+            "AppTraces | project Message | where AppRoleName == 'a'",
+            "SemanticError",
+        ),
         ("Nothing | take 1", "SemanticError"),
     ] {
         let answer = logs.ask_with(LOGS, query).await;
-        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::BAD_REQUEST, "BadArgumentError"), "{query}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (StatusCode::BAD_REQUEST, "BadArgumentError"),
+            "{query}"
+        );
         assert_eq!(answer.json()["error"]["innererror"]["code"], inner, "{query}");
     }
-    assert_eq!(logs.ask_with(MANAGEMENT, "AppTraces").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        logs.ask_with(MANAGEMENT, "AppTraces").await.status,
+        StatusCode::UNAUTHORIZED
+    );
     logs.azure.manager.deny_logs();
     let denied = logs.ask_with(LOGS, "AppTraces").await;
-    assert_eq!((denied.status, denied.code().as_str()), (StatusCode::FORBIDDEN, "InsufficientAccessError"));
+    assert_eq!(
+        (denied.status, denied.code().as_str()),
+        (StatusCode::FORBIDDEN, "InsufficientAccessError")
+    );
     logs.azure.manager.allow_all();
     logs.azure.manager.delete(&logs.component).unwrap();
-    assert_eq!(logs.ask_with(LOGS, "AppTraces").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        logs.ask_with(LOGS, "AppTraces").await.status,
+        StatusCode::NOT_FOUND
+    );
 }

@@ -121,22 +121,39 @@ async fn python(azure: &Azure, program: &str, arguments: Value) -> Value {
         .output()
         .await
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_for_python_makes_changes_exports_and_deletes_a_stack() {
     let azure = Azure::start().await;
-    let both = template(json!({"Account": storage("peeraccount"), "Jobs": queue("peeraccount", "jobs", &["Account"])}));
+    let both = template(
+        json!({"Account": storage("peeraccount"), "Jobs": queue("peeraccount", "jobs", &["Account"])}),
+    );
     let first = stack(both.clone());
     let second = stack(template(json!({"Account": storage("peeraccount")})));
-    let third = stack(template(json!({"Account": storage("peeraccount"), "Lost": queue("peeraccount", "lost", &[])})));
+    let third = stack(template(
+        json!({"Account": storage("peeraccount"), "Lost": queue("peeraccount", "lost", &[])}),
+    ));
     azure.manager.fail(
         "/queues/lost",
-        nephos_conformance::azure_manager::Failure::new(409, "QueueBeingDeleted", "The queue is being deleted."),
+        nephos_conformance::azure_manager::Failure::new(
+            409,
+            "QueueBeingDeleted",
+            "The queue is being deleted.",
+        ),
     );
-    let told = python(&azure, STACKS, json!({"first": first, "second": second, "third": third})).await;
+    let told = python(
+        &azure,
+        STACKS,
+        json!({"first": first, "second": second, "third": third}),
+    )
+    .await;
     assert_eq!(told["made"], "succeeded");
     assert_eq!(told["managed"], json!(["peeraccount", "jobs"]));
     assert_eq!(told["by"], "ManagedIdentity");
@@ -144,7 +161,10 @@ async fn the_sdk_for_python_makes_changes_exports_and_deletes_a_stack() {
     assert_eq!(told["exported"], both);
     assert_eq!(told["deleted"], json!(["jobs"]));
     assert_eq!(told["listed"], json!(["peer"]));
-    assert_eq!(told["failed"], json!(["DeploymentStackDeploymentFailed", "DeploymentFailed"]));
+    assert_eq!(
+        told["failed"],
+        json!(["DeploymentStackDeploymentFailed", "DeploymentFailed"])
+    );
     assert_eq!(told["failures"], json!(["ResourceDeploymentFailure"]));
     assert_eq!(told["gone"], "DeploymentStackNotFound");
     let left: Vec<String> = azure.manager.resources(GROUP).into_keys().collect();
@@ -154,7 +174,9 @@ async fn the_sdk_for_python_makes_changes_exports_and_deletes_a_stack() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_for_python_foresees_changes_and_lists_operations() {
     let azure = Azure::start().await;
-    let first = template(json!({"Account": storage("peeraccount"), "Jobs": queue("peeraccount", "jobs", &["Account"])}));
+    let first = template(
+        json!({"Account": storage("peeraccount"), "Jobs": queue("peeraccount", "jobs", &["Account"])}),
+    );
     let mut changed = first.clone();
     changed["resources"]["Account"]["properties"]["minimumTlsVersion"] = "TLS1_3".into();
     let arguments = json!({"first": first, "changed": changed, "stack": stack(first)});
@@ -162,13 +184,30 @@ async fn the_sdk_for_python_foresees_changes_and_lists_operations() {
     let line = |name: &str, what: &str, paths: Value| json!([name, what, paths]);
     assert_eq!(
         told["before"],
-        json!(["Succeeded", [line("peeraccount", "Create", json!([])), line("jobs", "Create", json!([]))], null])
+        json!([
+            "Succeeded",
+            [
+                line("peeraccount", "Create", json!([])),
+                line("jobs", "Create", json!([]))
+            ],
+            null
+        ])
     );
     assert_eq!(
         told["same"],
-        json!(["Succeeded", [line("peeraccount", "NoChange", json!([])), line("jobs", "NoChange", json!([]))], null])
+        json!([
+            "Succeeded",
+            [
+                line("peeraccount", "NoChange", json!([])),
+                line("jobs", "NoChange", json!([]))
+            ],
+            null
+        ])
     );
-    assert_eq!(told["changed"][1][0], line("peeraccount", "Modify", json!(["properties.minimumTlsVersion"])));
+    assert_eq!(
+        told["changed"][1][0],
+        line("peeraccount", "Modify", json!(["properties.minimumTlsVersion"]))
+    );
     assert_eq!(
         told["operations"],
         json!([
@@ -188,7 +227,11 @@ async fn the_sdk_for_python_reads_logs() {
     let component = azure.id("Microsoft.Insights/components/insights");
     azure
         .manager
-        .put(&component, "2020-02-02", &json!({"location": "swedencentral", "kind": "web", "properties": {"Application_Type": "web"}}))
+        .put(
+            &component,
+            "2020-02-02",
+            &json!({"location": "swedencentral", "kind": "web", "properties": {"Application_Type": "web"}}),
+        )
         .unwrap();
     for (role, text) in [("a", "first"), ("b", "not this"), ("a", "second")] {
         azure.manager.log(Line {

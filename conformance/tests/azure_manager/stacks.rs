@@ -4,9 +4,9 @@ use http::{Method, StatusCode};
 use nephos_conformance::azure_manager::{Failure, Options};
 use serde_json::{Value, json};
 
-use crate::client::{Azure, GROUP, deepest, identity, queue, stack, storage, template};
+use crate::client::{Azure, GROUP, deepest, queue, stack, storage, template};
 
-fn resources(names: &[&str]) -> Value {
+pub(crate) fn resources(names: &[&str]) -> Value {
     let mut all = json!({"Account": storage("stackaccount")});
     for name in names {
         all[name.to_uppercase()] = queue("stackaccount", name, &["Account"]);
@@ -14,7 +14,7 @@ fn resources(names: &[&str]) -> Value {
     template(all)
 }
 
-fn names(list: &Value) -> Vec<String> {
+pub(crate) fn names(list: &Value) -> Vec<String> {
     let name = |one: &Value| one["id"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     list.as_array().unwrap().iter().map(name).collect()
 }
@@ -30,8 +30,14 @@ fn left(azure: &Azure) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_goes_through_its_states_and_tells_what_it_manages() {
-    let azure = Azure::start_with(Options { retry_after: 7, ..Options::default() }).await;
-    let answer = azure.put(&azure.stack("app"), "2024-03-01", stack(resources(&["jobs"]))).await;
+    let azure = Azure::start_with(Options {
+        retry_after: 7,
+        ..Options::default()
+    })
+    .await;
+    let answer = azure
+        .put(&azure.stack("app"), "2024-03-01", stack(resources(&["jobs"])))
+        .await;
     assert_eq!(answer.status, StatusCode::CREATED);
     assert_eq!(answer.json()["properties"]["provisioningState"], "creating");
     assert_eq!(answer.header("retry-after"), Some("7"));
@@ -39,7 +45,13 @@ async fn a_stack_goes_through_its_states_and_tells_what_it_manages() {
     assert_eq!(said["status"], "succeeded");
     assert_eq!(
         azure.manager.states(&azure.stack("app")),
-        ["creating", "validating", "deploying", "updatingDenyAssignments", "succeeded"]
+        [
+            "creating",
+            "validating",
+            "deploying",
+            "updatingDenyAssignments",
+            "succeeded"
+        ]
     );
     let told = azure.get(&azure.stack("app"), "2024-03-01").await.json();
     let properties = &told["properties"];
@@ -48,38 +60,68 @@ async fn a_stack_goes_through_its_states_and_tells_what_it_manages() {
     assert_eq!(properties["template"], Value::Null);
     assert_eq!(told["systemData"]["createdBy"], azure.manager.options().object_id);
     assert_eq!(told["tags"]["nephos:app"], "tests");
-    let exported = azure.ask(Method::POST, &format!("{}/exportTemplate?api-version=2024-03-01", azure.stack("app")), None).await;
+    let exported = azure
+        .ask(
+            Method::POST,
+            &format!("{}/exportTemplate?api-version=2024-03-01", azure.stack("app")),
+            None,
+        )
+        .await;
     assert_eq!(exported.json()["template"], resources(&["jobs"]));
-    assert_eq!(azure.get(&azure.stack("other"), "2024-03-01").await.code(), "DeploymentStackNotFound");
-    assert_eq!(azure.get(&azure.stack("app"), "2021-01-01").await.code(), "InvalidApiVersionParameter");
-    let again = azure.put(&azure.stack("app"), "2024-03-01", stack(resources(&["jobs"]))).await;
+    assert_eq!(
+        azure.get(&azure.stack("other"), "2024-03-01").await.code(),
+        "DeploymentStackNotFound"
+    );
+    assert_eq!(
+        azure.get(&azure.stack("app"), "2021-01-01").await.code(),
+        "InvalidApiVersionParameter"
+    );
+    let again = azure
+        .put(&azure.stack("app"), "2024-03-01", stack(resources(&["jobs"])))
+        .await;
     assert_eq!(again.status, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_leaves_a_stack_is_deleted_or_detached_as_it_says() {
     let azure = Azure::start().await;
-    azure.deploy("app", stack(resources(&["aaa", "bbb", "ccc"]))).await;
+    azure
+        .deploy("app", stack(resources(&["aaa", "bbb", "ccc"])))
+        .await;
     let told = azure.deploy("app", stack(resources(&["aaa", "bbb"]))).await;
     assert_eq!(names(&told["properties"]["deletedResources"]), ["ccc"]);
-    assert!(azure.manager.states(&azure.stack("app")).contains(&"deletingResources".to_owned()));
+    assert!(
+        azure
+            .manager
+            .states(&azure.stack("app"))
+            .contains(&"deletingResources".to_owned())
+    );
     let mut detaching = stack(resources(&["aaa"]));
     detaching["properties"]["actionOnUnmanage"]["resources"] = "detach".into();
     let told = azure.deploy("app", detaching).await;
     assert_eq!(names(&told["properties"]["detachedResources"]), ["bbb"]);
     assert_eq!(left(&azure), ["stackaccount", "aaa", "bbb"]);
-    let url = format!("{}?api-version=2024-03-01&unmanageAction.Resources=detach", azure.stack("app"));
+    let url = format!(
+        "{}?api-version=2024-03-01&unmanageAction.Resources=detach",
+        azure.stack("app")
+    );
     let answer = azure.ask(Method::DELETE, &url, None).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
     azure.ended(answer.header("location").unwrap()).await;
     assert_eq!(left(&azure).len(), 3);
-    assert_eq!(azure.ask(Method::DELETE, &url, None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        azure.ask(Method::DELETE, &url, None).await.status,
+        StatusCode::NO_CONTENT
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_leaves_what_was_made_and_names_its_cause() {
     let azure = Azure::start().await;
-    azure.manager.fail("/queues/broken", Failure::new(409, "QuotaExceeded", "There are too many queues.").once());
+    azure.manager.fail(
+        "/queues/broken",
+        Failure::new(409, "QuotaExceeded", "There are too many queues.").once(),
+    );
     let failed = azure.deploy("app", stack(resources(&["broken", "fine"]))).await;
     let properties = &failed["properties"];
     assert_eq!(properties["provisioningState"], "failed");
@@ -87,15 +129,26 @@ async fn a_failure_leaves_what_was_made_and_names_its_cause() {
     assert_eq!(error["code"], "DeploymentStackDeploymentFailed");
     assert_eq!(error["details"][0]["code"], "DeploymentFailed");
     assert_eq!(error["details"][0]["target"], properties["deploymentId"]);
-    assert_eq!(error["details"][0]["details"][0]["code"], "ResourceDeploymentFailure");
+    assert_eq!(
+        error["details"][0]["details"][0]["code"],
+        "ResourceDeploymentFailure"
+    );
     assert_eq!(deepest(error)["code"], "QuotaExceeded");
     assert_eq!(names(&properties["failedResources"]), ["broken"]);
     assert_eq!(names(&properties["resources"]), ["stackaccount", "fine"]);
     let operations = format!("{}/operations", properties["deploymentId"].as_str().unwrap());
     let list = azure.get(&operations, "2024-03-01").await.json();
-    let failed: Vec<&Value> = list["value"].as_array().unwrap().iter().filter(|one| one["properties"]["provisioningState"] == "Failed").collect();
+    let failed: Vec<&Value> = list["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["properties"]["provisioningState"] == "Failed")
+        .collect();
     assert_eq!(failed[0]["properties"]["statusCode"], "Conflict");
-    assert_eq!(deepest(&failed[0]["properties"]["statusMessage"]["error"])["message"], "There are too many queues.");
+    assert_eq!(
+        deepest(&failed[0]["properties"]["statusMessage"]["error"])["message"],
+        "There are too many queues."
+    );
     assert_eq!(left(&azure).len(), 2);
     let told = azure.deploy("app", stack(resources(&["broken", "fine"]))).await;
     assert_eq!(told["properties"]["provisioningState"], "succeeded");
@@ -103,17 +156,37 @@ async fn a_failure_leaves_what_was_made_and_names_its_cause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terse_error_leaves_the_cause_to_the_operations_which_come_in_pages() {
-    let azure = Azure::start_with(Options { terse: true, page: 2, ..Options::default() }).await;
-    azure.manager.fail("/queues/broken", Failure::new(409, "QuotaExceeded", "There are too many queues."));
-    let failed = azure.deploy("app", stack(resources(&["aaa", "bbb", "broken"]))).await;
-    assert_eq!(deepest(&failed["properties"]["error"])["code"], "DeploymentFailed");
-    let mut path = format!("{}/operations?api-version=2024-03-01", failed["properties"]["deploymentId"].as_str().unwrap());
+    let azure = Azure::start_with(Options {
+        terse: true,
+        page: 2,
+        ..Options::default()
+    })
+    .await;
+    azure.manager.fail(
+        "/queues/broken",
+        Failure::new(409, "QuotaExceeded", "There are too many queues."),
+    );
+    let failed = azure
+        .deploy("app", stack(resources(&["aaa", "bbb", "broken"])))
+        .await;
+    assert_eq!(
+        deepest(&failed["properties"]["error"])["code"],
+        "DeploymentFailed"
+    );
+    let mut path = format!(
+        "{}/operations?api-version=2024-03-01",
+        failed["properties"]["deploymentId"].as_str().unwrap()
+    );
     let mut codes = Vec::new();
     let mut pages = 0;
     loop {
         let page = azure.ask(Method::GET, &path, None).await.json();
         pages += 1;
-        let errors = page["value"].as_array().unwrap().iter().map(|one| deepest(&one["properties"]["statusMessage"]["error"])["code"].clone());
+        let errors = page["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| deepest(&one["properties"]["statusMessage"]["error"])["code"].clone());
         codes.extend(errors.filter(|code| !code.is_null()));
         match page["nextLink"].as_str() {
             Some(next) => path = next.strip_prefix(&azure.manager.url()).unwrap().to_owned(),
@@ -132,21 +205,35 @@ async fn nobody_else_changes_a_stack_that_is_not_at_its_end() {
     assert!(answer.status.is_success());
     azure.manager.paused("/queues/jobs").await.unwrap();
     let again = azure.put(&path, "2024-03-01", stack(resources(&[]))).await;
-    assert_eq!((again.status, again.code().as_str()), (StatusCode::CONFLICT, "DeploymentStackInNonTerminalState"));
+    assert_eq!(
+        (again.status, again.code().as_str()),
+        (StatusCode::CONFLICT, "DeploymentStackInNonTerminalState")
+    );
     let deletion = azure.delete(&path, "2024-03-01").await;
     assert_eq!(deletion.code(), "DeploymentStackInNonTerminalState");
     let told = azure.get(&path, "2024-03-01").await.json();
     assert_eq!(told["properties"]["provisioningState"], "deploying");
-    let operations = format!("{}/operations", told["properties"]["deploymentId"].as_str().unwrap());
+    let operations = format!(
+        "{}/operations",
+        told["properties"]["deploymentId"].as_str().unwrap()
+    );
     let list = azure.get(&operations, "2024-03-01").await.json();
-    let states: Vec<&Value> = list["value"].as_array().unwrap().iter().map(|one| &one["properties"]["provisioningState"]).collect();
+    let states: Vec<&Value> = list["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["properties"]["provisioningState"])
+        .collect();
     assert_eq!(states, ["Succeeded", "Running"]);
     azure.manager.resume("/queues/jobs");
     azure.manager.reached(&path, "succeeded").await.unwrap();
     let before = azure.get(&path, "2024-03-01").await.json();
     azure.manager.touch_stack(&path).unwrap();
     let after = azure.get(&path, "2024-03-01").await.json();
-    assert_ne!(before["systemData"]["lastModifiedAt"], after["systemData"]["lastModifiedAt"]);
+    assert_ne!(
+        before["systemData"]["lastModifiedAt"],
+        after["systemData"]["lastModifiedAt"]
+    );
     assert_eq!(after["systemData"]["lastModifiedBy"], "somebody@example.com");
 }
 
@@ -163,76 +250,33 @@ async fn a_deployment_can_be_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_stack_protects_is_not_deleted_by_others() {
-    let azure = Azure::start().await;
-    let mut body = stack(resources(&["jobs"]));
-    body["properties"]["denySettings"]["mode"] = "denyDelete".into();
-    let told = azure.deploy("app", body.clone()).await;
-    assert_eq!(told["properties"]["resources"][0]["denyStatus"], "denyDelete");
-    let account = azure.id("Microsoft.Storage/storageAccounts/stackaccount");
-    let denied = azure.delete(&account, "2026-09-01").await;
-    assert_eq!((denied.status, denied.code().as_str()), (StatusCode::FORBIDDEN, "DenyAssignmentAuthorizationFailed"));
-    // Changes are allowed, and so is what the stack does itself.
-    let tagged = azure.ask(Method::PATCH, &format!("{account}?api-version=2026-09-01"), Some(json!({"tags": {"a": "b"}}))).await;
-    assert_eq!(tagged.status, StatusCode::OK);
-    let group = azure.delete(&azure.group(), "2022-09-01").await;
-    assert_eq!(group.code(), "DenyAssignmentAuthorizationFailed");
-    let mut less = stack(resources(&[]));
-    less["properties"]["denySettings"]["mode"] = "denyWriteAndDelete".into();
-    let told = azure.deploy("app", less.clone()).await;
-    assert_eq!(names(&told["properties"]["deletedResources"]), ["jobs"]);
-    let denied = azure.ask(Method::PATCH, &format!("{account}?api-version=2026-09-01"), Some(json!({"tags": {}}))).await;
-    assert_eq!(denied.code(), "DenyAssignmentAuthorizationFailed");
-    less["properties"]["denySettings"]["excludedPrincipals"] = json!([azure.manager.options().object_id]);
-    azure.deploy("app", less).await;
-    assert_eq!(azure.delete(&account, "2026-09-01").await.status, StatusCode::OK);
-    // With the children of what is protected, a stack stands in its own way.
-    body["properties"]["denySettings"]["applyToChildScopes"] = true.into();
-    azure.deploy("app", body.clone()).await;
-    body["properties"]["template"] = resources(&[]);
-    let told = azure.deploy("app", body).await;
-    assert_eq!(told["properties"]["error"]["code"], "DeploymentStackDeleteResourcesFailed");
-    assert_eq!(told["properties"]["failedResources"][0]["error"]["code"], "DenyAssignmentAuthorizationFailed");
-    assert_eq!(told["properties"]["resources"][1]["status"], "deleteFailed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rights_that_are_missing_are_named_with_the_action_and_the_scope() {
-    let azure = Azure::start().await;
-    azure.manager.deny("Microsoft.Resources/deploymentStacks/manageDenySetting/action", "");
-    let mut body = stack(resources(&[]));
-    assert_eq!(azure.deploy("app", body.clone()).await["properties"]["provisioningState"], "succeeded");
-    body["properties"]["denySettings"]["mode"] = "denyDelete".into();
-    let denied = azure.put(&azure.stack("app"), "2024-03-01", body).await;
-    assert_eq!((denied.status, denied.code().as_str()), (StatusCode::FORBIDDEN, "AuthorizationFailed"));
-    let message = denied.json()["error"]["message"].to_string();
-    assert!(message.contains("manageDenySetting/action") && message.contains(&azure.stack("app")), "{message}");
-    azure.manager.deny("Microsoft.ManagedIdentity/*", &azure.group());
-    let mut more = resources(&[]);
-    more["resources"]["I"] = identity("someone");
-    let failed = azure.deploy("app", stack(more.clone())).await;
-    assert_eq!(failed["properties"]["error"]["code"], "InvalidTemplateDeployment");
-    assert!(failed["properties"]["error"]["message"].to_string().contains("Microsoft.ManagedIdentity/userAssignedIdentities/write"));
-    azure.manager.allow_all();
-    assert_eq!(azure.deploy("app", stack(more)).await["properties"]["provisioningState"], "succeeded");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_fails_keeps_the_stack_with_what_is_left() {
     let azure = Azure::start().await;
     azure.deploy("app", stack(resources(&["jobs", "more"]))).await;
-    azure.manager.fail_deletion("Microsoft.Storage/storageAccounts", Failure::new(409, "OperationPending", "The account is in use.").once());
-    let url = format!("{}?api-version=2024-03-01&unmanageAction.Resources=delete", azure.stack("app"));
+    azure.manager.fail_deletion(
+        "Microsoft.Storage/storageAccounts",
+        Failure::new(409, "OperationPending", "The account is in use.").once(),
+    );
+    let url = format!(
+        "{}?api-version=2024-03-01&unmanageAction.Resources=delete",
+        azure.stack("app")
+    );
     let answer = azure.ask(Method::DELETE, &url, None).await;
     let said = azure.ended(answer.header("azure-asyncoperation").unwrap()).await;
     assert_eq!(said["status"], "failed");
     assert_eq!(said["error"]["code"], "DeploymentStackDeleteFailed");
     let told = azure.get(&azure.stack("app"), "2024-03-01").await.json();
-    assert_eq!(told["properties"]["failedResources"][0]["error"]["code"], "OperationPending");
+    assert_eq!(
+        told["properties"]["failedResources"][0]["error"]["code"],
+        "OperationPending"
+    );
     assert_eq!(names(&told["properties"]["resources"]), ["stackaccount"]);
     assert_eq!(left(&azure), ["stackaccount"]);
     let answer = azure.ask(Method::DELETE, &url, None).await;
-    assert_eq!(azure.ended(answer.header("azure-asyncoperation").unwrap()).await["status"], "succeeded");
+    assert_eq!(
+        azure.ended(answer.header("azure-asyncoperation").unwrap()).await["status"],
+        "succeeded"
+    );
     assert!(left(&azure).is_empty());
 }
 
@@ -241,9 +285,21 @@ async fn a_stack_that_is_out_of_sync_wants_to_be_told_so() {
     let azure = Azure::start().await;
     azure.deploy("app", stack(resources(&[]))).await;
     azure.manager.put_out_of_sync(&azure.stack("app"));
-    let url = format!("{}?api-version=2024-03-01&unmanageAction.Resources=delete", azure.stack("app"));
-    assert_eq!(azure.ask(Method::DELETE, &url, None).await.code(), "DeploymentStackOutOfSync");
-    let answer = azure.ask(Method::DELETE, &format!("{url}&bypassStackOutOfSyncError=true"), None).await;
+    let url = format!(
+        "{}?api-version=2024-03-01&unmanageAction.Resources=delete",
+        azure.stack("app")
+    );
+    assert_eq!(
+        azure.ask(Method::DELETE, &url, None).await.code(),
+        "DeploymentStackOutOfSync"
+    );
+    let answer = azure
+        .ask(
+            Method::DELETE,
+            &format!("{url}&bypassStackOutOfSyncError=true"),
+            None,
+        )
+        .await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
 }
 
@@ -257,19 +313,50 @@ async fn a_stack_that_is_not_well_formed_is_refused() {
         body
     };
     let cases = [
-        (set("/properties/actionOnUnmanage", Value::Null), "InvalidRequestContent"),
-        (set("/properties/actionOnUnmanage/resources", json!("remove")), "InvalidRequestContent"),
-        (set("/properties/denySettings/mode", json!("deny")), "InvalidRequestContent"),
-        (set("/properties/denySettings/excludedPrincipals", json!(["a", "b", "c", "d", "e", "f"])), "InvalidRequestContent"),
+        (
+            set("/properties/actionOnUnmanage", Value::Null),
+            "InvalidRequestContent",
+        ),
+        (
+            set("/properties/actionOnUnmanage/resources", json!("remove")),
+            "InvalidRequestContent",
+        ),
+        (
+            set("/properties/denySettings/mode", json!("deny")),
+            "InvalidRequestContent",
+        ),
+        (
+            set(
+                "/properties/denySettings/excludedPrincipals",
+                json!(["a", "b", "c", "d", "e", "f"]),
+            ),
+            "InvalidRequestContent",
+        ),
         (set("/properties/other", json!(1)), "InvalidRequestContent"),
-        (set("/tags", json!({"nephos/app": "a"})), "InvalidTagNameCharacters"),
+        (
+            set("/tags", json!({"nephos/app": "a"})),
+            "InvalidTagNameCharacters",
+        ),
         (json!({}), "InvalidRequestContent"),
     ];
     for (body, code) in cases {
         let answer = azure.put(&azure.stack("app"), "2024-03-01", body.clone()).await;
-        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::BAD_REQUEST, code), "{body:#}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (StatusCode::BAD_REQUEST, code),
+            "{body:#}"
+        );
     }
     let other = azure.stack("app").replace(GROUP, "nowhere");
-    assert_eq!(azure.put(&other, "2024-03-01", stack(resources(&[]))).await.code(), "ResourceGroupNotFound");
-    assert_eq!(azure.get(&azure.stack("app"), "2024-03-01").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        azure
+            .put(&other, "2024-03-01", stack(resources(&[])))
+            .await
+            .code(),
+        "ResourceGroupNotFound"
+    );
+    assert_eq!(
+        azure.get(&azure.stack("app"), "2024-03-01").await.status,
+        StatusCode::NOT_FOUND
+    );
 }

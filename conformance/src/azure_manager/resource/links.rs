@@ -34,7 +34,8 @@ pub(super) fn check(
         ));
     }
     if let Some(extended) = id.extended().map(known).filter(|extended| !there(extended)) {
-        let (kind, name) = Id::read(&extended).map_or_else(Default::default, |id| (id.kind.clone(), id.name()));
+        let (kind, name) =
+            Id::read(&extended).map_or_else(Default::default, |id| (id.kind.clone(), id.name()));
         return Err(Refusal::no_resource(&kind, &name, &id.group));
     }
     let mut texts = Vec::new();
