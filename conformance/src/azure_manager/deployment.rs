@@ -13,6 +13,7 @@ use super::expression::{self, Fault};
 use super::id::{self, Id};
 use super::knobs::Deed;
 use super::resource::{self, moment};
+use super::stack::check_deny;
 use super::state::{Shared, State};
 use super::template::{Planned, Template};
 use super::token;
@@ -221,8 +222,8 @@ pub(super) fn preflight(shared: &Shared, template: &Template, name: &str) -> Opt
     ))
 }
 
-/// Makes all that a template has.
-pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str) -> Option<Done> {
+/// Makes all that a template has, for a stack.
+pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str, stack: &str) -> Option<Done> {
     let existed: BTreeSet<String> = {
         let state = shared.lock();
         let keys = template.resources.iter().map(|one| one.id.key());
@@ -255,7 +256,7 @@ pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str) ->
                 with(shared, key, |deployment| deployment.end(step, "Canceled", None))?;
                 continue;
             }
-            let result = make(shared, template, one, &existed);
+            let result = make(shared, template, one, &existed, stack);
             match result {
                 Ok(()) => {
                     made.insert(one.symbol.clone());
@@ -302,8 +303,17 @@ fn make(
     template: &Template,
     one: &Planned,
     existed: &BTreeSet<String>,
+    stack: &str,
 ) -> Result<(), Refusal> {
     let mut state = shared.lock();
+    check_deny(
+        &state,
+        &shared.options,
+        &one.id,
+        one.kind.name,
+        false,
+        Some(stack),
+    )?;
     if let Some(failure) = state.knobs.failed(&one.id, Deed::Write) {
         return Err(failure);
     }

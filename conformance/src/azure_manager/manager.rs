@@ -334,6 +334,16 @@ impl Manager {
             .collect()
     }
 
+    /// A stack (by its id) as `GET` answers it.
+    #[must_use]
+    pub fn stack(&self, stack: &str) -> Option<Value> {
+        let state = self.shared.lock();
+        state
+            .stacks
+            .get(&id::key(stack))
+            .map(|stack| stack.view(&self.shared))
+    }
+
     /// All states of a stack (by its id) since it was put or deleted last, in order.
     #[must_use]
     pub fn states(&self, stack: &str) -> Vec<String> {

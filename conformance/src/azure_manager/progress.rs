@@ -11,6 +11,7 @@ use super::request::Asked;
 use super::route::{no_method, not_found};
 use super::stack::Address;
 use super::state::Shared;
+use super::token;
 use super::what_if;
 use crate::azure_functions::server::{self, Answer};
 
@@ -38,6 +39,13 @@ pub(super) fn deployments(
             format!("Deployment '{}' could not be found.", address.name),
         )
     })?;
+    let action = match rest {
+        [] => "Microsoft.Resources/deployments/read",
+        _ => "Microsoft.Resources/deployments/operations/read",
+    };
+    if state.knobs.is_denied(action, &id) {
+        return Err(token::unauthorized(shared, action, &id));
+    }
     match (&asked.method, rest) {
         (&Method::GET, []) => Ok(server::json(StatusCode::OK, &deployment.view())),
         (&Method::GET, ["operations"]) => {

@@ -33,18 +33,21 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
     let method = parts.method.clone();
     let interruption = shared.lock().knobs.interrupted(method.as_str(), &path);
     let mut answer = match interruption {
-        Some(Interruption::Throttled(seconds)) => throttled(seconds),
-        Some(Interruption::Status(status)) => broken(status),
         Some(Interruption::Cut) => cut(),
+        // The body is read whatever the answer is: who still sends does not listen.
         other => match server::read(body, LIMIT).await {
             Err(answer) => answer,
             Ok(body) => {
                 let asked = Asked::new(parts.method, &parts.uri, parts.headers, body);
-                let answer = answer(&shared, &asked);
-                if other == Some(Interruption::CutAfterwards) {
-                    cut()
-                } else {
-                    answer
+                match other {
+                    Some(Interruption::Throttled(seconds)) => throttled(seconds),
+                    Some(Interruption::Status(status)) => broken(status),
+                    Some(Interruption::Cut) => cut(),
+                    Some(Interruption::CutAfterwards) => {
+                        let _lost = answer(&shared, &asked);
+                        cut()
+                    }
+                    None => answer(&shared, &asked),
                 }
             }
         },
@@ -283,6 +286,11 @@ fn vault(
 ) -> Outcome<Answer> {
     asked.api_version()?;
     let mut state = shared.lock();
+    let scope = format!("/subscriptions/{subscription}");
+    let action = "Microsoft.KeyVault/locations/deletedVaults/read";
+    if state.knobs.is_denied(action, &scope) {
+        return Err(token::unauthorized(shared, action, &scope));
+    }
     let view = resource::view_deleted(resource::deleted(&state, subscription, location, name)?);
     match (&asked.method, rest) {
         (&Method::GET, []) => Ok(server::json(StatusCode::OK, &view)),

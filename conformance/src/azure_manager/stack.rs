@@ -142,6 +142,13 @@ impl Stack {
 pub(super) fn get(shared: &Shared, address: &Address) -> Outcome<Answer> {
     let state = shared.lock();
     state.group(&address.subscription, &address.group)?;
+    check_rights(
+        shared,
+        &state,
+        address,
+        "Microsoft.Resources/deploymentStacks/read",
+        false,
+    )?;
     let stack = state
         .stacks
         .get(&id::key(&address.id()))
@@ -164,6 +171,8 @@ pub(super) fn list(shared: &Shared, subscription: &str, group: &str) -> Outcome<
 
 pub(super) fn export(shared: &Shared, address: &Address) -> Outcome<Answer> {
     let state = shared.lock();
+    let action = "Microsoft.Resources/deploymentStacks/exportTemplate/action";
+    check_rights(shared, &state, address, action, false)?;
     let stack = state
         .stacks
         .get(&id::key(&address.id()))

@@ -1,7 +1,9 @@
 //! Groups and single resources: regions, registration, role assignments, vaults that stay after they were deleted, keys of sites.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
-use nephos_conformance::azure_manager::Failure;
+use nephos_conformance::azure_manager::{Failure, Options};
 use serde_json::{Value, json};
 
 use crate::client::{Azure, GROUP, deepest, site, stack, storage, template};
@@ -351,4 +353,84 @@ async fn a_site_tells_its_keys_to_those_who_may_and_its_settings_to_none() {
         .put(&azure.id("Microsoft.Web/sites/second-site"), "2025-05-01", second)
         .await;
     assert_eq!(crowded.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_has_one_system_topic() {
+    let azure = Azure::start().await;
+    azure
+        .deploy("app", stack(template(json!({"A": storage("topicaccount")}))))
+        .await;
+    let topic = |name: &str| azure.id(&format!("Microsoft.EventGrid/systemTopics/{name}"));
+    let body = json!({"location": "swedencentral", "properties": {
+        "source": azure.id("Microsoft.Storage/storageAccounts/topicaccount"), "topicType": "Microsoft.Storage.StorageAccounts",
+    }});
+    for status in [StatusCode::CREATED, StatusCode::OK] {
+        assert_eq!(
+            azure
+                .put(&topic("first"), "2025-02-15", body.clone())
+                .await
+                .status,
+            status
+        );
+    }
+    let second = azure.put(&topic("second"), "2025-02-15", body).await;
+    assert!(
+        second.json()["error"]["message"]
+            .to_string()
+            .contains("Only one system topic"),
+        "{}",
+        second.json()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_being_deleted_takes_nothing() {
+    let azure = Azure::start_with(Options {
+        step: Duration::from_secs(3600),
+        ..Options::default()
+    })
+    .await;
+    assert_eq!(
+        azure.delete(&azure.group(), "2022-09-01").await.status,
+        StatusCode::ACCEPTED
+    );
+    let read = azure.get(&azure.group(), "2022-09-01").await.json();
+    assert_eq!(read["properties"]["provisioningState"], "Deleting");
+    let body = stack(template(json!({"A": storage("lateaccount")})));
+    assert_eq!(
+        azure.put(&azure.stack("app"), "2024-03-01", body).await.code(),
+        "ResourceGroupBeingDeleted"
+    );
+    let again = azure
+        .put(&azure.group(), "2022-09-01", json!({"location": "swedencentral"}))
+        .await;
+    assert_eq!(again.code(), "ResourceGroupBeingDeleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_told_that_something_is_different_and_where_to_ask() {
+    let azure = Azure::start().await;
+    let mut changes = azure.manager.watch();
+    changes.borrow_and_update();
+    azure
+        .deploy("app", stack(template(json!({"A": storage("watchaccount")}))))
+        .await;
+    assert!(changes.has_changed().unwrap());
+    let existing = azure.manager.resources(GROUP);
+    let account = &existing[&azure.id("Microsoft.Storage/storageAccounts/watchaccount")];
+    assert_eq!(
+        (account.kind.as_str(), &account.body["sku"]["name"]),
+        ("Microsoft.Storage/storageAccounts", &json!("Standard_LRS"))
+    );
+    let endpoints = azure.manager.endpoints();
+    assert_eq!(endpoints["https://management.azure.com"], azure.manager.url());
+    assert_eq!(
+        endpoints["https://*.scm.azurewebsites.net"],
+        format!("{}/scm/*", azure.manager.url())
+    );
+    assert_eq!(
+        endpoints["https://api.loganalytics.azure.com"],
+        format!("{}/logs", azure.manager.url())
+    );
 }

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::client::{Azure, identity, stack};
+use crate::client::{Azure, deepest, identity, stack};
 use crate::stacks::{names, resources};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,5 +98,62 @@ async fn rights_that_are_missing_are_named_with_the_action_and_the_scope() {
     assert_eq!(
         azure.deploy("app", stack(more)).await["properties"]["provisioningState"],
         "succeeded"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_stack_protects_is_not_changed_by_another() {
+    let azure = Azure::start().await;
+    let mut first = stack(resources(&["jobs"]));
+    first["properties"]["denySettings"]["mode"] = "denyWriteAndDelete".into();
+    for _ in 0..2 {
+        let told = azure.deploy("first", first.clone()).await;
+        assert_eq!(
+            told["properties"]["provisioningState"], "succeeded",
+            "a stack changes what it protects itself"
+        );
+    }
+    let told = azure.deploy("second", stack(resources(&["jobs"]))).await;
+    assert_eq!(
+        deepest(&told["properties"]["error"])["code"],
+        "DenyAssignmentAuthorizationFailed"
+    );
+    assert_eq!(
+        azure.manager.stack(&azure.stack("second")).unwrap()["properties"]["resources"],
+        json!([])
+    );
+    assert_eq!(azure.manager.stack(&azure.stack("third")), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_read_is_not_told() {
+    let azure = Azure::start().await;
+    let told = azure.deploy("app", stack(resources(&[]))).await;
+    let deployment = told["properties"]["deploymentId"].as_str().unwrap().to_owned();
+    let vault = format!(
+        "/subscriptions/{}/providers/Microsoft.KeyVault/locations/swedencentral/deletedVaults/a-vault",
+        azure.subscription()
+    );
+    for action in [
+        "Microsoft.Resources/deploymentStacks/read",
+        "Microsoft.Resources/deployments/*",
+        "Microsoft.KeyVault/locations/deletedVaults/read",
+        "Microsoft.Resources/deploymentStacks/exportTemplate/action",
+    ] {
+        azure.manager.deny(action, "");
+    }
+    let operations = format!("{deployment}/operations");
+    for path in [azure.stack("app"), deployment, operations, vault] {
+        let answer = azure.get(&path, "2024-03-01").await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (StatusCode::FORBIDDEN, "AuthorizationFailed"),
+            "{path}"
+        );
+    }
+    let export = format!("{}/exportTemplate?api-version=2024-03-01", azure.stack("app"));
+    assert_eq!(
+        azure.ask(Method::POST, &export, None).await.code(),
+        "AuthorizationFailed"
     );
 }

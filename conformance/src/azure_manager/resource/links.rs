@@ -52,6 +52,7 @@ pub(super) fn check(
     match kind.name {
         "Microsoft.Authorization/roleAssignments" => check_role(state, options, id, body),
         "Microsoft.Web/sites" => check_site(state, id, body),
+        "Microsoft.EventGrid/systemTopics" => check_source(state, id, body),
         "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers" => check_partition(state, id, body),
         _ => Ok(()),
     }
@@ -215,6 +216,27 @@ fn check_site(state: &State, id: &Id, body: &Value) -> Outcome<()> {
         ));
     }
     Ok(())
+}
+
+/// Something has one system topic.
+fn check_source(state: &State, id: &Id, body: &Value) -> Outcome<()> {
+    let source = |body: &Value| id::key(body["properties"]["source"].as_str().unwrap_or_default());
+    let other = state.resources.values().find(|other| {
+        other.kind.name == "Microsoft.EventGrid/systemTopics"
+            && other.id.key() != id.key()
+            && source(&other.body) == source(body)
+    });
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Refusal::new(
+            400,
+            "InvalidRequest",
+            format!(
+                "Only one system topic is allowed per source. Existing system topic: '{}'.",
+                other.id.text
+            ),
+        )),
+    }
 }
 
 fn sites_of<'a>(state: &'a State, plan: &'a str) -> impl Iterator<Item = &'a Resource> {
