@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::error::Refusal;
 use super::expression::{self, Fault};
 use super::id::{self, Id};
-use super::knobs::Deed;
+use super::knobs::{Deed, Nesting};
 use super::resource::{self, moment};
 use super::stack::check_deny;
 use super::state::{Shared, State};
@@ -263,8 +263,7 @@ pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str, st
                     done.made.push(one.id.text.clone());
                     with(shared, key, |deployment| deployment.end(step, "Succeeded", None))?;
                 }
-                Err(cause) => {
-                    let error = wrapped(cause);
+                Err(error) => {
                     done.failed.push((one.id.text.clone(), error.clone()));
                     with(shared, key, |deployment| {
                         deployment.end(step, "Failed", Some(error));
@@ -314,8 +313,8 @@ fn make(
         false,
         Some(stack),
     )?;
-    if let Some(failure) = state.knobs.failed(&one.id, Deed::Write) {
-        return Err(failure);
+    if let Some((failure, nesting)) = state.knobs.failed_so(&one.id, Deed::Write) {
+        return Err(nested(failure, nesting));
     }
     let body = expression::evaluate(
         &one.body,
@@ -348,13 +347,25 @@ fn make(
 }
 
 /// An error of a resource's interface as a deployment tells it.
-fn wrapped(cause: Refusal) -> Refusal {
-    Refusal::new(
-        cause.status.as_u16(),
-        "ResourceDeploymentFailure",
-        "The resource write operation failed to complete successfully, because it reached terminal provisioning state 'Failed'.",
-    )
-    .because(cause)
+fn nested(cause: Refusal, nesting: Nesting) -> Refusal {
+    let wrapped = |cause: Refusal| {
+        Refusal::new(
+            cause.status.as_u16(),
+            "ResourceDeploymentFailure",
+            "The resource write operation failed to complete successfully, because it reached terminal provisioning state 'Failed'.",
+        )
+        .because(cause)
+    };
+    match nesting {
+        Nesting::Plain => cause,
+        Nesting::Wrapped => wrapped(cause),
+        Nesting::Embedded => {
+            let status = cause.status;
+            let inner = json!({"status": "Failed", "error": wrapped(cause).json()});
+            let code = status.canonical_reason().unwrap_or("Conflict").replace(' ', "");
+            Refusal::new(status.as_u16(), code, format!("{inner:#}"))
+        }
+    }
 }
 
 fn finish(

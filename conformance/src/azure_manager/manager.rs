@@ -300,7 +300,7 @@ impl Manager {
 
     /// A line comes to the logs.
     pub fn log(&self, line: Line) {
-        self.shared.lock().lines.push(line);
+        self.shared.lock().lines.push((line, Utc::now()));
     }
 
     /// What exists in a group now, by id.

@@ -91,6 +91,12 @@ async fn queries_find_filter_order_and_shape() {
     for (query, expected) in cases {
         assert_eq!(logs.texts(&query).await, expected, "{query}");
     }
+    let late = "AppTraces | where TimeGenerated < ago(1h) and ingestion_time() > ago(10m) and isnotempty(_ItemId) | project Message";
+    assert_eq!(
+        logs.texts(late).await,
+        ["an hour ago"],
+        "what comes late is found by when it came"
+    );
     let table = logs
         .table("AppTraces | project TimeGenerated, AppRoleName, SeverityLevel, Message | take 1")
         .await;

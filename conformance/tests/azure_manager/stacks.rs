@@ -1,7 +1,7 @@
 //! Stacks: their states, what becomes of what they no longer have, protection, failures, and others at the same time.
 
 use http::{Method, StatusCode};
-use nephos_conformance::azure_manager::{Failure, Options};
+use nephos_conformance::azure_manager::{Failure, Nesting, Options};
 use serde_json::{Value, json};
 
 use crate::client::{Azure, GROUP, deepest, queue, stack, storage, template};
@@ -359,4 +359,25 @@ async fn a_stack_that_is_not_well_formed_is_refused() {
         azure.get(&azure.stack("app"), "2024-03-01").await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cause_is_told_wrapped_plainly_or_as_text() {
+    for nesting in [Nesting::Wrapped, Nesting::Plain, Nesting::Embedded] {
+        let azure = Azure::start().await;
+        let failure = Failure::new(409, "QuotaExceeded", "There are too many queues.").nested(nesting);
+        azure.manager.fail("/queues/jobs", failure);
+        let told = azure.deploy("app", stack(resources(&["jobs"]))).await;
+        let inner = &told["properties"]["error"]["details"][0]["details"][0];
+        let code = inner["code"].as_str().unwrap();
+        match nesting {
+            Nesting::Wrapped => assert_eq!(code, "ResourceDeploymentFailure"),
+            Nesting::Plain => assert_eq!(code, "QuotaExceeded"),
+            Nesting::Embedded => {
+                assert_eq!(code, "Conflict");
+                let text: Value = serde_json::from_str(inner["message"].as_str().unwrap()).unwrap();
+                assert_eq!(deepest(&text["error"])["code"], "QuotaExceeded");
+            }
+        }
+    }
 }
