@@ -14,6 +14,7 @@ mod knobs;
 mod logs;
 mod manager;
 mod options;
+mod progress;
 mod request;
 mod resource;
 mod route;
@@ -24,7 +25,7 @@ mod template;
 mod token;
 mod what_if;
 
-pub use self::knobs::{Failure, Interruption};
+pub use self::knobs::{Failure, Interruption, Nesting};
 pub use self::logs::Line;
 pub use self::manager::{Existing, Manager};
 pub use self::options::{Options, Publish, Subscription};

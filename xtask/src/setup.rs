@@ -137,6 +137,11 @@ pub const TOOLS: &[Tool] = &[
         Purpose::Test,
         "the test of tables on Azure against an independent client",
     ),
+    manager("azure-identity", "1.27.0"),
+    manager("azure-mgmt-resource", "26.0.0"),
+    manager("azure-mgmt-resource-deployments", "2.0.0"),
+    manager("azure-mgmt-resource-deploymentstacks", "1.0.0"),
+    manager("azure-monitor-query", "2.0.0"),
     tool(
         Registry::Cargo,
         "cargo-deny",
@@ -154,6 +159,17 @@ const fn models(name: &'static str, version: &'static str) -> Tool {
         version,
         Purpose::Test,
         "the tests of the adapter for Azure: the check of the templates that it renders",
+    )
+}
+
+/// A part of the SDK that the stand-in of Azure Resource Manager is asked by.
+const fn manager(name: &'static str, version: &'static str) -> Tool {
+    tool(
+        Registry::Python,
+        name,
+        version,
+        Purpose::Test,
+        "the test of the stand-in of Azure Resource Manager against an independent client",
     )
 }
 

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::error::Refusal;
 use super::expression::{self, Fault};
 use super::id::{self, Id};
-use super::knobs::Deed;
+use super::knobs::{Deed, Nesting};
 use super::resource::{self, moment};
+use super::stack::check_deny;
 use super::state::{Shared, State};
 use super::template::{Planned, Template};
 use super::token;
@@ -221,8 +222,8 @@ pub(super) fn preflight(shared: &Shared, template: &Template, name: &str) -> Opt
     ))
 }
 
-/// Makes all that a template has.
-pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str) -> Option<Done> {
+/// Makes all that a template has, for a stack.
+pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str, stack: &str) -> Option<Done> {
     let existed: BTreeSet<String> = {
         let state = shared.lock();
         let keys = template.resources.iter().map(|one| one.id.key());
@@ -255,18 +256,17 @@ pub(super) async fn run(shared: &Arc<Shared>, template: &Template, key: &str) ->
                 with(shared, key, |deployment| deployment.end(step, "Canceled", None))?;
                 continue;
             }
-            let result = make(shared, template, one, &existed);
+            let result = make(shared, template, one, &existed, stack);
             match result {
                 Ok(()) => {
                     made.insert(one.symbol.clone());
                     done.made.push(one.id.text.clone());
                     with(shared, key, |deployment| deployment.end(step, "Succeeded", None))?;
                 }
-                Err(cause) => {
-                    let error = wrapped(cause);
+                Err(error) => {
                     done.failed.push((one.id.text.clone(), error.clone()));
                     with(shared, key, |deployment| {
-                        deployment.end(step, "Failed", Some(error))
+                        deployment.end(step, "Failed", Some(error));
                     })?;
                 }
             }
@@ -302,10 +302,19 @@ fn make(
     template: &Template,
     one: &Planned,
     existed: &BTreeSet<String>,
+    stack: &str,
 ) -> Result<(), Refusal> {
     let mut state = shared.lock();
-    if let Some(failure) = state.knobs.failed(&one.id, Deed::Write) {
-        return Err(failure);
+    check_deny(
+        &state,
+        &shared.options,
+        &one.id,
+        one.kind.name,
+        false,
+        Some(stack),
+    )?;
+    if let Some((failure, nesting)) = state.knobs.failed_so(&one.id, Deed::Write) {
+        return Err(nested(failure, nesting));
     }
     let body = expression::evaluate(
         &one.body,
@@ -338,13 +347,25 @@ fn make(
 }
 
 /// An error of a resource's interface as a deployment tells it.
-fn wrapped(cause: Refusal) -> Refusal {
-    Refusal::new(
-        cause.status.as_u16(),
-        "ResourceDeploymentFailure",
-        "The resource write operation failed to complete successfully, because it reached terminal provisioning state 'Failed'.",
-    )
-    .because(cause)
+fn nested(cause: Refusal, nesting: Nesting) -> Refusal {
+    let wrapped = |cause: Refusal| {
+        Refusal::new(
+            cause.status.as_u16(),
+            "ResourceDeploymentFailure",
+            "The resource write operation failed to complete successfully, because it reached terminal provisioning state 'Failed'.",
+        )
+        .because(cause)
+    };
+    match nesting {
+        Nesting::Plain => cause,
+        Nesting::Wrapped => wrapped(cause),
+        Nesting::Embedded => {
+            let status = cause.status;
+            let inner = json!({"status": "Failed", "error": wrapped(cause).json()});
+            let code = status.canonical_reason().unwrap_or("Conflict").replace(' ', "");
+            Refusal::new(status.as_u16(), code, format!("{inner:#}"))
+        }
+    }
 }
 
 fn finish(

@@ -36,7 +36,7 @@ pub(super) fn ask(shared: &Shared, asked: &Asked, id: &Id) -> Outcome<Answer> {
         return Err(token::unauthorized(shared, &action, &id.text));
     }
     if verb != "read" {
-        check_deny(&state, &shared.options, id, kind.name, verb == "delete")?;
+        check_deny(&state, &shared.options, id, kind.name, verb == "delete", None)?;
     }
     let existing = state.resources.get(&id.key()).cloned();
     let missing = || Refusal::no_resource(kind.name, &id.name(), &id.group);

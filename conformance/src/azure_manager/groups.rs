@@ -37,6 +37,9 @@ const SUBSCRIPTIONS: &[&str] = &[
 /// Where a template of a group is deployed.
 pub(super) fn place(shared: &Shared, state: &State, subscription: &str, group: &str) -> Outcome<Place> {
     let there = state.group(subscription, group)?;
+    if there.deleting {
+        return Err(being_deleted(group));
+    }
     let named = shared
         .options
         .subscriptions
@@ -238,6 +241,14 @@ pub(super) fn one(shared: &Arc<Shared>, asked: &Asked, subscription: &str, name:
     }
 }
 
+fn being_deleted(group: &str) -> Refusal {
+    Refusal::new(
+        409,
+        "ResourceGroupBeingDeleted",
+        format!("The resource group '{group}' is in deprovisioning state and cannot perform this operation."),
+    )
+}
+
 fn put(shared: &Shared, asked: &Asked, subscription: &str, name: &str) -> Outcome<Answer> {
     let body = asked.json()?;
     let fits = name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c));
@@ -274,13 +285,7 @@ fn put(shared: &Shared, asked: &Asked, subscription: &str, name: &str) -> Outcom
     let existing = state.groups.get(&key).cloned();
     if let Some(other) = &existing {
         if other.deleting {
-            return Err(Refusal::new(
-                409,
-                "ResourceGroupBeingDeleted",
-                format!(
-                    "The resource group '{name}' is in deprovisioning state and cannot perform this operation."
-                ),
-            ));
+            return Err(being_deleted(name));
         }
         if normal(&other.location) != normal(location) {
             let message = format!(
@@ -319,7 +324,14 @@ fn delete(shared: &Arc<Shared>, subscription: &str, name: &str) -> Outcome<Answe
     let key = id::key(&id::group_id(subscription, name));
     for other in state.in_group(subscription, name) {
         if let Some(resource) = state.resources.get(&other) {
-            check_deny(&state, &shared.options, &resource.id, resource.kind.name, true)?;
+            check_deny(
+                &state,
+                &shared.options,
+                &resource.id,
+                resource.kind.name,
+                true,
+                None,
+            )?;
         }
     }
     if let Some(group) = state.groups.get_mut(&key) {

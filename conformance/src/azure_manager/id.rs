@@ -24,7 +24,7 @@ impl Id {
         let mut parts = text.get(at + "/providers/".len()..)?.split('/');
         let namespace = parts.next()?;
         let rest: Vec<&str> = parts.collect();
-        if rest.is_empty() || rest.len() % 2 != 0 || rest.iter().any(|part| part.is_empty()) {
+        if rest.is_empty() || !rest.len().is_multiple_of(2) || rest.iter().any(|part| part.is_empty()) {
             return None;
         }
         let mut kind = namespace.to_owned();

@@ -18,6 +18,18 @@ pub enum Interruption {
     CutAfterwards,
 }
 
+/// How a deployment tells the error of a resource's interface: Azure does it in each of these ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Nesting {
+    /// Below a `ResourceDeploymentFailure`, as of an interface that failed after it had begun.
+    #[default]
+    Wrapped,
+    /// As it is, as of an interface that refused at once.
+    Plain,
+    /// As JSON in the text of an error's message.
+    Embedded,
+}
+
 /// What becomes of a resource that is to be made or deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -31,6 +43,8 @@ pub struct Failure {
     pub times: Option<u32>,
     /// Whether it is refused before anything is made, as what a resource's interface checks in advance.
     pub preflight: bool,
+    /// How a deployment tells it.
+    pub nesting: Nesting,
 }
 
 impl Failure {
@@ -43,6 +57,7 @@ impl Failure {
             message: message.to_owned(),
             times: None,
             preflight: false,
+            nesting: Nesting::Wrapped,
         }
     }
 
@@ -57,6 +72,13 @@ impl Failure {
     #[must_use]
     pub fn in_advance(mut self) -> Self {
         self.preflight = true;
+        self
+    }
+
+    /// One that a deployment tells in another way.
+    #[must_use]
+    pub fn nested(mut self, nesting: Nesting) -> Self {
+        self.nesting = nesting;
         self
     }
 
@@ -151,6 +173,11 @@ impl Knobs {
 
     /// The failure that is meant for this resource, counted.
     pub(super) fn failed(&mut self, id: &Id, deed: Deed) -> Option<Refusal> {
+        self.failed_so(id, deed).map(|(refusal, _)| refusal)
+    }
+
+    /// The same, with how it is told.
+    pub(super) fn failed_so(&mut self, id: &Id, deed: Deed) -> Option<(Refusal, Nesting)> {
         let (.., failure) = self
             .failures
             .iter_mut()
@@ -158,7 +185,7 @@ impl Knobs {
         if let Some(times) = &mut failure.times {
             *times -= 1;
         }
-        Some(failure.refusal())
+        Some((failure.refusal(), failure.nesting))
     }
 
     /// The pause that this resource waits at.

@@ -4,6 +4,7 @@
 
 mod query;
 mod syntax;
+mod token;
 mod value;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::id;
 use super::request::Asked;
 use super::state::Shared;
-use super::token;
+use super::token as tokens;
 use crate::azure_functions::server::{self, Answer};
 
 /// A line of a site's log.
@@ -42,7 +43,7 @@ type Understood<T> = Result<T, Unanswered>;
 
 /// `POST /logs/v1{resource id}/query`
 pub(super) fn ask(shared: &Shared, asked: &Asked) -> Answer {
-    if let Err(answer) = token::check(shared, &asked.headers, token::LOGS) {
+    if let Some(answer) = tokens::check(shared, &asked.headers, tokens::LOGS) {
         return answer;
     }
     let path = asked.path.strip_prefix("/logs/v1").unwrap_or_default();

@@ -300,7 +300,7 @@ impl Manager {
 
     /// A line comes to the logs.
     pub fn log(&self, line: Line) {
-        self.shared.lock().lines.push(line);
+        self.shared.lock().lines.push((line, Utc::now()));
     }
 
     /// What exists in a group now, by id.
@@ -332,6 +332,16 @@ impl Manager {
             .values()
             .map(|group| (group.name.clone(), group.location.clone()))
             .collect()
+    }
+
+    /// A stack (by its id) as `GET` answers it.
+    #[must_use]
+    pub fn stack(&self, stack: &str) -> Option<Value> {
+        let state = self.shared.lock();
+        state
+            .stacks
+            .get(&id::key(stack))
+            .map(|stack| stack.view(&self.shared))
     }
 
     /// All states of a stack (by its id) since it was put or deleted last, in order.

@@ -18,9 +18,11 @@ pub struct Subscription {
     pub state: String,
 }
 
+type Take = dyn Fn(String, Bytes) -> BoxFuture<'static, Result<(), String>> + Send + Sync;
+
 /// What is called with a package before a site has it (site, zip): the error becomes the deployment's.
 #[derive(Clone)]
-pub struct Publish(Arc<dyn Fn(String, Bytes) -> BoxFuture<'static, Result<(), String>> + Send + Sync>);
+pub struct Publish(Arc<Take>);
 
 impl Publish {
     /// From a function.

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::{Outcome, Refusal};
 use super::generic;
 use super::id;
 use super::knobs::Interruption;
 use super::logs;
+use super::progress::{deployments, later, result, status};
 use super::request::Asked;
 use super::resource;
 use super::scm;
 use super::stack::{self, Address};
 use super::state::{Exchange, Shared};
-use super::{groups, token, what_if};
+use super::{groups, token};
 use crate::azure_functions::server::{self, Answer, Cut};
 
 /// The largest body: a package, not a template.
@@ -32,18 +33,21 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
     let method = parts.method.clone();
     let interruption = shared.lock().knobs.interrupted(method.as_str(), &path);
     let mut answer = match interruption {
-        Some(Interruption::Throttled(seconds)) => throttled(seconds),
-        Some(Interruption::Status(status)) => broken(status),
         Some(Interruption::Cut) => cut(),
+        // The body is read whatever the answer is: who still sends does not listen.
         other => match server::read(body, LIMIT).await {
             Err(answer) => answer,
             Ok(body) => {
                 let asked = Asked::new(parts.method, &parts.uri, parts.headers, body);
-                let answer = answer(&shared, &asked);
-                if other == Some(Interruption::CutAfterwards) {
-                    cut()
-                } else {
-                    answer
+                match other {
+                    Some(Interruption::Throttled(seconds)) => throttled(seconds),
+                    Some(Interruption::Status(status)) => broken(status),
+                    Some(Interruption::Cut) => cut(),
+                    Some(Interruption::CutAfterwards) => {
+                        let _lost = answer(&shared, &asked);
+                        cut()
+                    }
+                    None => answer(&shared, &asked),
                 }
             }
         },
@@ -104,7 +108,7 @@ fn answer(shared: &Arc<Shared>, asked: &Asked) -> Answer {
         ["logs", ..] => return logs::ask(shared, asked),
         _ => {}
     }
-    if let Err(answer) = token::check(shared, &asked.headers, token::MANAGEMENT) {
+    if let Some(answer) = token::check(shared, &asked.headers, token::MANAGEMENT) {
         return answer;
     }
     managed(shared, asked, &parts, &lower).unwrap_or_else(|refusal| refusal.answer())
@@ -121,7 +125,7 @@ pub(super) fn no_method(asked: &Asked) -> Refusal {
     )
 }
 
-fn not_found(asked: &Asked) -> Refusal {
+pub(super) fn not_found(asked: &Asked) -> Refusal {
     Refusal::new(404, "NotFound", format!("There is nothing at '{}'.", asked.path))
 }
 
@@ -271,119 +275,6 @@ fn stacks(
     }
 }
 
-fn deployments(
-    shared: &Arc<Shared>,
-    asked: &Asked,
-    address: &Address,
-    rest: &[&str],
-    operation: &str,
-) -> Outcome<Answer> {
-    if let (&Method::POST, ["whatif"]) = (&asked.method, rest) {
-        return what_if::post(shared, asked, address);
-    }
-    asked.version_of(what_if::VERSIONS)?;
-    let state = shared.lock();
-    let id = format!(
-        "{}/providers/Microsoft.Resources/deployments/{}",
-        id::group_id(&address.subscription, &address.group),
-        address.name
-    );
-    let deployment = state.deployments.get(&id::key(&id)).ok_or_else(|| {
-        Refusal::new(
-            404,
-            "DeploymentNotFound",
-            format!("Deployment '{}' could not be found.", address.name),
-        )
-    })?;
-    match (&asked.method, rest) {
-        (&Method::GET, []) => Ok(server::json(StatusCode::OK, &deployment.view())),
-        (&Method::GET, ["operations"]) => {
-            let number = |name: &str| asked.query.get(name).and_then(|text| text.parse::<usize>().ok());
-            let size = number("$top")
-                .unwrap_or(shared.options.page)
-                .min(shared.options.page);
-            let skip = number("$skiptoken").unwrap_or(0);
-            let (list, more) = deployment.page(skip, size);
-            let mut body = json!({"value": list});
-            if more {
-                let version = asked.query.get("api-version").unwrap_or_default();
-                body["nextLink"] = format!(
-                    "{}{id}/operations?api-version={version}&$skiptoken={}",
-                    shared.url,
-                    skip + size
-                )
-                .into();
-            }
-            Ok(server::json(StatusCode::OK, &body))
-        }
-        (&Method::GET, ["operations", _]) => deployment
-            .operation(operation)
-            .map(|view| server::json(StatusCode::OK, &view))
-            .ok_or_else(|| {
-                Refusal::new(
-                    404,
-                    "DeploymentOperationNotFound",
-                    format!("The operation '{operation}' could not be found."),
-                )
-            }),
-        _ => Err(no_method(asked)),
-    }
-}
-
-/// `Azure-AsyncOperation`
-fn status(shared: &Shared, asked: &Asked, id: &str) -> Outcome<Answer> {
-    let state = shared.lock();
-    let operation = state.operations.get(id).ok_or_else(|| not_found(asked))?;
-    let mut body = json!({"id": asked.path, "name": id, "status": operation.status});
-    if let Some(error) = &operation.error {
-        body["error"] = error.json();
-    }
-    Ok(later(shared, server::json(StatusCode::OK, &body)))
-}
-
-/// `Location`
-fn result(shared: &Shared, id: &str) -> Outcome<Answer> {
-    let state = shared.lock();
-    let operation = state.operations.get(id).ok_or_else(|| {
-        Refusal::new(
-            404,
-            "NotFound",
-            format!("The operation '{id}' could not be found."),
-        )
-    })?;
-    if let Some(error) = &operation.error {
-        return Err(error.clone());
-    }
-    match &operation.result {
-        None => {
-            let mut answer = later(shared, server::answer(StatusCode::ACCEPTED, ""));
-            let url = format!(
-                "{}/subscriptions/{}/operationresults/{id}?api-version=2022-09-01",
-                shared.url,
-                shared
-                    .options
-                    .subscriptions
-                    .first()
-                    .map_or("", |one| one.id.as_str())
-            );
-            if let Ok(value) = HeaderValue::from_str(&url) {
-                answer.headers_mut().insert(http::header::LOCATION, value);
-            }
-            Ok(answer)
-        }
-        Some(Value::Null) => Ok(server::answer(StatusCode::OK, "")),
-        Some(result) => Ok(server::json(StatusCode::OK, result)),
-    }
-}
-
-fn later(shared: &Shared, mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(
-        http::header::RETRY_AFTER,
-        HeaderValue::from(shared.options.retry_after),
-    );
-    answer
-}
-
 /// What is asked of deleted vaults.
 fn vault(
     shared: &Shared,
@@ -395,6 +286,11 @@ fn vault(
 ) -> Outcome<Answer> {
     asked.api_version()?;
     let mut state = shared.lock();
+    let scope = format!("/subscriptions/{subscription}");
+    let action = "Microsoft.KeyVault/locations/deletedVaults/read";
+    if state.knobs.is_denied(action, &scope) {
+        return Err(token::unauthorized(shared, action, &scope));
+    }
     let view = resource::view_deleted(resource::deleted(&state, subscription, location, name)?);
     match (&asked.method, rest) {
         (&Method::GET, []) => Ok(server::json(StatusCode::OK, &view)),

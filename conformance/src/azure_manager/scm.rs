@@ -90,7 +90,7 @@ pub(super) fn ask(shared: &Arc<Shared>, asked: &Asked, site: &str, rest: &[Strin
             return server::answer(StatusCode::SERVICE_UNAVAILABLE, "The service is unavailable.");
         }
     }
-    if let Err(answer) = token::check(shared, &asked.headers, token::MANAGEMENT) {
+    if let Some(answer) = token::check(shared, &asked.headers, token::MANAGEMENT) {
         return answer;
     }
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
@@ -229,16 +229,16 @@ async fn go(
     if !shared.step().await {
         return None;
     }
-    if let Some(take) = &shared.options.publish {
-        if let Err(message) = take.take(key.clone(), zip.clone()).await {
-            tell(
-                &shared,
-                &key,
-                FAILED,
-                &format!("[Kudu-UploadPackageStep] {message}"),
-            )?;
-            return Some(());
-        }
+    if let Some(publish) = &shared.options.publish
+        && let Err(message) = publish.take(key.clone(), zip.clone()).await
+    {
+        tell(
+            &shared,
+            &key,
+            FAILED,
+            &format!("[Kudu-UploadPackageStep] {message}"),
+        )?;
+        return Some(());
     }
     {
         let mut state = shared.lock();

@@ -44,7 +44,8 @@ pub(super) struct State {
     pub(super) requests: Vec<Exchange>,
     pub(super) taken: Vec<Taken>,
     pub(super) sites: BTreeMap<String, Site>,
-    pub(super) lines: Vec<Line>,
+    /// With the moment at which each came.
+    pub(super) lines: Vec<(Line, DateTime<Utc>)>,
     /// Counts what was made, so that what was made first can be told.
     pub(super) count: u64,
 }

@@ -121,14 +121,14 @@ pub(super) fn give(shared: &Shared, headers: &HeaderMap, query: &Query) -> Answe
 }
 
 /// What a request without a right token is answered with.
-pub(super) fn check(shared: &Shared, headers: &HeaderMap, audiences: &[&str]) -> Result<(), Answer> {
+pub(super) fn check(shared: &Shared, headers: &HeaderMap, audiences: &[&str]) -> Option<Answer> {
     let tenant = &shared.options.tenant;
     let given = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
     let Some(text) = given else {
-        return Err(refuse(
+        return Some(refuse(
             tenant,
             "AuthenticationFailed",
             "Authentication failed. The 'Authorization' header is missing.",
@@ -136,7 +136,7 @@ pub(super) fn check(shared: &Shared, headers: &HeaderMap, audiences: &[&str]) ->
     };
     let token = shared.lock().tokens.0.get(text).cloned();
     let Some(token) = token else {
-        return Err(refuse(
+        return Some(refuse(
             tenant,
             "InvalidAuthenticationToken",
             "The access token is invalid.",
@@ -148,7 +148,7 @@ pub(super) fn check(shared: &Shared, headers: &HeaderMap, audiences: &[&str]) ->
             token.audience,
             audiences.join("','")
         );
-        return Err(refuse(tenant, "InvalidAuthenticationTokenAudience", &message));
+        return Some(refuse(tenant, "InvalidAuthenticationTokenAudience", &message));
     }
     if token.revoked || token.expires <= Utc::now().timestamp() {
         let message = format!(
@@ -156,16 +156,16 @@ pub(super) fn check(shared: &Shared, headers: &HeaderMap, audiences: &[&str]) ->
             token.expires,
             Utc::now().timestamp()
         );
-        return Err(refuse(tenant, "ExpiredAuthenticationToken", &message));
+        return Some(refuse(tenant, "ExpiredAuthenticationToken", &message));
     }
     if token.tenant != *tenant {
         let message = format!(
             "The access token is from the wrong issuer 'https://sts.windows.net/{}/'. It must match the tenant 'https://sts.windows.net/{tenant}/' associated with this subscription. Please use the authority (URL) 'https://login.windows.net/{tenant}' to get the token.",
             token.tenant
         );
-        return Err(refuse(tenant, "InvalidAuthenticationTokenTenant", &message));
+        return Some(refuse(tenant, "InvalidAuthenticationTokenTenant", &message));
     }
-    Ok(())
+    None
 }
 
 fn refuse(tenant: &str, code: &str, message: &str) -> Answer {

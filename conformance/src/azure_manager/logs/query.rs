@@ -11,6 +11,9 @@ use super::{Line, Unanswered, Understood};
 
 type Row = BTreeMap<String, Value>;
 
+/// Under which a row has the moment at which it came; no column has such a name.
+const INGESTED: &str = "$ingested";
+
 /// The columns of the tables, with their types.
 const SHARED: &[(&str, &str)] = &[
     ("TimeGenerated", "datetime"),
@@ -22,6 +25,17 @@ const SHARED: &[(&str, &str)] = &[
     ("SeverityLevel", "int"),
     ("Type", "string"),
     ("_ResourceId", "string"),
+    ("ItemCount", "int"),
+    ("Properties", "dynamic"),
+    ("Measurements", "dynamic"),
+    ("AppVersion", "string"),
+    ("ClientType", "string"),
+    ("ResourceGUID", "string"),
+    ("SDKVersion", "string"),
+    ("SourceSystem", "string"),
+    ("TenantId", "string"),
+    ("_ItemId", "string"),
+    ("_SubscriptionId", "string"),
 ];
 const TRACES: &[(&str, &str)] = &[("Message", "string")];
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -41,10 +55,14 @@ fn semantic<T>(message: impl Into<String>) -> Understood<T> {
 }
 
 /// The table that a query asks for.
-pub(super) fn run(text: &str, lines: &[Line], now: DateTime<Utc>) -> Understood<Json> {
+pub(super) fn run(text: &str, lines: &[(Line, DateTime<Utc>)], now: DateTime<Utc>) -> Understood<Json> {
     let query = parse(text)?;
     let mut columns = columns(&query)?;
-    let mut rows: Vec<Row> = lines.iter().filter_map(|line| row(line, &query.tables)).collect();
+    let mut rows: Vec<Row> = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (line, came))| row(at, line, *came, &query.tables))
+        .collect();
     for stage in &query.stages {
         apply(stage, &mut columns, &mut rows, now)?;
     }
@@ -90,7 +108,7 @@ fn columns(query: &Query) -> Understood<Vec<(String, String)>> {
     Ok(all)
 }
 
-fn row(line: &Line, tables: &[String]) -> Option<Row> {
+fn row(at: usize, line: &Line, came: DateTime<Utc>, tables: &[String]) -> Option<Row> {
     let table = if line.exception.is_some() {
         "AppExceptions"
     } else {
@@ -102,6 +120,10 @@ fn row(line: &Line, tables: &[String]) -> Option<Row> {
     let mut row = Row::new();
     let mut set = |name: &str, value: Value| row.insert(name.to_owned(), value);
     set("TimeGenerated", Value::Time(line.at));
+    set(INGESTED, Value::Time(came));
+    set("ItemCount", Value::Long(1));
+    let item = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &at.to_be_bytes());
+    set("_ItemId", Value::Text(item.to_string()));
     set("AppRoleName", Value::Text(line.role.clone()));
     set("SeverityLevel", Value::Long(line.severity));
     set("Type", Value::Text(table.to_owned()));
@@ -191,6 +213,7 @@ fn apply(
 
 const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("ago", 1, 1),
+    ("ingestion_time", 0, 0),
     ("now", 0, 0),
     ("coalesce", 2, 64),
     ("strcat", 1, 64),
@@ -240,6 +263,9 @@ fn value(scalar: &Scalar, row: &Row, now: DateTime<Utc>) -> Understood<Value> {
     Ok(match scalar {
         Scalar::Column(name) => row.get(name).cloned().unwrap_or(Value::Null),
         Scalar::Literal(value) => value.clone(),
+        Scalar::Call(name, _) if name == "ingestion_time" => {
+            row.get(INGESTED).cloned().unwrap_or(Value::Null)
+        }
         Scalar::Call(name, arguments) => {
             let values = arguments.iter().map(of).collect::<Understood<Vec<_>>>()?;
             call(name, &values, now)?

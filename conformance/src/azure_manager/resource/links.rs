@@ -33,9 +33,9 @@ pub(super) fn check(
             ),
         ));
     }
-    if let Some(extended) = id.extended().filter(|extended| !there(extended)) {
+    if let Some(extended) = id.extended().map(known).filter(|extended| !there(extended)) {
         let (kind, name) =
-            Id::read(extended).map_or_else(Default::default, |id| (id.kind.clone(), id.name()));
+            Id::read(&extended).map_or_else(Default::default, |id| (id.kind.clone(), id.name()));
         return Err(Refusal::no_resource(&kind, &name, &id.group));
     }
     let mut texts = Vec::new();
@@ -52,9 +52,22 @@ pub(super) fn check(
     match kind.name {
         "Microsoft.Authorization/roleAssignments" => check_role(state, options, id, body),
         "Microsoft.Web/sites" => check_site(state, id, body),
+        "Microsoft.EventGrid/systemTopics" => check_source(state, id, body),
         "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers" => check_partition(state, id, body),
         _ => Ok(()),
     }
+}
+
+/// The nearest resource that a deployment can make: a vault of a secret, which is no resource of a template.
+fn known(extended: &str) -> String {
+    let mut text = extended.to_owned();
+    while let Some(id) = Id::read(&text) {
+        match (kinds::find(&id.kind), id.parent()) {
+            (Err(_), Some(parent)) => text = parent,
+            _ => break,
+        }
+    }
+    text
 }
 
 fn exists(state: &State, key: &str, hidden: &BTreeSet<String>) -> bool {
@@ -203,6 +216,27 @@ fn check_site(state: &State, id: &Id, body: &Value) -> Outcome<()> {
         ));
     }
     Ok(())
+}
+
+/// Something has one system topic.
+fn check_source(state: &State, id: &Id, body: &Value) -> Outcome<()> {
+    let source = |body: &Value| id::key(body["properties"]["source"].as_str().unwrap_or_default());
+    let other = state.resources.values().find(|other| {
+        other.kind.name == "Microsoft.EventGrid/systemTopics"
+            && other.id.key() != id.key()
+            && source(&other.body) == source(body)
+    });
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Refusal::new(
+            400,
+            "InvalidRequest",
+            format!(
+                "Only one system topic is allowed per source. Existing system topic: '{}'.",
+                other.id.text
+            ),
+        )),
+    }
 }
 
 fn sites_of<'a>(state: &'a State, plan: &'a str) -> impl Iterator<Item = &'a Resource> {

@@ -43,12 +43,15 @@ pub(in super::super) fn check(
     id: &Id,
     kind: &str,
     is_deletion: bool,
+    except: Option<&str>,
 ) -> Outcome<()> {
     let action = format!("{kind}/{}", if is_deletion { "delete" } else { "write" });
     let key = id.key();
     let Some(stack) = state
         .stacks
-        .values()
+        .iter()
+        .filter(|(stack, _)| Some(stack.as_str()) != except)
+        .map(|(_, stack)| stack)
         .find(|stack| stack.denies(&key, &action, is_deletion, &options.object_id))
     else {
         return Ok(());

@@ -63,7 +63,7 @@ async fn updated(
         state.deployments.insert(deployment_key.clone(), deployment);
     }
     enter(shared, key, operation, "deploying").await?;
-    let done = deployment::run(shared, template, &deployment_key).await?;
+    let done = deployment::run(shared, template, &deployment_key, key).await?;
     if done.canceled || done.error.is_some() {
         let mut state = shared.lock();
         let stack = state.stacks.get_mut(key)?;
@@ -236,7 +236,7 @@ fn delete_one(shared: &Shared, id: &Id) -> Result<(), Refusal> {
     if state.knobs.is_denied(&action, &id.text) {
         return Err(token::unauthorized(shared, &action, &id.text));
     }
-    deny::check(&state, &shared.options, id, &kind, true)?;
+    deny::check(&state, &shared.options, id, &kind, true, None)?;
     if let Some(failure) = state.knobs.failed(id, Deed::Delete) {
         return Err(failure);
     }
