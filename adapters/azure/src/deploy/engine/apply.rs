@@ -119,9 +119,16 @@ impl AzureDeployer {
     ) -> Result<()> {
         progress.phase("bringing back what was deployed before");
         let digest = found.digest().unwrap_or_default();
+        // What holds data may have been there before, and only have been taken again: it is not to go. The next deployment takes what is left.
+        let both = resource::with_data_of(former, &template.body);
+        let leaving = if resource::count(&both) > resource::count(former) {
+            Leaving::Detach
+        } else {
+            Leaving::Delete
+        };
         let wanted = Wanted {
             template: former,
-            leaving: Leaving::Detach,
+            leaving,
             tags: self.stack_tags(digest),
             protect: self.settings.protect,
             parts: &template.parts,
