@@ -5,6 +5,7 @@
 mod deploy;
 pub mod emulators;
 mod events;
+mod operator;
 mod resources;
 
 use std::path::PathBuf;
