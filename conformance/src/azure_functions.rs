@@ -19,7 +19,7 @@ mod log;
 pub mod package;
 mod queue;
 mod route;
-mod server;
+pub(crate) mod server;
 pub mod service_bus;
 pub mod settings;
 pub mod storage;

@@ -7,6 +7,8 @@
 pub mod alexa;
 #[cfg(feature = "azure-functions")]
 pub mod azure_functions;
+#[cfg(feature = "azure-functions")]
+pub mod azure_manager;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;

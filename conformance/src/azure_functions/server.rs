@@ -1,6 +1,5 @@
 //! The least HTTP server that the stand-ins need: on a free port of the loopback interface, gone when dropped.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,18 +13,22 @@ use nephos_core::{Error, ErrorKind, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// What an answer carries that the client is not to get: its connection is cut instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut;
 
 /// A running server.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     stop: CancellationToken,
 }
 
 impl Server {
     /// Serves each request with `handle`, at the same time.
-    pub(super) async fn start<H, F>(what: &'static str, handle: H) -> Result<Self>
+    pub(crate) async fn start<H, F>(what: &'static str, handle: H) -> Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
@@ -55,7 +58,13 @@ impl Server {
                 tokio::spawn(async move {
                     let service = service_fn(move |request| {
                         let answer = handle(request);
-                        async move { Ok::<_, Infallible>(answer.await) }
+                        async move {
+                            let answer = answer.await;
+                            if answer.extensions().get::<Cut>().is_some() {
+                                return Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted));
+                            }
+                            Ok(answer)
+                        }
                     });
                     let connection = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service);
@@ -71,12 +80,12 @@ impl Server {
     }
 
     /// Where it answers (`http://127.0.0.1:4000`).
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Its host and port.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
 }
@@ -88,14 +97,14 @@ impl Drop for Server {
 }
 
 /// An answer of text, or of nothing.
-pub(super) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     answer
 }
 
 /// An answer with a JSON document.
-pub(super) fn json(status: StatusCode, body: &serde_json::Value) -> Answer {
+pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Answer {
     let mut answer = answer(status, body.to_string());
     answer.headers_mut().insert(
         http::header::CONTENT_TYPE,
@@ -105,7 +114,7 @@ pub(super) fn json(status: StatusCode, body: &serde_json::Value) -> Answer {
 }
 
 /// A request's body, whole; the answer for one that is too large or breaks off.
-pub(super) async fn read(body: Incoming, limit: usize) -> std::result::Result<Bytes, Answer> {
+pub(crate) async fn read(body: Incoming, limit: usize) -> std::result::Result<Bytes, Answer> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
@@ -116,12 +125,12 @@ pub(super) async fn read(body: Incoming, limit: usize) -> std::result::Result<By
 }
 
 /// A header's text.
-pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Whether a request says who it is from, by a token or a shared access signature. What it says is not verified.
-pub(super) fn is_authorized(headers: &HeaderMap) -> bool {
+pub(crate) fn is_authorized(headers: &HeaderMap) -> bool {
     header(headers, "authorization")
         .is_some_and(|value| value.starts_with("Bearer ") || value.starts_with("SharedAccessSignature "))
 }
