@@ -262,6 +262,8 @@ async fn asked_for_untold(harness: Subject) -> Verdict {
     let played = play(&harness, table(&[ChangeKind::Removed]), |scene| {
         Box::pin(async move {
             come_and_go(scene).await?;
+            // What stays is told of, whatever of the rest was left out.
+            put(scene, 3).await?;
             scene.settle(|scene| !scene.seen.is_empty()).await?;
             ensure_eq!(
                 scene.seen.len(),
