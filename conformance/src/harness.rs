@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
+use nephos_core::event::AuthStage;
 use nephos_core::resource::Resources;
 use nephos_core::resource::bucket::{Bucket, BucketCapabilities};
 use nephos_core::resource::queue::{Queue, QueueCapabilities};
@@ -64,6 +65,8 @@ pub struct HostCapabilities {
     pub dead_letter_facts: bool,
     /// Whether the dead letter of a stream's record that failed too often holds the record. Where it does not, it tells of it only.
     pub stream_letters: bool,
+    /// What is told of sign-up and sign-in.
+    pub auth: AuthCapabilities,
     /// Whether each invocation can have a fresh process. Where it cannot, an app that asks for it is refused before anything is deployed.
     pub isolation: bool,
     /// Whether one process can handle several events at once. Where it cannot, each has a process of its own meanwhile.
@@ -80,6 +83,35 @@ pub struct HostCapabilities {
     pub changes_kinds_told: bool,
 }
 
+/// What a function is told of sign-up and sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct AuthCapabilities {
+    /// The steps at which it is asked.
+    pub stages: Vec<AuthStage>,
+    /// Whether there is a user before the sign-up.
+    pub user_before_sign_up: bool,
+    /// Whether what the client sent along is told.
+    pub client_data: bool,
+}
+
+impl AuthCapabilities {
+    /// All of it.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            stages: vec![
+                AuthStage::BeforeSignUp,
+                AuthStage::AfterSignUp,
+                AuthStage::BeforeSignIn,
+                AuthStage::AfterSignIn,
+                AuthStage::BeforeToken,
+            ],
+            user_before_sign_up: true,
+            client_data: true,
+        }
+    }
+}
+
 /// What the adapter declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "each field is its kind's own capabilities")]
@@ -93,6 +125,8 @@ pub struct Capabilities {
     pub binary_secrets: bool,
     /// Whether ordering groups are kept by a queue that is declared as ordered.
     pub ordered_queues: bool,
+    /// Whether messages of such a queue can be received, or come by a trigger only.
+    pub ordered_receive: bool,
     pub host: HostCapabilities,
 }
 
@@ -111,6 +145,18 @@ impl Capabilities {
             ordered: true,
             ..QueueSpec::default()
         };
+        let (ordered_queues, ordered_receive) = match harness.queue(ordered).await {
+            Ok(queue) => (
+                queue.capabilities().ordered_groups,
+                match queue.receive(1, Duration::from_secs(1), Duration::ZERO).await {
+                    Ok(_) => true,
+                    Err(error) if error.kind() == ErrorKind::Unsupported => false,
+                    Err(error) => return Err(error),
+                },
+            ),
+            Err(error) if error.kind() == ErrorKind::Unsupported => (false, false),
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             bucket: harness.bucket().await?.capabilities(),
             queue: harness.queue(QueueSpec::default()).await?.capabilities(),
@@ -118,11 +164,8 @@ impl Capabilities {
             stream: harness.stream(StreamSpec::default()).await?.capabilities(),
             table: harness.table(schema).await?.driver().capabilities(),
             secret: harness.secret(None).await?.capabilities(),
-            ordered_queues: match harness.queue(ordered).await {
-                Ok(queue) => queue.capabilities().ordered_groups,
-                Err(error) if error.kind() == ErrorKind::Unsupported => false,
-                Err(error) => return Err(error),
-            },
+            ordered_queues,
+            ordered_receive,
             binary_secrets: match harness.secret(Some(&[0xff])).await {
                 Ok(_) => true,
                 Err(error) if error.kind() == ErrorKind::Unsupported => false,

@@ -26,6 +26,6 @@ pub mod rules;
 mod run;
 
 pub use self::happening::{Delivered, Happening, Native};
-pub use self::harness::{Capabilities, Deployment, Harness, HostCapabilities, Mode};
+pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};
 pub use self::mutants::lacking;
 pub use self::run::{Exception, Suite, main};

@@ -93,8 +93,8 @@ pub enum Fault {
     DeleteMissingFails,
     /// Nothing is deleted.
     DeleteIgnored,
-    /// What is deleted is written once more before.
-    DeleteWritesFirst,
+    /// What is to be deleted is written once more instead.
+    DeleteWrites,
     /// Nothing is copied.
     CopyIgnored,
     /// Copying what is missing works.

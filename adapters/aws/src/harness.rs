@@ -15,7 +15,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use nephos_conformance::probe::binary;
-use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
+use nephos_conformance::{
+    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
@@ -106,6 +108,7 @@ impl Harness for AwsHarness {
             // A mapping's destination is told where in the stream the record is:
             // <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>.
             stream_letters: false,
+            auth: AuthCapabilities::all(),
             // Lambda keeps a process for the next event, and gives it one at a time:
             // <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
             isolation: false,

@@ -103,7 +103,8 @@ impl Config {
         Self::with(environment, credential, https())
     }
 
-    fn with(
+    /// The same, by this client of HTTP.
+    pub(crate) fn with(
         environment: &Environment,
         credential: Arc<dyn TokenCredential>,
         http: Arc<dyn HttpClient>,
@@ -162,7 +163,7 @@ fn https() -> Arc<dyn HttpClient> {
 }
 
 /// Chooses who does the cryptography of TLS, also for the client of buckets.
-fn choose_cryptography() {
+pub(crate) fn choose_cryptography() {
     // An error says that the program has chosen already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

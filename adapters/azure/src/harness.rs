@@ -5,6 +5,7 @@
 mod deploy;
 pub mod emulators;
 mod events;
+mod operator;
 mod resources;
 
 use std::path::PathBuf;
@@ -15,8 +16,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use nephos_conformance::azure_functions::cloud;
 use nephos_conformance::probe::binary;
-use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
+use nephos_conformance::{
+    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
+use nephos_core::event::AuthStage;
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
 use nephos_core::resource::secret::Secret;
@@ -114,22 +118,38 @@ impl Harness for AzureHarness {
 
     fn host(&self) -> HostCapabilities {
         HostCapabilities {
-            // A function app is called by its triggers and by nothing else.
+            // A function app is called by its triggers and by nothing else; by hand, too, it is one of them that is run:
+            // <https://learn.microsoft.com/azure/azure-functions/functions-manually-run-non-http>.
             kinds: (TriggerKind::ALL.into_iter())
                 .filter(|kind| *kind != TriggerKind::Raw)
                 .collect(),
-            // Our host counts: by DequeueCount and DeliveryCount, and the records of a batch itself.
+            // Our host counts: by `DequeueCount` and `DeliveryCount`, and the records of a batch itself:
+            // <https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#message-metadata>.
             counts_tries: true,
             // Of batches our host counts the tries itself, record by record; a mail service does not tell which try it is.
             tells_tries: [TriggerKind::Bucket, TriggerKind::Topic, TriggerKind::Schedule].into(),
             // The host makes one value of them when it forwards a request (`HttpContextExtensions.GetQueryCollectionAsDictionary`):
             // <https://github.com/Azure/azure-functions-host>.
             query_values: false,
+            // Our host sends the letter, before the Functions host has given anything up.
             dead_letter_facts: true,
             stream_letters: true,
+            // Entra asks before a sign-up and before a token, and knows no user before there is one:
+            // <https://learn.microsoft.com/entra/identity-platform/custom-extension-overview>.
+            auth: AuthCapabilities {
+                stages: vec![AuthStage::BeforeSignUp, AuthStage::BeforeToken],
+                user_before_sign_up: false,
+                client_data: false,
+            },
+            // An instance stays for the next events, and takes several at once:
+            // <https://learn.microsoft.com/azure/azure-functions/functions-concurrency>.
             isolation: false,
             shared_process: true,
+            // The Functions host reads an answer to its end before the client gets any of it (`DefaultHttpWorkerService`):
+            // <https://github.com/Azure/azure-functions-host>.
             streams_answers: false,
+            // The trigger reads the feed in its mode of latest versions:
+            // <https://learn.microsoft.com/azure/cosmos-db/change-feed-modes>.
             changes_each: false,
             changes_removed: false,
             changes_old: false,

@@ -9,31 +9,11 @@ use nephos_conformance::{Exception, Suite};
 /// How many rules run at the same time, unless the command line says otherwise: most of their time they wait for a message to come again.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Service Bus hands over sessions by AMQP only: <https://learn.microsoft.com/azure/service-bus-messaging/message-sessions>
-const NO_SESSIONS: &str = "messages of an ordered queue come to a function by its trigger only: Service Bus gives those of sessions by AMQP, which the driver does not speak";
-
-/// Rules that are known not to hold here, for what Azure itself does otherwise and an adapter has no way to declare, and for faults of emulators and stand-ins.
-const EXCEPTIONS: [Exception; 7] = [
-    Exception {
-        rule: "events.auth.stages.neutral-equal",
-        // <https://learn.microsoft.com/entra/identity-platform/custom-extension-overview>
-        why: "Entra asks at two of the five steps, knows no user before the sign-up, and tells nothing that the client sent along",
-    },
+/// Rules that are known not to hold here, for what Azure itself does otherwise and a bucket has no way to declare, and for faults of emulators and stand-ins.
+const EXCEPTIONS: [Exception; 3] = [
     Exception {
         rule: "bucket.keys.to-the-letter",
         why: "storage makes a slash of a backslash in a key, so that two keys would be one object; such a key is refused",
-    },
-    Exception {
-        rule: "queue.group.keeps-order",
-        why: NO_SESSIONS,
-    },
-    Exception {
-        rule: "queue.group.blocks-behind-a-lease",
-        why: NO_SESSIONS,
-    },
-    Exception {
-        rule: "queue.group.blocks-behind-a-nack",
-        why: NO_SESSIONS,
     },
     Exception {
         rule: "table.batch.all-or-nothing",

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use nephos_conformance::{Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native};
+use nephos_conformance::{
+    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
@@ -89,6 +91,7 @@ impl Harness for LocalHarness {
             query_values: true,
             dead_letter_facts: true,
             stream_letters: true,
+            auth: AuthCapabilities::all(),
             isolation: true,
             shared_process: true,
             streams_answers: true,

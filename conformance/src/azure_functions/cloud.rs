@@ -1,7 +1,8 @@
 //! What a template for Azure becomes here: emulators and stand-ins hold what it declares, and a host runs each site's package.
 //!
-//! Only the types of Azure's resources are known, and no adapter: a site is known by its name in the template, and gets its package from whoever starts the cloud. What the
-//! process must know to find the services here ([`Places`]) is told in whichever settings it reads.
+//! Only the types of Azure's resources are known, and no adapter: a site is known by its name in the template, and gets its package from whoever starts the cloud. What a
+//! process must know to find storage and tables here ([`Places`]) is told in whichever settings it reads; all other services are asked under their own names, with tokens and
+//! over TLS ([`Edge`]).
 
 mod places;
 mod site;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
+use self::places::Here;
 pub use self::places::Places;
 use self::site::Site;
 use super::azurite::Azurite;
@@ -22,9 +24,11 @@ use super::cosmos::CosmosServer;
 use super::event_grid::{EventGrid, Schema, Subscription};
 use super::event_hub::EventHubs;
 use super::host::{Host, Services};
+use super::identity::Identity;
 use super::key_vault::KeyVault;
 use super::service_bus::{QueueOptions, ServiceBus};
 use super::storage::Account;
+use crate::edge::Edge;
 
 const OPERATION: &str = "azure-functions.cloud";
 
@@ -33,6 +37,8 @@ const OPERATION: &str = "azure-functions.cloud";
 pub struct Emulators {
     azurite: Azurite,
     cosmos: CosmosServer,
+    edge: Edge,
+    identity: Identity,
     taken: AtomicUsize,
 }
 
@@ -43,11 +49,20 @@ impl Emulators {
     /// Those of [`Azurite::start`] and [`CosmosServer::start`].
     pub async fn start(clouds: usize) -> Result<Arc<Self>> {
         let (azurite, cosmos) = tokio::join!(Azurite::with_accounts(clouds), CosmosServer::start());
+        let (edge, identity) = tokio::join!(Edge::start(), Identity::start());
         Ok(Arc::new(Self {
             azurite: azurite?,
             cosmos: cosmos?,
+            edge: edge?,
+            identity: identity?,
             taken: AtomicUsize::new(0),
         }))
+    }
+
+    /// The proxy by which the services that take no keys are asked, under their own names.
+    #[must_use]
+    pub fn edge(&self) -> &Edge {
+        &self.edge
     }
 
     /// An account that nobody has yet.
@@ -118,11 +133,7 @@ impl Cloud {
         let template = Template::read(template)?;
         let account = emulators.account()?;
         let cosmos = emulators.cosmos.account();
-        let (hubs, bus, vault) = tokio::join!(
-            EventHubs::for_anyone(),
-            ServiceBus::for_anyone(),
-            KeyVault::for_anyone()
-        );
+        let (hubs, bus, vault) = tokio::join!(EventHubs::start(), ServiceBus::start(), KeyVault::start());
         let (hubs, bus, vault) = (hubs?, bus?, vault?);
         let mut containers = Vec::new();
         for container in template.of("Microsoft.Storage/storageAccounts/blobServices/containers") {
@@ -151,21 +162,33 @@ impl Cloud {
             };
             bus.create(last(queue), options);
         }
-        let grid = EventGrid::for_anyone(account.clone()).await?;
+        let grid = EventGrid::start(account.clone()).await?;
         let topics = subscribe(&template, &grid, &containers).await?;
-        let places = Places::of(&template, &account, &cosmos, &hubs, &bus, &vault, &topics)?;
+        let places = Places::of(&template, &account, &cosmos);
+        places::route(&template, emulators.edge(), &hubs, &bus, &vault, &topics)?;
+        let here = Here {
+            account: account.name.clone(),
+            cosmos: cosmos.endpoint.clone(),
+            namespaces: places::namespaces(&template, &hubs, &bus),
+        };
         let services = Services {
             storage: Some(account.clone()),
             cosmos: Some(cosmos),
             event_hubs: Some(hubs.clone()),
             service_bus: Some(bus.clone()),
         };
-        let more = settings(&places);
+        let mut more = settings(&places);
+        let reached = emulators.edge.environment().into_iter();
+        more.extend(
+            reached
+                .chain(emulators.identity.environment())
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
         let mut packages = packages;
         let mut starting = Vec::new();
         for site in template.of("Microsoft.Web/sites") {
             if let Some(package) = packages.remove(name(site)) {
-                let site = Site::new(site, package, &places, &more, services.clone(), pace)?;
+                let site = Site::new(site, package, &here, &more, services.clone(), pace)?;
                 starting.push(async move { site.start().await.map(|()| site) });
             }
         }

@@ -48,8 +48,6 @@ struct Grid {
     topics: Mutex<BTreeMap<String, Topic>>,
     log: Log,
     stop: CancellationToken,
-    /// Whether anyone may publish.
-    anyone: bool,
 }
 
 #[derive(Debug)]
@@ -68,25 +66,12 @@ impl EventGrid {
     /// # Errors
     /// [`nephos_core::ErrorKind::Unavailable`] if no port is free.
     pub async fn start(account: Account) -> Result<Self> {
-        Self::with(account, false).await
-    }
-
-    /// The same, and anyone may publish: for clients that send no token over plain HTTP.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn for_anyone(account: Account) -> Result<Self> {
-        Self::with(account, true).await
-    }
-
-    async fn with(account: Account, anyone: bool) -> Result<Self> {
         let stop = CancellationToken::new();
         let grid = Arc::new(Grid {
             account,
             topics: Mutex::default(),
             log: Log::default(),
             stop: stop.clone(),
-            anyone,
         });
         let served = Arc::clone(&grid);
         let server = Server::start("Event Grid", move |request| {
@@ -203,11 +188,7 @@ impl Grid {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "");
         }
         let has_key = header(&parts.headers, "aeg-sas-key").is_some_and(|key| !key.is_empty());
-        if !self.anyone
-            && !has_key
-            && !parts.headers.contains_key("aeg-sas-token")
-            && !is_authorized(&parts.headers)
-        {
+        if !has_key && !parts.headers.contains_key("aeg-sas-token") && !is_authorized(&parts.headers) {
             return answer(StatusCode::UNAUTHORIZED, "");
         }
         let body = match read(body, LIMIT).await {

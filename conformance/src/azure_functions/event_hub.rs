@@ -41,8 +41,6 @@ pub struct EventHubs {
 struct State {
     hubs: Mutex<BTreeMap<String, Hub>>,
     count: watch::Sender<usize>,
-    /// Whether anyone may call.
-    anyone: bool,
 }
 
 #[derive(Debug)]
@@ -70,22 +68,9 @@ impl EventHubs {
     /// # Errors
     /// [`nephos_core::ErrorKind::Unavailable`] if no port is free.
     pub async fn start() -> Result<Self> {
-        Self::with(false).await
-    }
-
-    /// The same, and anyone may call: for clients that send no token over plain HTTP.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn for_anyone() -> Result<Self> {
-        Self::with(true).await
-    }
-
-    async fn with(anyone: bool) -> Result<Self> {
         let state = Arc::new(State {
             hubs: Mutex::default(),
             count: watch::Sender::new(0),
-            anyone,
         });
         let served = Arc::clone(&state);
         let server = Server::start("Event Hubs", move |request| {
@@ -172,7 +157,7 @@ impl State {
         if parts.method != Method::POST {
             return Err(answer(StatusCode::METHOD_NOT_ALLOWED, ""));
         }
-        if !self.anyone && !is_authorized(&parts.headers) {
+        if !is_authorized(&parts.headers) {
             return Err(answer(StatusCode::UNAUTHORIZED, ""));
         }
         let body = read(body, LIMIT).await?;

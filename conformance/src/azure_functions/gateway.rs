@@ -1,5 +1,6 @@
-//! The front of a function app: routes and keys of `httpTrigger`, requests forwarded or wrapped, and the webhook of Event Grid.
+//! The front of a function app: routes and keys of `httpTrigger`, requests forwarded or wrapped, the webhook of Event Grid, and functions run by hand.
 
+mod admin;
 pub(super) mod forward;
 pub(super) mod wrap;
 
@@ -17,6 +18,7 @@ use super::invoke::Invoker;
 use super::package::{AuthLevel, BindingKind, Function, HttpTrigger, Package};
 use super::route::Template;
 use super::server::{Answer, Server, answer, header, json, read};
+use super::timer;
 
 /// The longest body of a request.
 const LIMIT: usize = 104_857_600;
@@ -42,6 +44,8 @@ pub struct Keys {
 pub(super) struct Gateway {
     routes: Vec<(Template, Arc<Function>, HttpTrigger)>,
     events: BTreeMap<String, Arc<Function>>,
+    functions: Vec<Arc<Function>>,
+    timers: timer::Statuses,
     forwarding: bool,
     keys: Keys,
     invoker: Arc<Invoker>,
@@ -61,6 +65,7 @@ impl Gateway {
         package: &Package,
         functions: &[Arc<Function>],
         keys: Keys,
+        timers: timer::Statuses,
         invoker: Arc<Invoker>,
     ) -> Result<Self> {
         let mut routes = Vec::new();
@@ -81,6 +86,8 @@ impl Gateway {
         Ok(Self {
             routes,
             events,
+            functions: functions.to_vec(),
+            timers,
             forwarding: package.host.forwarding,
             keys,
             invoker,
@@ -102,6 +109,12 @@ impl Gateway {
         if path.eq_ignore_ascii_case(WEBHOOK) {
             return match read(body, LIMIT).await {
                 Ok(body) => self.webhook(&parts, &body).await,
+                Err(refusal) => refusal,
+            };
+        }
+        if let Some(name) = path.strip_prefix(admin::PATH) {
+            return match read(body, LIMIT).await {
+                Ok(body) => self.run(&parts, name, &body),
                 Err(refusal) => refusal,
             };
         }

@@ -135,9 +135,15 @@ impl Host {
         let worker = Worker::start(launch(&package, &options), log.clone());
         let stop = CancellationToken::new();
         let invoker = Invoker::new(worker, log.clone(), package.host.function_timeout, stop.clone());
-        let server = Gateway::new(&package, &functions, options.keys.clone(), Arc::clone(&invoker))?
-            .serve()
-            .await?;
+        let server = Gateway::new(
+            &package,
+            &functions,
+            options.keys.clone(),
+            Arc::clone(&options.kept.timers),
+            Arc::clone(&invoker),
+        )?
+        .serve()
+        .await?;
         let mut host = Self {
             server,
             invoker,

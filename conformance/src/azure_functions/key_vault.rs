@@ -44,23 +44,11 @@ impl KeyVault {
     /// # Errors
     /// If no port is free.
     pub async fn start() -> Result<Self> {
-        Self::with(false).await
-    }
-
-    /// The same, and anyone may call: for clients that send no token over plain HTTP.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn for_anyone() -> Result<Self> {
-        Self::with(true).await
-    }
-
-    async fn with(anyone: bool) -> Result<Self> {
         let secrets: Arc<Mutex<Secrets>> = Arc::default();
         let held = Arc::clone(&secrets);
         let server = Server::start("Key Vault", move |request| {
             let held = Arc::clone(&held);
-            async move { handle(request, &held, anyone).await }
+            async move { handle(request, &held).await }
         })
         .await?;
         Ok(Self { server, secrets })
@@ -88,9 +76,9 @@ fn set(secrets: &mut Secrets, name: &str, value: &str) -> Version {
     version
 }
 
-async fn handle(request: Request<Incoming>, secrets: &Mutex<Secrets>, anyone: bool) -> Answer {
+async fn handle(request: Request<Incoming>, secrets: &Mutex<Secrets>) -> Answer {
     let (parts, body) = request.into_parts();
-    if !anyone && !is_authorized(&parts.headers) {
+    if !is_authorized(&parts.headers) {
         let mut challenged = refusal(
             StatusCode::UNAUTHORIZED,
             "Unauthorized",

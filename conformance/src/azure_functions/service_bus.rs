@@ -43,8 +43,6 @@ pub struct ServiceBus {
 struct State {
     queues: Mutex<BTreeMap<String, Queue>>,
     changes: watch::Sender<usize>,
-    /// Whether anyone may call.
-    anyone: bool,
 }
 
 impl State {
@@ -85,22 +83,9 @@ impl ServiceBus {
     /// # Errors
     /// [`nephos_core::ErrorKind::Unavailable`] if no port is free.
     pub async fn start() -> Result<Self> {
-        Self::with(false).await
-    }
-
-    /// The same, and anyone may call: for clients that send no token over plain HTTP.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn for_anyone() -> Result<Self> {
-        Self::with(true).await
-    }
-
-    async fn with(anyone: bool) -> Result<Self> {
         let state = Arc::new(State {
             queues: Mutex::default(),
             changes: watch::Sender::new(0),
-            anyone,
         });
         let served = Arc::clone(&state);
         let server = Server::start("Service Bus", move |request| {

@@ -223,6 +223,13 @@ pub(super) fn input(is_cron: bool, status: Option<Status>, is_past_due: bool) ->
     }
 }
 
+/// The value of a timer that is run by hand, beside its schedule.
+pub(super) fn by_hand(function: &str, trigger: &TimerTrigger, statuses: &Statuses) -> Input {
+    let statuses = statuses.lock().unwrap_or_else(PoisonError::into_inner);
+    let status = statuses.get(function).copied().filter(|_| trigger.use_monitor);
+    input(matches!(trigger.schedule, Schedule::Cron(_)), status, false)
+}
+
 /// Makes a timer's record say that it should have fired long ago, as after a time in which the host did not run.
 pub(super) fn miss(statuses: &Statuses, function: &str) {
     let mut statuses = statuses.lock().unwrap_or_else(PoisonError::into_inner);

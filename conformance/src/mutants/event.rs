@@ -158,7 +158,10 @@ async fn event(event: &mut Event, fault: Fault) {
             }
         }
         Data::Email(email) if fault == Fault::PartLost => email.attachments.clear(),
-        Data::Auth(step) if fault == Fault::PartLost => step.client_data.clear(),
+        Data::Auth(step) if fault == Fault::PartLost => {
+            step.client_data.clear();
+            step.attributes.clear();
+        }
         Data::Voice(voice) if fault == Fault::PartLost => {
             if let VoiceRequestKind::Intent { slots, .. } = &mut voice.request {
                 slots.clear();

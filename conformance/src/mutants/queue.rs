@@ -188,7 +188,14 @@ impl QueueDriver for Wrong {
             _ => visibility_timeout,
         };
         let driver = self.inner.driver();
-        let mut messages = driver.receive(max, visibility_timeout, wait).await?;
+        let mut messages = match driver.receive(max, visibility_timeout, wait).await {
+            Err(error)
+                if self.fault == Fault::PretendsCapability && error.kind() == ErrorKind::Unsupported =>
+            {
+                Vec::new()
+            }
+            received => received?,
+        };
         if self.fault == Fault::Phantom {
             messages.push(self.phantom());
         }

@@ -246,16 +246,15 @@ impl TableDriver for Wrong {
                     return Err(Error::new(ErrorKind::NotFound, "table.delete", "no such item"));
                 }
             }
-            Fault::DeleteWritesFirst => {
-                for write in batch {
+            Fault::DeleteWrites => {
+                for write in &mut wrong {
                     if let Write::Delete { key, .. } = write
                         && let Some(stored) = self.inner.driver().get(key).await?
                     {
-                        let again = Write::Put {
+                        *write = Write::Put {
                             item: stored.item,
                             condition: Condition::Always,
                         };
-                        self.inner.driver().write(&[again]).await?;
                     }
                 }
             }

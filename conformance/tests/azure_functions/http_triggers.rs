@@ -1,5 +1,7 @@
 //! HTTP: routes and keys, requests forwarded and wrapped, and what is made of answers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper_util::client::legacy::Client;
@@ -8,7 +10,7 @@ use nephos_conformance::azure_functions::Keys;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::app::{App, invocations, logged, requests};
+use crate::app::{App, invocations, invoked, logged, requests, triggered, unique};
 
 fn both_ways(trigger: Value) -> Value {
     let mut trigger = trigger;
@@ -214,4 +216,46 @@ async fn a_body_of_more_than_a_hundred_megabytes_is_refused() {
     stream.read_exact(&mut status).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 413");
     assert!(requests(&host).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_master_key_runs_a_function_by_hand() {
+    let (mut app, _) = App::with_storage().await;
+    app.function(
+        "jobs",
+        &triggered(json!({"type": "queueTrigger", "name": "msg", "queueName": unique("by-hand"), "dataType": "binary"})),
+    )
+    .function(
+        "clock",
+        &triggered(json!({"type": "timerTrigger", "name": "tick", "schedule": "0 0 3 1 1 *"})),
+    );
+    let mut options = app.options();
+    options.keys.master = "m".to_owned();
+    options.keys.host = vec!["h".to_owned()];
+    let host = app.start_with(options).await;
+    let run = async |name: &str, key: &str, body: &str| {
+        let url = format!("{}/admin/functions/{name}", host.url());
+        let headers = [("x-functions-key", key), ("content-type", "application/json")];
+        ask("POST", &url, &headers, body.as_bytes())
+            .await
+            .status()
+            .as_u16()
+    };
+    let body = r#"{"input": "{\"a\": 1}"}"#;
+    assert_eq!(run("jobs", "", body).await, 401);
+    assert_eq!(run("jobs", "h", body).await, 401);
+    assert_eq!(run("nothing", "m", body).await, 404);
+    assert_eq!(run("jobs", "m", "[]").await, 400);
+    assert_eq!(run("JOBS", "m", body).await, 202);
+    let message = invoked(&host, 1).await.remove(0);
+    assert_eq!(message["Data"]["msg"], STANDARD.encode(r#"{"a": 1}"#));
+    assert_eq!(message["Metadata"]["DequeueCount"], "0");
+    assert_eq!(message["Metadata"]["Id"], "null");
+    assert_eq!(run("clock", "m", "{}").await, 202);
+    let tick = invoked(&host, 2).await.remove(1);
+    assert_eq!(tick["Data"]["tick"]["IsPastDue"], false);
+    assert!(
+        tick["Data"]["tick"]["ScheduleStatus"]["Next"].is_string(),
+        "{tick}"
+    );
 }

@@ -197,6 +197,12 @@ impl<'a> Metadata<'a> {
         })
     }
 
+    /// What the host tells this invocation from all others by.
+    pub(super) fn invocation(&self) -> Option<String> {
+        let system: Value = self.json("sys").ok()??;
+        system.get("RandGuid")?.as_str().map(str::to_owned)
+    }
+
     /// Which try it is, where the host itself tries again by the function's retry policy.
     pub(super) fn tries(&self) -> Option<u32> {
         let context: Value = self.json("RetryContext").ok()??;

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use nephos_conformance::Deployment;
 use nephos_conformance::azure_functions::Cloud;
 use nephos_conformance::azure_functions::cloud::{Emulators, Pace, Places};
+use nephos_conformance::edge::Edge;
 use nephos_conformance::probe::binary;
 use nephos_core::app::App;
 use nephos_core::env::Environment;
@@ -19,7 +20,8 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::config::{COSMOS_KEY, Config, ENDPOINTS, STORAGE_KEY};
+use super::operator;
+use crate::config::{COSMOS_KEY, ENDPOINTS, STORAGE_KEY};
 use crate::deploy::package::{Content, contents, pack};
 use crate::deploy::settings::Settings;
 use crate::deploy::template::{OUTPUT_RESOURCES, render};
@@ -65,7 +67,7 @@ impl AzureDeployment {
         };
         let environment = |places: &Places| Vec::from(environment(places));
         let cloud = Cloud::start(emulators, &template, packages, environment, &pace).await?;
-        let resources = resources(&app, &template, cloud.places())?;
+        let resources = resources(&app, &template, cloud.places(), emulators.edge())?;
         Ok(Self {
             cloud,
             contents,
@@ -110,7 +112,7 @@ fn packed(
 }
 
 /// Handles to the app's resources, by the names that the template's output tells.
-fn resources(app: &App, template: &Value, places: &Places) -> Result<Resources> {
+fn resources(app: &App, template: &Value, places: &Places, edge: &Edge) -> Result<Resources> {
     let names = &template["outputs"][OUTPUT_RESOURCES]["value"];
     let bindings: Vec<Binding> = app
         .all_bindings()
@@ -125,7 +127,7 @@ fn resources(app: &App, template: &Value, places: &Places) -> Result<Resources> 
         })
         .collect();
     let environment: Environment = environment(places).into_iter().collect();
-    let config = Config::load(&environment)?;
+    let config = operator::config(&environment, edge)?;
     Ok(Resources::new(Arc::new(AzureDrivers::new(&config)), bindings))
 }
 

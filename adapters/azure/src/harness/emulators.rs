@@ -10,10 +10,12 @@ use nephos_conformance::azure_functions::event_hub::EventHubs;
 use nephos_conformance::azure_functions::key_vault::KeyVault;
 use nephos_conformance::azure_functions::service_bus::{QueueOptions, ServiceBus};
 use nephos_conformance::azure_functions::storage::Account;
+use nephos_conformance::edge::Edge;
 use nephos_core::Result;
 use nephos_core::env::Environment;
 use serde_json::json;
 
+use super::operator;
 use crate::config::{COSMOS_KEY, Config, ENDPOINTS, STORAGE_KEY};
 
 /// The name on Azure of whatever has one.
@@ -46,6 +48,7 @@ impl Processes {
 #[derive(Debug)]
 pub struct Emulators {
     processes: Arc<Processes>,
+    _edge: Edge,
     grid: EventGrid,
     hubs: EventHubs,
     bus: ServiceBus,
@@ -61,24 +64,25 @@ impl Emulators {
     /// As [`Config::load`], and [`ErrorKind::Unavailable`](nephos_core::ErrorKind::Unavailable) if no port is free.
     pub async fn over(processes: Arc<Processes>) -> Result<Self> {
         let account = processes.azurite.account();
-        let grid = EventGrid::for_anyone(account.clone()).await?;
-        let (hubs, bus) = (EventHubs::for_anyone().await?, ServiceBus::for_anyone().await?);
-        let vault = KeyVault::for_anyone().await?;
+        let edge = Edge::start().await?;
+        let grid = EventGrid::start(account.clone()).await?;
+        let (hubs, bus) = (EventHubs::start().await?, ServiceBus::start().await?);
+        let vault = KeyVault::start().await?;
+        for (service, here) in [
+            ("servicebus.windows.net", hubs.url()),
+            ("ordered.servicebus.windows.net", bus.url()),
+            ("eventgrid.azure.net", grid.url()),
+            ("vault.azure.net", vault.url()),
+        ] {
+            edge.route(&format!("{ACCOUNT}.{service}"), &here);
+        }
         let endpoints: BTreeMap<String, String> = [
-            ("https", "blob.core.windows.net", account.blobs.clone()),
-            ("https", "queue.core.windows.net", account.queues.clone()),
-            (
-                "https",
-                "documents.azure.com",
-                processes.cosmos.account().endpoint,
-            ),
-            ("sb", "servicebus.windows.net", hubs.url()),
-            ("sb", "ordered.servicebus.windows.net", bus.url()),
-            ("https", "eventgrid.azure.net", grid.url()),
-            ("https", "vault.azure.net", vault.url()),
+            ("blob.core.windows.net", account.blobs.clone()),
+            ("queue.core.windows.net", account.queues.clone()),
+            ("documents.azure.com", processes.cosmos.account().endpoint),
         ]
         .into_iter()
-        .map(|(scheme, service, here)| (format!("{scheme}://{ACCOUNT}.{service}"), here))
+        .map(|(service, here)| (format!("https://{ACCOUNT}.{service}"), here))
         .collect();
         let endpoints = json!(endpoints).to_string();
         let environment: Environment = [
@@ -89,9 +93,10 @@ impl Emulators {
         ]
         .into_iter()
         .collect();
-        let config = Config::load(&environment)?;
+        let config = operator::config(&environment, &edge)?;
         Ok(Self {
             processes,
+            _edge: edge,
             grid,
             hubs,
             bus,

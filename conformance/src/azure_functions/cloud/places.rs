@@ -10,75 +10,96 @@ use crate::azure_functions::event_hub::EventHubs;
 use crate::azure_functions::key_vault::KeyVault;
 use crate::azure_functions::service_bus::ServiceBus;
 use crate::azure_functions::storage::Account;
+use crate::edge::Edge;
 
-/// Where the services that a template declares are here.
+/// Where storage and tables are here, whose emulators are asked with keys, over plain HTTP.
 #[derive(Debug, Clone)]
 pub struct Places {
     /// What stands here in the place of the beginning of an address on Azure (`https://shop.queue.core.windows.net`).
     pub endpoints: BTreeMap<String, String>,
     /// The key of the storage account.
     pub storage_key: String,
-    /// The account's name here.
-    pub(super) account: String,
-    /// The endpoint of Cosmos DB.
-    pub(super) cosmos: String,
-    /// Host and port of a namespace, by its name on Azure.
-    pub(super) namespaces: BTreeMap<String, String>,
 }
 
 impl Places {
-    pub(super) fn of(
-        template: &Template<'_>,
-        account: &Account,
-        cosmos: &CosmosAccount,
-        hubs: &EventHubs,
-        bus: &ServiceBus,
-        vault: &KeyVault,
-        topics: &BTreeMap<String, String>,
-    ) -> Result<Self> {
-        let mut places = Self {
-            endpoints: BTreeMap::new(),
-            storage_key: account.key.clone(),
-            account: account.name.clone(),
-            cosmos: cosmos.endpoint.clone(),
-            namespaces: BTreeMap::new(),
-        };
+    pub(super) fn of(template: &Template<'_>, account: &Account, cosmos: &CosmosAccount) -> Self {
+        let mut endpoints = BTreeMap::new();
         for storage in template.of("Microsoft.Storage/storageAccounts") {
             for (service, here) in [("blob", &account.blobs), ("queue", &account.queues)] {
-                places.put(
-                    format!("https://{}.{service}.core.windows.net", name(storage)),
-                    here,
-                );
+                let there = format!("https://{}.{service}.core.windows.net", name(storage));
+                endpoints.insert(there, here.clone());
             }
         }
         for database in template.of("Microsoft.DocumentDB/databaseAccounts") {
             let there = format!("https://{}.documents.azure.com", name(database));
-            places.put(there, &cosmos.endpoint);
+            endpoints.insert(there, cosmos.endpoint.clone());
         }
-        for (ty, url, authority) in [
-            ("Microsoft.EventHub/namespaces", hubs.url(), hubs.namespace()),
-            ("Microsoft.ServiceBus/namespaces", bus.url(), bus.namespace()),
-        ] {
-            for namespace in template.of(ty) {
-                let host = format!("{}.servicebus.windows.net", name(namespace));
-                places.put(format!("sb://{host}"), &url);
-                places.namespaces.insert(host, authority.clone());
-            }
+        Self {
+            endpoints,
+            storage_key: account.key.clone(),
         }
-        for own in template.of("Microsoft.KeyVault/vaults") {
-            places.put(format!("https://{}.vault.azure.net", name(own)), &vault.url());
-        }
-        for topic in template.of("Microsoft.EventGrid/topics") {
-            let location = text(topic, "/location")?;
-            let there = format!("https://{}.{location}-1.eventgrid.azure.net", name(topic));
-            if let Some(here) = topics.get(name(topic)) {
-                places.put(there, here.trim_end_matches("/api/events"));
-            }
-        }
-        Ok(places)
     }
+}
 
-    fn put(&mut self, there: String, here: &str) {
-        self.endpoints.insert(there, here.to_owned());
+/// What the host's own connections become here.
+#[derive(Debug)]
+pub(super) struct Here {
+    /// The storage account's name.
+    pub(super) account: String,
+    /// The endpoint of Cosmos DB.
+    pub(super) cosmos: String,
+    /// Host and port of a namespace, by its host on Azure.
+    pub(super) namespaces: BTreeMap<String, String>,
+}
+
+fn host(namespace: &str) -> String {
+    format!("{namespace}.servicebus.windows.net")
+}
+
+/// Host and port of each namespace here, by its host on Azure.
+pub(super) fn namespaces(
+    template: &Template<'_>,
+    hubs: &EventHubs,
+    bus: &ServiceBus,
+) -> BTreeMap<String, String> {
+    [
+        ("Microsoft.EventHub/namespaces", hubs.namespace()),
+        ("Microsoft.ServiceBus/namespaces", bus.namespace()),
+    ]
+    .into_iter()
+    .flat_map(|(ty, here)| {
+        let found = template.of(ty);
+        found.map(move |namespace| (host(name(namespace)), here.clone()))
+    })
+    .collect()
+}
+
+/// Lets the services answer under their own names.
+pub(super) fn route(
+    template: &Template<'_>,
+    edge: &Edge,
+    hubs: &EventHubs,
+    bus: &ServiceBus,
+    vault: &KeyVault,
+    topics: &BTreeMap<String, String>,
+) -> Result<()> {
+    for (ty, url) in [
+        ("Microsoft.EventHub/namespaces", hubs.url()),
+        ("Microsoft.ServiceBus/namespaces", bus.url()),
+    ] {
+        for namespace in template.of(ty) {
+            edge.route(&host(name(namespace)), &url);
+        }
     }
+    for own in template.of("Microsoft.KeyVault/vaults") {
+        edge.route(&format!("{}.vault.azure.net", name(own)), &vault.url());
+    }
+    for topic in template.of("Microsoft.EventGrid/topics") {
+        let location = text(topic, "/location")?;
+        let there = format!("{}.{location}-1.eventgrid.azure.net", name(topic));
+        if let Some(here) = topics.get(name(topic)) {
+            edge.route(&there, here.trim_end_matches("/api/events"));
+        }
+    }
+    Ok(())
 }

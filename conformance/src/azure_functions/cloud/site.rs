@@ -9,7 +9,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::{OPERATION, Pace, Places, name};
+use super::{Here, OPERATION, Pace, name};
 use crate::azure_functions::host::{Host, Options, Services};
 use crate::azure_functions::package::BindingKind;
 use crate::azure_functions::settings::Settings;
@@ -31,7 +31,7 @@ impl Site {
     pub(super) fn new(
         site: &Value,
         package: PathBuf,
-        places: &Places,
+        known: &Here,
         more: &[(String, String)],
         services: Services,
         pace: &Pace,
@@ -42,7 +42,7 @@ impl Site {
             let field = |field: &str| setting[field].as_str().unwrap_or_default();
             settings.insert(
                 field("name").to_owned(),
-                here(field("name"), field("value"), places)?,
+                here(field("name"), field("value"), known)?,
             );
         }
         settings.extend(more.iter().cloned());
@@ -126,18 +126,18 @@ impl Site {
 }
 
 /// A setting as it is here: the host looks for services at their own addresses, and what only deployment knows, such as an identity's id, is made up.
-fn here(setting: &str, value: &str, places: &Places) -> Result<String> {
+fn here(setting: &str, value: &str, known: &Here) -> Result<String> {
     if value.starts_with('[') {
         return Ok("known-when-deployed".to_owned());
     }
     if setting.ends_with("__accountName") {
-        return Ok(places.account.clone());
+        return Ok(known.account.clone());
     }
     if setting.ends_with("__accountEndpoint") {
-        return Ok(places.cosmos.clone());
+        return Ok(known.cosmos.clone());
     }
     if setting.ends_with("__fullyQualifiedNamespace") {
-        return places.namespaces.get(value).cloned().ok_or_else(|| {
+        return known.namespaces.get(value).cloned().ok_or_else(|| {
             super::refused("a connection is to a namespace that the template does not declare")
                 .with("setting", setting)
                 .with("value", value)

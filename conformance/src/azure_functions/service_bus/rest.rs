@@ -33,7 +33,7 @@ impl State {
             .split_once("/messages")
             .map(|(queue, rest)| (queue.to_owned(), rest.trim_matches('/').to_owned()))
             .ok_or_else(|| answer(StatusCode::NOT_FOUND, ""))?;
-        if !self.anyone && !is_authorized(&parts.headers) {
+        if !is_authorized(&parts.headers) {
             return Err(answer(StatusCode::UNAUTHORIZED, ""));
         }
         if !self.queues().contains_key(&queue) {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::samples;
 use super::{equal, natives, one};
 use crate::happening::{Happening, What};
-use crate::harness::{Capabilities, Harness};
+use crate::harness::{AuthCapabilities, Capabilities, Harness};
 use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq};
 
@@ -291,14 +291,42 @@ async fn email(harness: Subject) -> Verdict {
 }
 
 async fn stages(harness: Subject) -> Verdict {
-    let stages = [
-        AuthStage::BeforeSignUp,
-        AuthStage::AfterSignUp,
-        AuthStage::BeforeSignIn,
-        AuthStage::AfterSignIn,
-        AuthStage::BeforeToken,
-    ];
-    each(&harness, stages.map(samples::auth)).await
+    let told = harness.host().auth;
+    ensure!(
+        !told.stages.is_empty(),
+        "a function is asked at no step of sign-in"
+    );
+    for stage in AuthCapabilities::all().stages {
+        let mut happening = samples::auth(stage.clone());
+        if !told.stages.contains(&stage) {
+            super::refused(&*harness, &happening).await?;
+            continue;
+        }
+        if let What::Auth(step) = &mut happening.what {
+            if !told.client_data {
+                step.client_data.clear();
+            }
+            if stage == AuthStage::BeforeSignUp && !told.user_before_sign_up {
+                step.user = None;
+            }
+        }
+        let expected = crate::neutral::of(happening.event()).await?;
+        for native in natives(&*harness, &happening).await? {
+            let mut actual = crate::neutral::of(one(&*harness, &native).await?.event).await?;
+            // What a directory tells besides is its own.
+            if let Some(attributes) = actual["data"]["attributes"].as_object_mut() {
+                attributes.retain(|name, _| expected["data"]["attributes"].get(name).is_some());
+            }
+            if let Some(differences) = crate::neutral::differences(&expected, &actual) {
+                return Err(Violation::new(format!(
+                    "a payload ({}) of the step {} is another neutral event: {differences}",
+                    native.form,
+                    stage.name()
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn spoken(harness: Subject) -> Verdict {

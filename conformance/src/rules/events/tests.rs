@@ -16,7 +16,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result};
 
 use crate::happening::{Delivered, Happening, Native};
-use crate::harness::{Deployment, Harness, HostCapabilities, Mode};
+use crate::harness::{AuthCapabilities, Deployment, Harness, HostCapabilities, Mode};
 use crate::mutants::Mutant;
 
 #[derive(Debug)]
@@ -44,6 +44,7 @@ impl Harness for Nothing {
             query_values: false,
             dead_letter_facts: false,
             stream_letters: false,
+            auth: AuthCapabilities::default(),
             isolation: false,
             shared_process: false,
             streams_answers: false,

@@ -13,7 +13,7 @@ use crate::{ensure_eq, ensure_fails};
 type Subject = Arc<dyn Harness>;
 
 fn declared(capabilities: &Capabilities) -> bool {
-    capabilities.ordered_queues
+    capabilities.ordered_queues && capabilities.ordered_receive
 }
 
 pub(in crate::rules) const RULES: &[Rule] = &[
@@ -26,7 +26,18 @@ fn message(group: &str, body: &str) -> Outgoing {
     Outgoing::new(body).group(group)
 }
 
+/// The negative: no group is taken where none are kept; and where they are, but no function can receive, it is told so.
 async fn refused(harness: Subject) -> Verdict {
+    let capabilities = Capabilities::of(&*harness).await?;
+    if capabilities.ordered_queues {
+        let queue = ordered(&*harness).await?;
+        ensure_fails!(
+            queue.receive(1, LONG, BRIEF).await,
+            Unsupported,
+            "a message of an ordered queue where none can be received"
+        );
+        return Ok(());
+    }
     let queue = open(&*harness).await?;
     ensure_fails!(
         queue.send(message("g", "x")).await,

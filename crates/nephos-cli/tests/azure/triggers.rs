@@ -37,8 +37,8 @@ impl Running {
 async fn every_kind_of_trigger_fires_and_its_effect_is_read_back_by_azures_own_sdk() {
     let binary = the_same_binary("every-trigger");
     let cloud = Cloud::start(&example("every-trigger"), &binary).await;
-    let account = cloud.azurite.account().clone();
-    let cosmos = cloud.cosmos.account().endpoint;
+    let account = cloud.cloud.account().clone();
+    let cosmos = cloud.cloud.cosmos();
     let running = Running {
         cloud,
         account,
@@ -111,7 +111,7 @@ async fn worker(running: &Running) {
 }
 
 async fn heard(running: &Running) {
-    let (_, url) = running.cloud.topics.iter().next().unwrap();
+    let (_, url) = running.cloud.cloud.topics().iter().next().unwrap();
     for (id, kind, body) in [("1", "politics", "nobody hears this"), ("2", "sport", "goal")] {
         let event = json!([{
             "specversion": "1.0", "id": id, "type": "com.example.news", "source": "/desk", "time": "2026-02-03T12:00:00Z",
@@ -136,10 +136,10 @@ async fn sent_over_rest(running: &Running) {
         let answer = python(json!(["post", url, headers, task.to_string()])).await;
         assert_eq!(answer[0], 201, "{answer}");
     };
-    let hub = format!("{}/readings/messages", running.cloud.hubs.url());
+    let hub = format!("{}/readings/messages", running.cloud.cloud.hubs().url());
     send(hub, json!({"PartitionKey": "k"}), json!({"name": "r1"})).await;
     assert_eq!(running.seen("reader/r1").await["seen"]["stream"], "readings");
-    let queue = format!("{}/tasks-in-order/messages", running.cloud.bus.url());
+    let queue = format!("{}/tasks-in-order/messages", running.cloud.cloud.bus().url());
     send(queue, json!({"SessionId": "g1"}), json!({"name": "o1"})).await;
     running.seen("in-order/o1").await;
 }
@@ -155,8 +155,9 @@ async fn clock(running: &Running) {
 }
 
 fn timer(running: &Running) -> String {
-    let functions = running.cloud.site("clock").functions();
-    functions.map(|function| function.name.clone()).next().unwrap()
+    let clock = running.cloud.site("clock");
+    let mut names = clock.functions().map(|function| function.name.clone());
+    names.next().unwrap()
 }
 
 /// Those who call with an event and prove nothing get nowhere.

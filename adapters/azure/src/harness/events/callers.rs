@@ -87,7 +87,10 @@ pub(super) fn auth(happening: &Happening, step: &AuthEvent) -> Result<Native> {
         "authenticationEventListenerId": "2", "customAuthenticationExtensionId": "3",
     });
     if step.stage == AuthStage::BeforeToken {
-        context["user"] = json!({"id": step.user, "mail": step.email, "displayName": "Ann"});
+        context["user"] = json!(step.attributes);
+        for (name, value) in [("id", &step.user), ("mail", &step.email)] {
+            context["user"][name] = json!(value);
+        }
     } else {
         let attributes: Map<String, Value> = (step.attributes.iter())
             .map(|(name, value)| {
