@@ -12,7 +12,7 @@ pub(super) fn decode(queue: &str, invocation: &Invocation<'_>) -> Result<Event> 
     // A message that was never in the queue, of a function that is run by hand, has none: then the invocation's own stands for it.
     let id = metadata
         .text("Id")
-        .or_else(|| metadata.invocation())
+        .or_else(|| metadata.has("Id").then(|| metadata.invocation())?)
         .ok_or_else(|| refused("the message has no id under which it could fail"))?;
     let read = Content::read(invocation.value)
         .map(Content::into_bytes)
