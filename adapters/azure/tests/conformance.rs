@@ -57,5 +57,6 @@ fn main() -> ExitCode {
     Suite::new(AzureHarness::new())
         .exceptions(&EXCEPTIONS)
         .unproven(&UNPROVEN)
+        .declared(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/declared.json"))
         .run(&arguments)
 }

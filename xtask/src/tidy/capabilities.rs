@@ -26,11 +26,32 @@ enum Reads {
 }
 
 /// All lines, by where their values are in the file. Those without words are told by another line.
-const LINES: [(&str, &str, Reads); 42] = [
+const LINES: [(&str, &str, Reads); 48] = [
     ("host/kinds", "Kinds of trigger", Reads::List),
     (
         "host/counts_tries",
         "A function is told which try it is, of every kind of event",
+        Reads::Whether,
+    ),
+    (
+        "host/tells_tries",
+        "Kinds besides `queue` whose payloads tell the try",
+        Reads::List,
+    ),
+    (
+        "host/query_values",
+        "Several values of one name in a query arrive apart",
+        Reads::Whether,
+    ),
+    ("host/auth/stages", "Steps of sign-up and sign-in", Reads::List),
+    (
+        "host/auth/user_before_sign_up",
+        "There is a user before the sign-up",
+        Reads::Whether,
+    ),
+    (
+        "host/auth/client_data",
+        "What the client sent along with a sign-up is told",
         Reads::Whether,
     ),
     (
@@ -125,6 +146,11 @@ const LINES: [(&str, &str, Reads); 42] = [
     (
         "ordered_queues",
         "Queue: order within a group (`ordered = true`)",
+        Reads::Whether,
+    ),
+    (
+        "ordered_receive",
+        "Queue: a function can receive from an ordered one, besides by its trigger",
         Reads::Whether,
     ),
     ("queue/ordered_groups", "", Reads::Whether),
@@ -250,6 +276,9 @@ fn read(value: Option<&Value>, reads: Reads) -> String {
             .map(time),
         Reads::List => value.and_then(Value::as_array).map(|list| {
             let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+            if names.is_empty() {
+                return "none".to_owned();
+            }
             names.join(", ")
         }),
     };

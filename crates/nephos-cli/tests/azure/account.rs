@@ -1,8 +1,10 @@
 //! A subscription on this machine: the stand-in of Azure Resource Manager under Azure's own host names, with Azurite for what deployment keeps in the app's storage account, and the command
 //! told of both by variables alone.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use nephos_conformance::azure_functions::azurite::Azurite;
 use nephos_conformance::azure_manager::{Manager, Options};
@@ -10,24 +12,25 @@ use nephos_conformance::edge::Edge;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// An app with a queue, a table and three functions, one of them with two sites.
+/// An app with a queue, a table, a secret and a function.
 pub(crate) const SHOP: &str = r#"app = "shop"
 [queue.jobs]
 [table.orders]
 key = "id"
 [secret.token]
-[function.front]
-on = [{ http = "GET /" }]
-uses = { jobs = ["send"], token = ["read"] }
-[function.work]
-on = [{ queue = "jobs" }, { http = "GET /work" }]
-uses = { orders = ["read", "write"] }
-[function.report]
-on = [{ schedule = "every 1 hour" }]
-uses = { orders = ["read"] }
+[function.hello]
+on = [{ http = "GET /hello/{name}" }, { http = "POST /hello" }]
+uses = { jobs = ["send"], orders = ["read", "write"], token = ["read"] }
+timeout = "10 s"
 [target.azure]
 location = "westeurope"
 "#;
+
+/// The functions' program, built once. Nothing runs it here: a deployment looks which functions it has, and knows it by its bytes.
+fn program() -> &'static [u8] {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    PROGRAM.get_or_init(|| std::fs::read(crate::cloud::binary("hello-http", "aws")).unwrap())
+}
 
 /// A project with a manifest, and a program that is deployed for it.
 pub(crate) struct Project {
@@ -48,14 +51,15 @@ impl Project {
         std::fs::write(self.dir.path().join("nephos.toml"), manifest).unwrap();
     }
 
-    /// Other code: nothing runs it here, and a deployment knows it by its bytes.
+    /// Other code: the same with something behind its end.
     pub(crate) fn code(&self, version: u8) {
-        let mut bytes = std::fs::read("/bin/true").unwrap();
+        let mut bytes = program().to_vec();
         bytes.push(version);
         std::fs::write(self.binary(), bytes).unwrap();
+        std::fs::set_permissions(self.binary(), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn binary(&self) -> PathBuf {
+    pub(crate) fn binary(&self) -> PathBuf {
         self.dir.path().join("functions")
     }
 }
@@ -87,6 +91,14 @@ impl Account {
 
     fn subscription(&self) -> &str {
         &self.manager.options().subscriptions[0].id
+    }
+
+    /// The id of the app's stack.
+    pub(crate) fn stack(&self) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/shop/providers/Microsoft.Resources/deploymentStacks/shop-azure",
+            self.subscription()
+        )
     }
 
     /// The command, which knows of nothing but this subscription.

@@ -1,7 +1,5 @@
 //! The life of an app on Azure: from its plan to its end.
 
-use std::collections::BTreeSet;
-
 use nephos_conformance::azure_manager::Line;
 
 use crate::account::{Account, Project, SHOP, done, refused};
@@ -14,7 +12,7 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
 
     let plan = done(&azure.deploy(&project, &["--plan"]).await);
     assert!(
-        plan.contains("+ function work") && plan.contains(SITE) && plan.contains("package"),
+        plan.contains("+ function hello") && plan.contains(SITE) && plan.contains("package"),
         "{plan}"
     );
     assert!(azure.manager.groups().is_empty(), "a plan alone makes something");
@@ -26,23 +24,16 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
         "{deployed}"
     );
     let sites = azure.names("shop", SITE);
-    assert_eq!(sites.len(), 4, "{sites:?}");
+    assert_eq!(sites.len(), 1, "{sites:?}");
     for site in &sites {
         assert_eq!(azure.manager.published(site).len(), 1, "{site}");
     }
-    let packages: BTreeSet<String> = sites
-        .iter()
-        .map(|site| azure.manager.published(site)[0].sha256.clone())
-        .collect();
-    assert_eq!(packages.len(), 4, "each site has triggers of its own");
     // The stack keeps others from deleting what it manages.
-    let site = azure
-        .manager
-        .resources("shop")
-        .into_values()
-        .find(|one| one.kind == SITE)
-        .unwrap();
-    assert!(site.id.contains("/resourceGroups/shop/"), "{}", site.id);
+    let stack = azure.manager.stack(&azure.stack()).unwrap();
+    assert_eq!(
+        stack["properties"]["denySettings"]["mode"], "denyDelete",
+        "{stack:#}"
+    );
 
     let puts = azure.requests("PUT", "/deploymentStacks/");
     let again = azure.deployed(&project).await;
@@ -50,7 +41,7 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
     project.code(2);
     let changed = azure.deployed(&project).await;
     assert!(
-        changed.contains("4 to update") && changed.contains("version 2"),
+        changed.contains("1 to update") && changed.contains("version 2"),
         "{changed}"
     );
     assert_eq!(
@@ -68,19 +59,17 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
         let published = azure.manager.published(site);
         assert_eq!(published[2].sha256, published[0].sha256, "{site}");
     }
-    let no_further = azure.run(&project, &["rollback", "front", "--yes"]).await;
-    refused(&no_further, &["no version before", "function=front"]);
+    let no_further = azure.run(&project, &["rollback", "hello", "--yes"]).await;
+    refused(&no_further, &["no version before", "function=hello"]);
     let forward = azure.deployed(&project).await;
     assert!(forward.contains("version 2"), "{forward}");
 
     let status = azure.status(&project).await;
     assert_eq!(status["health"], "works", "{status:#}");
-    assert_eq!(status["functions"]["front"]["version"], "2", "{status:#}");
-    assert_eq!(
-        status["functions"]["report"]["url"],
-        serde_json::Value::Null,
-        "{status:#}"
-    );
+    let hello = &status["functions"]["hello"];
+    assert_eq!(hello["version"], "2", "{status:#}");
+    let url = hello["url"].as_str().unwrap();
+    assert!(url.ends_with(".azurewebsites.net"), "{status:#}");
 
     let removed = done(&azure.run(&project, &["destroy", "--delete-data", "--yes"]).await);
     assert!(removed.contains("removed"), "{removed}");
@@ -105,13 +94,10 @@ async fn what_holds_data_outlives_the_app_and_what_leaves_the_manifest() {
     let (azure, project) = (Account::start().await, Project::new(SHOP));
     azure.deployed(&project).await;
 
-    let without = SHOP
-        .replace("[table.orders]\nkey = \"id\"\n", "")
-        .replace("uses = { orders = [\"read\", \"write\"] }\n", "")
-        .replace(
-            "[function.report]\non = [{ schedule = \"every 1 hour\" }]\nuses = { orders = [\"read\"] }\n",
-            "",
-        );
+    let without = (SHOP.replace("[table.orders]\nkey = \"id\"\n", ""))
+        .replace("orders = [\"read\", \"write\"], ", "")
+        .replace("[queue.jobs]\n", "")
+        .replace("jobs = [\"send\"], ", "");
     project.write(&without);
     let changed = azure.deployed(&project).await;
     assert!(changed.contains("its data is kept"), "{changed}");
@@ -120,7 +106,11 @@ async fn what_holds_data_outlives_the_app_and_what_leaves_the_manifest() {
         "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers",
     );
     assert_eq!(tables.len(), 1, "{tables:?}");
-    assert_eq!(azure.names("shop", SITE).len(), 3, "the function is gone");
+    assert_eq!(
+        azure.names("shop", SITE).len(),
+        1,
+        "the site of the queue is gone"
+    );
 
     // It comes back with what was kept.
     project.write(SHOP);
@@ -136,7 +126,7 @@ async fn what_holds_data_outlives_the_app_and_what_leaves_the_manifest() {
     assert_eq!(azure.names("shop", "Microsoft.Storage/storageAccounts").len(), 1);
     let again = azure.deployed(&project).await;
     assert!(again.contains("taken again"), "{again}");
-    assert_eq!(azure.names("shop", SITE).len(), 4);
+    assert_eq!(azure.names("shop", SITE).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

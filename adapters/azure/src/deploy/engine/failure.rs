@@ -17,7 +17,7 @@ pub(super) struct Told {
     pub(super) code: String,
     pub(super) message: String,
     pub(super) target: Option<String>,
-    pub(super) details: Vec<Told>,
+    pub(super) details: Vec<Self>,
 }
 
 /// Codes of what only wraps another error.

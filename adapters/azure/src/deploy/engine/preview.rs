@@ -37,7 +37,7 @@ pub(super) struct Change {
 struct Delta {
     path: String,
     #[serde(default)]
-    children: Option<Vec<Delta>>,
+    children: Option<Vec<Self>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -231,14 +231,23 @@ pub(super) fn mark_of(found: Option<&Found>) -> String {
     )
 }
 
-/// The steps of an app whose group is not there yet.
+/// The steps of an app whose group is not there yet: what lies upon another resource goes without saying.
 fn new_steps(template: &Template) -> Vec<Step> {
-    template
-        .parts
-        .iter()
-        .filter_map(|(place, part)| {
-            let id = Id::read(&format!("/providers/{place}"))?;
-            Some(step(Action::Create, part.clone(), &id, None, Data::Untouched))
+    let resources = template.body.get("resources").and_then(Value::as_object);
+    resources
+        .into_iter()
+        .flat_map(|resources| resources.values())
+        .filter(|resource| resource.get("scope").is_none())
+        .filter_map(|resource| {
+            let text = |name: &str| resource.get(name).and_then(Value::as_str);
+            let id = Id::of(text("type")?, text("name")?)?;
+            Some(step(
+                Action::Create,
+                id.part(&template.parts),
+                &id,
+                None,
+                Data::Untouched,
+            ))
         })
         .collect()
 }

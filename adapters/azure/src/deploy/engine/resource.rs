@@ -73,6 +73,14 @@ impl Id {
         })
     }
 
+    /// That of a resource of a group, by its type and its name with those of its parents.
+    pub(super) fn of(kind: &str, name: &str) -> Option<Self> {
+        let (namespace, kinds) = kind.split_once('/')?;
+        let pairs = kinds.split('/').zip(name.split('/'));
+        let path: Vec<String> = pairs.map(|(kind, name)| format!("{kind}/{name}")).collect();
+        Self::read(&format!("/providers/{namespace}/{}", path.join("/")))
+    }
+
     /// What of the manifest it is for; of what lies upon another, what that is for.
     pub(super) fn part(&self, parts: &BTreeMap<String, Part>) -> Part {
         if let Some(part) = parts.get(&self.place) {
@@ -234,8 +242,17 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(role.kind, "Microsoft.Authorization/roleAssignments");
-        assert_eq!(role.part(&parts), part);
+        assert_eq!(role.part(&parts), part.clone());
         assert_eq!(Id::read("/subscriptions/s/resourceGroups/g"), None);
+        let queue = Id::of(
+            "Microsoft.Storage/storageAccounts/queueServices/queues",
+            "acct/default/Jobs",
+        )
+        .unwrap();
+        assert_eq!(
+            (queue.name.as_str(), queue.part(&parts)),
+            ("acct/default/Jobs", part)
+        );
     }
 
     #[test]

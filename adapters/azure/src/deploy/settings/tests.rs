@@ -41,7 +41,7 @@ fn only_the_region_must_be_said() {
     assert_eq!(settings.stack_name(&app, "azure"), "shop-azure");
     assert_eq!(settings.group(&app), "shop");
     assert_eq!(settings.log_retention_days, 30);
-    assert!(!settings.shared_key);
+    assert!(!settings.shared_key && settings.protect);
     let error = Settings::of(&app, "other").unwrap_err().to_string();
     assert!(
         error.contains("target.other.location") && error.contains("needs a region"),
@@ -54,7 +54,7 @@ fn every_setting_is_read() {
     let settings = Settings::of(
         &app(json!({
             "location": "eastus2", "subscription": ID, "resource_group": "shops", "stack": "shop-prod", "log_retention_days": 90,
-            "always_ready": {"place": 1}, "max_instances": 40, "http_concurrency": "16", "shared_key": true,
+            "always_ready": {"place": 1}, "max_instances": 40, "http_concurrency": "16", "protect": false, "shared_key": true,
             "mail_secret": "keys", "auth_tenant": ID, "auth_app": ID,
             "skills": {"kitchen": "amzn1.ask.skill.1"}, "secrets": {"keys": "https://ours.vault.azure.net/secrets/keys"},
             "tags": {"team": "web"}, "overrides": {"resources": {}},
@@ -72,6 +72,7 @@ fn every_setting_is_read() {
         always_ready: BTreeMap::from([("place".to_owned(), 1)]),
         max_instances: Some(40),
         http_concurrency: Some(16),
+        protect: false,
         shared_key: true,
         mail_secret: Some("keys".to_owned()),
         auth_tenant: Some(ID.to_owned()),
