@@ -16,6 +16,9 @@ use super::peers::{Peers, renderings, transfers};
 use super::report::Row;
 use function::CASES;
 
+/// How many functions are rendered: of more, buckets have more triggers than one topic of Event Grid takes.
+const SIZES: [u32; 3] = [100, 500, 1_000];
+
 /// Where the programs come from.
 const PEERS: Peers = Peers("azure");
 
@@ -49,5 +52,5 @@ pub(crate) fn buckets(bench: &Bench) -> Result<Vec<Row>> {
 /// As [`buckets`].
 pub(crate) fn rendering(bench: &Bench) -> Result<Vec<Row>> {
     let program = PEERS.build(bench, "render", "render")?;
-    renderings(bench, "azure", Command::new(program))
+    renderings(bench, "azure", &SIZES, Command::new(program))
 }

@@ -86,9 +86,14 @@ struct Rendering {
 ///
 /// # Errors
 /// As [`transfers`].
-pub(crate) fn renderings(bench: &Bench, provider: &str, mut command: Command) -> Result<Vec<Row>> {
+pub(crate) fn renderings(
+    bench: &Bench,
+    provider: &str,
+    sizes: &[u32],
+    mut command: Command,
+) -> Result<Vec<Row>> {
     let folder = bench.folder(&format!("render-{provider}"))?;
-    for size in check::SIZES {
+    for &size in sizes {
         let path = folder.join(format!("{size}.toml"));
         std::fs::write(&path, check::manifest(size)).map_err(Error::io("write", &path))?;
         command.arg(path);
@@ -111,7 +116,7 @@ pub(crate) fn renderings(bench: &Bench, provider: &str, mut command: Command) ->
     let growth: Vec<f64> = lines.windows(2).map(each).collect();
     if let [early, late] = growth[..] {
         rows.push(Row::alone(
-            format!("{provider} render, growth of a function more, from 100 to 10,000 (1 is linear)"),
+            format!("{provider} render, growth of a function more, from small to large (1 is linear)"),
             late / early,
             "x",
             Some(Budget::AtMost(check::LINEAR)),

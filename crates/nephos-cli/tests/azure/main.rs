@@ -4,8 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod account;
+mod apps;
 mod cloud;
 mod life;
-mod sdk;
+mod python;
 mod triggers;
 mod trouble;
+
+// The third party's store, and who looks into it.
+#[allow(dead_code, reason = "what only the tests on AWS need")]
+#[path = "../aws/sdk.rs"]
+mod sdk;
+#[path = "../aws/store.rs"]
+mod store;

@@ -18,6 +18,38 @@ def put_blob(connection, container, name, text):
     client.upload_blob(text.encode(), content_settings=ContentSettings(content_type="text/plain"))
 
 
+def put_file(connection, container, name, path):
+    client = BlobServiceClient.from_connection_string(connection).get_blob_client(container, name)
+    with open(path, "rb") as file:
+        client.upload_blob(file.read(), content_settings=ContentSettings(content_type="image/jpeg"))
+
+
+def blobs(connection, container):
+    return sorted(BlobServiceClient.from_connection_string(connection).get_container_client(container).list_blob_names())
+
+
+def gone(connection, container, name):
+    """Waits until a blob is gone."""
+    client = BlobServiceClient.from_connection_string(connection).get_blob_client(container, name)
+    until = time.monotonic() + PATIENCE
+    while client.exists():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def blob(connection, container, name):
+    """Waits for a blob's text."""
+    client = BlobServiceClient.from_connection_string(connection).get_blob_client(container, name)
+    until = time.monotonic() + PATIENCE
+    while not client.exists():
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.1)
+    return client.download_blob().readall().decode()
+
+
 def delete_blob(connection, container, name):
     BlobServiceClient.from_connection_string(connection).get_blob_client(container, name).delete_blob()
 
@@ -60,6 +92,10 @@ def item(endpoint, database, name, key, value):
         if found or time.monotonic() > until:
             return found[0] if found else None
         time.sleep(0.1)
+
+
+def items(endpoint, database, name):
+    return list(container(endpoint, database, name).read_all_items())
 
 
 def post(url, headers, body):

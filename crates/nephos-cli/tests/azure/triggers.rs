@@ -4,7 +4,7 @@ use nephos_conformance::azure_functions::storage::Account;
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, binary, example};
-use crate::sdk::python;
+use crate::python::python;
 
 struct Running {
     cloud: Cloud,
