@@ -39,6 +39,16 @@ impl Content {
     pub fn is_front(&self) -> bool {
         self.folder == self.function
     }
+
+    /// What tells its package with a binary of this digest from others, without packing it.
+    #[must_use]
+    pub fn fingerprint(&self, binary_sha256: &str) -> String {
+        let mut text = format!("{HANDLER} {binary_sha256}\n");
+        for (name, content) in &self.files {
+            text.push_str(&format!("{name} {}\n", sha256(content.as_bytes())));
+        }
+        sha256(text.as_bytes())
+    }
 }
 
 /// A site's package.

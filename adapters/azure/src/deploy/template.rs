@@ -3,7 +3,7 @@
 //! What cannot be said on Azure is refused here, before anything is sent; what is said otherwise than the manifest does is told in
 //! [`Template::notes`].
 
-mod api;
+pub(super) mod api;
 mod body;
 mod caller;
 pub(super) mod environment;

@@ -202,7 +202,7 @@ fn texts(values: impl Iterator<Item = (String, Value)>) -> BTreeMap<String, Stri
 ///
 /// | event | allowed | refused | `attributes` | `claims` |
 /// |---|---|---|---|---|
-/// | `attributeCollectionSubmit` | goes on | a page with the reason | overwrite what was entered | – |
+/// | `attributeCollectionSubmit` | goes on, also `confirmed`, which the account is by then | a page with the reason | overwrite what was entered | – |
 /// | `attributeCollectionStart` | goes on | a page with the reason | stand in the form beforehand | – |
 /// | `tokenIssuanceStart` | goes on | an error, which ends the sign-in | – | of the token; text and lists of text |
 ///
@@ -221,7 +221,9 @@ pub fn encode(body: &[u8], decision: &AuthDecision) -> Result<Bytes> {
     let step = ty.strip_prefix(PREFIX).unwrap_or(ty);
     let unsupported =
         |what: &'static str| Error::new(ErrorKind::Unsupported, ENCODE, what).with("step", step);
-    if decision.confirm {
+    // Entra has verified the address before it asks for attributes, so a new account is confirmed as it is:
+    // https://learn.microsoft.com/entra/external-id/customers/concept-user-attributes
+    if decision.confirm && !matches!(step, SUBMIT | START) {
         return Err(unsupported("there is nothing to confirm in this step"));
     }
     let action = match step {

@@ -89,6 +89,8 @@ impl Cloud {
         let cloud = azure_functions::Cloud::start(&emulators, &template, folders, settings, &pace)
             .await
             .unwrap();
+        // Vaults of others, which a manifest may name.
+        emulators.edge().route("*.vault.azure.net", &cloud.vault().url());
         Self {
             cloud,
             sites,

@@ -1,5 +1,8 @@
 //! The life of an app on Azure: from its plan to its end.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use nephos_conformance::azure_manager::Line;
 
 use crate::account::{Account, Project, SHOP, done, refused};
@@ -127,6 +130,16 @@ async fn what_holds_data_outlives_the_app_and_what_leaves_the_manifest() {
     let again = azure.deployed(&project).await;
     assert!(again.contains("taken again"), "{again}");
     assert_eq!(azure.names("shop", SITE).len(), 1);
+
+    // What was kept can go later, too.
+    done(&azure.run(&project, &["destroy", "--yes"]).await);
+    assert_eq!(azure.names("shop", "Microsoft.KeyVault/vaults").len(), 1);
+    done(&azure.run(&project, &["destroy", "--delete-data", "--yes"]).await);
+    assert!(
+        azure.manager.groups().is_empty(),
+        "{:?}",
+        azure.manager.resources("shop").keys()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,4 +164,43 @@ async fn lines_of_all_sites_are_read_and_each_once() {
     azure.manager.deny_logs();
     let denied = azure.run(&project, &["logs"]).await;
     refused(&denied, &["InsufficientAccessError"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_come_are_followed_and_a_function_of_requests_is_called_by_one() {
+    let (azure, project) = (Account::start().await, Project::new(SHOP));
+    azure.deployed(&project).await;
+    let site = azure.names("shop", SITE).remove(0);
+    let line = |text: &str| {
+        azure.manager.log(Line {
+            role: site.clone(),
+            at: chrono::Utc::now(),
+            text: text.to_owned(),
+            severity: 1,
+            exception: None,
+        });
+    };
+    line("before");
+    let mut follow = azure
+        .command(&project, &["logs", "--follow", "--target", "azure"])
+        .await;
+    let mut following = follow
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let next = async |lines: &mut std::io::Lines<BufReader<std::process::ChildStdout>>| {
+        tokio::task::block_in_place(|| lines.next().unwrap().unwrap())
+    };
+    assert!(next(&mut lines).await.contains("before"));
+    line("after");
+    assert!(next(&mut lines).await.contains("after"));
+    following.kill().unwrap();
+    following.wait().unwrap();
+
+    let invoked = azure.run(&project, &["invoke", "hello", "{}"]).await;
+    refused(&invoked, &["called by one", "nephos status"]);
+    let nobody = azure.run(&project, &["invoke", "nobody", "{}"]).await;
+    assert!(!nobody.status.success());
 }

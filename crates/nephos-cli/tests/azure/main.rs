@@ -12,7 +12,11 @@ mod triggers;
 mod trouble;
 
 // The third party's store, and who looks into it.
-#[allow(dead_code, reason = "what only the tests on AWS need")]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    reason = "what only the tests on AWS need, which are written so"
+)]
 #[path = "../aws/sdk.rs"]
 mod sdk;
 #[path = "../aws/store.rs"]

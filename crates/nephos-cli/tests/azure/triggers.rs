@@ -52,6 +52,7 @@ async fn every_kind_of_trigger_fires_and_its_effect_is_read_back_by_azures_own_s
     clock(&running).await;
     sent_over_rest(&running).await;
     callers(&running).await;
+    proven(&running).await;
 }
 
 /// What is built for one target is, byte for byte, what is built for the other.
@@ -171,4 +172,45 @@ async fn callers(running: &Running) {
         let answer = python(json!(["post", url, {}, "{}"])).await;
         assert_eq!(answer[0], 401, "{function}: {answer}");
     }
+}
+
+/// What the site's own authentication tells of a token of Entra's, for the app registration and the tenant of the example's manifest:
+/// {"auth_typ":"aad","claims":[{"typ":"azp","val":"99045fe1-…"},{"typ":"aud","val":"6f1c8d3a-…03"},{"typ":"tid","val":"6f1c8d3a-…02"}]}
+const ENTRA: &str = "eyJhdXRoX3R5cCI6ImFhZCIsImNsYWltcyI6W3sidHlwIjoiYXpwIiwidmFsIjoiOTkwNDVmZTEtNzYzOS00YTc1LTlkNGEtNTc3YjZjYTM4MTBmIn0seyJ0eXAiOiJhdWQiLCJ2YWwiOiI2ZjFjOGQzYS0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDMifSx7InR5cCI6InRpZCIsInZhbCI6IjZmMWM4ZDNhLTAwMDAtNDAwMC04MDAwLTAwMDAwMDAwMDAwMiJ9XX0=";
+/// `post:sesame`
+const MAILER: &str = "Basic cG9zdDpzZXNhbWU=";
+
+/// Those who prove who they are come to the handler: a mail service by its secret in the vault, Entra by what the site's authentication tells.
+async fn proven(running: &Running) {
+    running.cloud.cloud.vault().set("mail", "sesame");
+    let url = format!("{}/.nephos/mail", running.cloud.site("mail").url());
+    let message = "From: Ann <ann@example.net>\r\nTo: notes@example.com\r\nSubject: hello\r\nDate: Sat, 28 Nov 2026 08:00:00 +0000\r\nMessage-ID: <1@example.net>\r\n\r\nhi there\r\n";
+    let headers = json!({"content-type": "message/rfc822", "authorization": MAILER});
+    let answer = python(json!(["post", url, headers, message])).await;
+    assert!(
+        (200..300).contains(&answer[0].as_u64().unwrap()),
+        "{answer}\n{}",
+        running.cloud.logs()
+    );
+    let mail = running.seen("mail/hello").await;
+    assert_eq!(mail["seen"]["from"], "ann@example.net", "{mail}");
+    assert_eq!(mail["seen"]["to"], json!(["notes@example.com"]), "{mail}");
+
+    let url = format!(
+        "{}/.nephos/auth/before_sign_up",
+        running.cloud.site("sign-up").url()
+    );
+    let step =
+        include_str!("../../../../adapters/azure/tests/payloads/auth/attribute-collection-submit.json");
+    let headers = json!({"content-type": "application/json", "x-ms-client-principal": ENTRA});
+    let answer = python(json!(["post", url, headers, step])).await;
+    assert_eq!(answer[0], 200, "{answer}\n{}", running.cloud.logs());
+    assert!(
+        answer[1]
+            .as_str()
+            .unwrap()
+            .contains("attributeCollectionSubmit.continueWithDefaultBehavior"),
+        "{answer}"
+    );
+    assert_eq!(running.seen("sign-up/").await["seen"]["email"], "ann@example.net");
 }

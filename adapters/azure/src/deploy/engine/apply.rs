@@ -96,7 +96,7 @@ impl AzureDeployer {
             return Ok(());
         };
         let undone = match (former, found) {
-            (Some(former), Some(found)) if is_final(&failure) => {
+            (Some(former), Some(found)) if is_final(&failure) && found.works() => {
                 self.undo(&stack, &former, &found, template, progress).await
             }
             _ => return Err(first(failure)),

@@ -8,24 +8,25 @@ mod releases;
 mod store;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use nephos_core::deploy::archive::sha256;
 use nephos_core::deploy::{Happening, Progress, StepState};
 use nephos_core::plan::{Action, Data, Part, Step};
 use nephos_core::{Error, ErrorKind, Result};
 
 pub(super) use self::releases::Releases;
 use super::{AzureDeployer, Place};
-use crate::deploy::package::{self, Content, Package};
+use crate::deploy::package::{self, Content};
 
 /// The kind of a package in plans and progress.
 pub(super) const PACKAGE: &str = "package";
 /// How many sites get their package side by side.
 const SIDE_BY_SIDE: usize = 4;
 
-/// A site and the package that it is to run.
+/// A site and what tells the package that it is to run from others. Packages themselves are made one by one: an app may have hundreds.
 #[derive(Debug)]
 pub(super) struct SitePackage {
     pub(super) content: Content,
-    pub(super) package: Package,
+    pub(super) fingerprint: String,
 }
 
 impl AzureDeployer {
@@ -42,14 +43,14 @@ impl AzureDeployer {
 
     /// The packages of all sites.
     pub(super) fn packages(&self, place: &Place) -> Result<Vec<SitePackage>> {
-        let binary = self.binary()?;
-        self.contents(place)?
-            .into_iter()
-            .map(|content| {
-                let package = package::pack(&content, binary)?;
-                Ok(SitePackage { content, package })
+        let binary = sha256(self.binary()?);
+        let contents = self.contents(place)?.into_iter();
+        Ok(contents
+            .map(|content| SitePackage {
+                fingerprint: content.fingerprint(&binary),
+                content,
             })
-            .collect()
+            .collect())
     }
 
     /// What the sites lack of the packages.
@@ -69,7 +70,7 @@ impl AzureDeployer {
                 Releases::default()
             };
             let action = match releases.active() {
-                Some(active) if active.sha256 == site.package.sha256 => continue,
+                Some(active) if active.package == site.fingerprint => continue,
                 Some(_) => Action::Update,
                 None => Action::Create,
             };
@@ -110,7 +111,7 @@ impl AzureDeployer {
         let releases = store.may_write(self, place, operation, progress).await?;
         if releases
             .active()
-            .is_some_and(|active| active.sha256 == site.package.sha256)
+            .is_some_and(|active| active.package == site.fingerprint)
         {
             return Ok(());
         }
@@ -125,14 +126,13 @@ impl AzureDeployer {
             });
         };
         tell(StepState::Started, None);
-        store.keep(&site.package, operation).await?;
-        let published = self
-            .publish(place, &content.site, site.package.bytes.clone(), operation)
-            .await;
+        let package = bytes::Bytes::from(package::pack(content, self.binary()?)?.bytes);
+        store.keep(&site.fingerprint, package.clone()).await?;
+        let published = self.publish(place, &content.site, package, operation).await;
         published
             .inspect_err(|error| tell(StepState::Failed, Some(error.to_string())))
             .map_err(|error| error.with("function", &content.function))?;
-        store.release(&site.package.sha256, operation).await?;
+        store.release(&site.fingerprint, operation).await?;
         tell(StepState::Done, None);
         Ok(())
     }

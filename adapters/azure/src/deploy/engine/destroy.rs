@@ -1,11 +1,17 @@
 //! Removes an app: its stack with all that it manages, or all but what holds data.
 
+use std::collections::BTreeMap;
+
+use azure_core::http::Method;
 use nephos_core::Result;
-use nephos_core::deploy::{Destroyed, Keep, Kept, Progress};
+use nephos_core::deploy::{Destroyed, Keep, Kept, Progress, mark};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::resource::{self, Id};
 use super::stack::{Leaving, Wanted};
-use super::{AzureDeployer, vault};
+use super::{AzureDeployer, Place, vault};
+use crate::deploy::template::api;
 
 const OPERATION: &str = "deploy.destroy";
 
@@ -14,7 +20,7 @@ impl AzureDeployer {
         let place = self.place(OPERATION).await?;
         let stack = place.stack(OPERATION);
         let Some(found) = stack.settled(progress).await? else {
-            return Ok(Destroyed::default());
+            return self.remove_left(&place, keep, progress).await;
         };
         found.own(&stack, &self.deployment)?;
         let managed = found.managed();
@@ -70,4 +76,61 @@ impl AzureDeployer {
             kept,
         })
     }
+
+    /// Removes what an earlier removal kept, by its tags.
+    async fn remove_left(&self, place: &Place, keep: Keep, progress: &Progress) -> Result<Destroyed> {
+        let mut done = Destroyed::default();
+        if keep == Keep::Data
+            || self
+                .group(&place.arm, &place.subscription, OPERATION)
+                .await?
+                .is_none()
+        {
+            return Ok(done);
+        }
+        let list = format!("{}/resources?api-version=2022-09-01", place.group);
+        let all: Vec<Left> = place.arm.list(OPERATION, &list).await?;
+        let tag = |left: &Left, name: &str| left.tags.as_ref().and_then(|tags| tags.get(name).cloned());
+        let ours = all.into_iter().filter(|left| {
+            tag(left, mark::APP).as_ref() == Some(&self.deployment.app.name)
+                && tag(left, mark::TARGET).as_ref() == Some(&self.deployment.target)
+        });
+        let mut vaults = serde_json::Map::new();
+        for left in ours {
+            let Some(version) = api::version(&left.kind) else {
+                continue;
+            };
+            progress.phase(format!("removing {}", resource::short(&left.id)));
+            let path = format!("{}?api-version={version}", left.id);
+            let answer = place.arm.call(OPERATION, Method::Delete, &path, None).await?;
+            place.arm.wait(OPERATION, &answer).await?;
+            done.removed += 1;
+            vaults.insert(
+                left.id,
+                json!({"type": left.kind, "name": left.name, "location": left.location}),
+            );
+        }
+        vault::purge(
+            &place.arm,
+            &place.subscription,
+            &mut json!({"resources": vaults}),
+            OPERATION,
+        )
+        .await?;
+        self.remove_group(&place.arm, &place.subscription, OPERATION)
+            .await?;
+        Ok(done)
+    }
+}
+
+/// A resource as a group lists it.
+#[derive(Debug, Deserialize)]
+struct Left {
+    id: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    location: Option<String>,
+    #[serde(default)]
+    tags: Option<BTreeMap<String, String>>,
 }

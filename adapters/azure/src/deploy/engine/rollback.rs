@@ -42,8 +42,8 @@ impl AzureDeployer {
         }
         let mut moved: Vec<Moved> = Vec::new();
         for (content, store, from, to) in moves {
-            let package = store.package(&to.sha256).await?;
-            self.publish(&place, &content.site, package.to_vec(), OPERATION)
+            let package = store.package(&to.package).await?;
+            self.publish(&place, &content.site, package, OPERATION)
                 .await
                 .map_err(|error| error.with("function", &content.function))?;
             store.went_back(to.version, OPERATION).await?;

@@ -46,7 +46,7 @@ impl AzureDeployer {
                 id: content.site.clone(),
                 version: active.map(|release| release.version.to_string()),
                 changed: active.map(|release| release.at),
-                code: active.map(|release| release.sha256.clone()),
+                code: active.map(|release| release.package.clone()),
                 url: content.is_front().then(|| url.clone()),
             };
             // Of a function's two sites the one of requests comes first.

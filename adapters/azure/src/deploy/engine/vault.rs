@@ -7,8 +7,8 @@ use nephos_core::{ErrorKind, Result};
 use serde_json::Value;
 
 use super::arm::Arm;
+use crate::deploy::template::api;
 
-const VERSION: &str = "2024-11-01";
 const TYPE: &str = "Microsoft.KeyVault/vaults";
 
 /// The vaults of a template: name and region.
@@ -23,9 +23,10 @@ fn vaults(template: &mut Value) -> impl Iterator<Item = &mut Value> {
 fn path(subscription: &str, vault: &Value, end: &str) -> Option<String> {
     let text = |name: &str| vault.get(name).and_then(Value::as_str);
     Some(format!(
-        "/subscriptions/{subscription}/providers/Microsoft.KeyVault/locations/{}/deletedVaults/{}{end}?api-version={VERSION}",
+        "/subscriptions/{subscription}/providers/Microsoft.KeyVault/locations/{}/deletedVaults/{}{end}?api-version={}",
         text("location")?,
-        text("name")?
+        text("name")?,
+        api::version(TYPE)?
     ))
 }
 

@@ -13,6 +13,26 @@ pub(super) struct Type {
     pub(super) extension: bool,
 }
 
+/// The version of the interface by which what stands for itself is removed.
+pub(in crate::deploy) fn version(kind: &str) -> Option<&'static str> {
+    let all = [
+        &ACCOUNT,
+        &PLAN,
+        &SITE,
+        &IDENTITY,
+        &BUS,
+        &HUBS,
+        &TOPIC,
+        &SYSTEM_TOPIC,
+        &COSMOS_ACCOUNT,
+        &VAULT,
+        &WORKSPACE,
+        &INSIGHTS,
+    ];
+    let found = all.into_iter().find(|ty| ty.name.eq_ignore_ascii_case(kind));
+    found.map(|ty| ty.version)
+}
+
 /// One that stands for itself.
 const fn tracked(name: &'static str, version: &'static str) -> Type {
     Type {

@@ -94,6 +94,12 @@ fn what_a_step_cannot_set_is_refused_instead_of_dropped() {
 }
 
 #[test]
+fn a_new_account_is_confirmed_by_then() {
+    let plain = answer(SUBMIT, &AuthDecision::allow()).unwrap();
+    assert_eq!(answer(SUBMIT, &AuthDecision::allow().confirmed()).unwrap(), plain);
+}
+
+#[test]
 fn a_step_of_another_url_is_refused() {
     assert!(decode(&AuthStage::BeforeSignUp, &asked(SUBMIT)).is_ok());
     let error = decode(&AuthStage::BeforeToken, &asked(SUBMIT)).unwrap_err();

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use azure_core::http::{Method, Request, StatusCode};
+use bytes::Bytes;
 use nephos_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
@@ -38,7 +39,7 @@ impl AzureDeployer {
         &self,
         place: &Place,
         site: &str,
-        package: Vec<u8>,
+        package: Bytes,
         operation: &'static str,
     ) -> Result<()> {
         let host = format!("https://{site}.scm.azurewebsites.net");
@@ -52,7 +53,6 @@ impl AzureDeployer {
             proof,
         );
         let until = Instant::now() + LIMIT;
-        let package = bytes::Bytes::from(package);
         let id: String = loop {
             let mut request = Request::new(
                 url("/api/publish?RemoteBuild=false&Deployer=nephos")?,

@@ -20,8 +20,8 @@ pub(in super::super) struct Releases {
 pub(in super::super) struct Release {
     /// Counts up.
     pub(in super::super) version: u64,
-    /// The package's digest, which names it.
-    pub(in super::super) sha256: String,
+    /// What tells the package from others, and names it.
+    pub(in super::super) package: String,
     /// When it was published.
     pub(in super::super) at: DateTime<Utc>,
 }
@@ -42,25 +42,25 @@ impl Releases {
             .find(|release| release.version < active)
     }
 
-    /// The site runs a package from now on: a new version, or, where it ran the same as the last, that again. Returns the digests that are no more needed.
-    pub(super) fn publish(&mut self, sha256: &str, at: DateTime<Utc>) -> Vec<String> {
-        if let Some(last) = self.releases.last().filter(|last| last.sha256 == sha256) {
+    /// The site runs a package from now on: a new version, or, where it ran the same as the last, that again. Returns the packages that are no more needed.
+    pub(super) fn publish(&mut self, package: &str, at: DateTime<Utc>) -> Vec<String> {
+        if let Some(last) = self.releases.last().filter(|last| last.package == package) {
             self.active = Some(last.version);
             return Vec::new();
         }
         let version = self.releases.last().map_or(1, |last| last.version + 1);
         self.releases.push(Release {
             version,
-            sha256: sha256.to_owned(),
+            package: package.to_owned(),
             at,
         });
         self.active = Some(version);
         let surplus = self.releases.len().saturating_sub(KEPT);
         let gone: Vec<Release> = self.releases.drain(..surplus).collect();
-        let is_kept = |sha256: &String| self.releases.iter().any(|release| release.sha256 == *sha256);
+        let is_kept = |package: &String| self.releases.iter().any(|release| release.package == *package);
         gone.into_iter()
-            .map(|release| release.sha256)
-            .filter(|sha256| !is_kept(sha256))
+            .map(|release| release.package)
+            .filter(|package| !is_kept(package))
             .collect()
     }
 
@@ -79,8 +79,8 @@ mod tests {
         let mut releases = Releases::default();
         assert_eq!((releases.active(), releases.before()), (None, None));
         let at = DateTime::UNIX_EPOCH;
-        for sha256 in ["a", "b", "b", "c"] {
-            assert!(releases.publish(sha256, at).is_empty());
+        for package in ["a", "b", "b", "c"] {
+            assert!(releases.publish(package, at).is_empty());
         }
         let version = |release: Option<&Release>| release.map(|release| release.version);
         assert_eq!(
@@ -105,12 +105,12 @@ mod tests {
         let mut releases = Releases::default();
         let mut gone = Vec::new();
         for number in 0..12 {
-            let sha256 = if number % 2 == 0 {
+            let package = if number % 2 == 0 {
                 "even".to_owned()
             } else {
                 format!("odd {number}")
             };
-            gone.extend(releases.publish(&sha256, DateTime::UNIX_EPOCH));
+            gone.extend(releases.publish(&package, DateTime::UNIX_EPOCH));
         }
         assert_eq!(releases.releases.len(), KEPT);
         assert_eq!(gone, ["odd 1"]);

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::Releases;
 use crate::deploy::engine::arm::SCOPE;
 use crate::deploy::engine::{AzureDeployer, Place};
-use crate::deploy::package::{Content, Package};
+use crate::deploy::package::Content;
 use crate::resources::AzureDrivers;
 
 const LIST: &str = "nephos/releases.json";
@@ -145,27 +145,23 @@ impl Store {
     }
 
     /// Keeps a package.
-    pub(super) async fn keep(&self, package: &Package, operation: &'static str) -> Result<()> {
-        let _ = operation;
-        self.bucket
-            .put(&key(&package.sha256), package.bytes.clone())
-            .await
-            .map(drop)
+    pub(super) async fn keep(&self, package: &str, bytes: Bytes) -> Result<()> {
+        self.bucket.put(&key(package), bytes).await.map(drop)
     }
 
     /// A package that was kept.
-    pub(in super::super) async fn package(&self, sha256: &str) -> Result<Bytes> {
-        self.bucket.get(&key(sha256)).await
+    pub(in super::super) async fn package(&self, package: &str) -> Result<Bytes> {
+        self.bucket.get(&key(package)).await
     }
 
     /// Writes down that the site runs a package, and removes those that are too old.
-    pub(super) async fn release(&self, sha256: &str, operation: &'static str) -> Result<()> {
+    pub(super) async fn release(&self, package: &str, operation: &'static str) -> Result<()> {
         let mut gone = Vec::new();
-        self.change(operation, |releases| gone = releases.publish(sha256, Utc::now()))
+        self.change(operation, |releases| gone = releases.publish(package, Utc::now()))
             .await?;
-        for sha256 in gone {
+        for package in gone {
             // What is left over is no harm.
-            let _ = self.bucket.delete(&key(&sha256)).await;
+            let _ = self.bucket.delete(&key(&package)).await;
         }
         Ok(())
     }
@@ -210,8 +206,8 @@ impl Store {
     }
 }
 
-fn key(sha256: &str) -> String {
-    format!("nephos/packages/{sha256}.zip")
+fn key(package: &str) -> String {
+    format!("nephos/packages/{package}.zip")
 }
 
 fn read(bytes: &[u8], operation: &'static str) -> Result<Releases> {
