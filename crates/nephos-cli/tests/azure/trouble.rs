@@ -1,6 +1,7 @@
 //! What can go wrong while an app is deployed to Azure: each is told with the next step, what was there before stays, and the same command converges.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::account::{Account, Project, SHOP, done, output, refused};
 use nephos_conformance::azure_manager::{Failure, Interruption, Options, Subscription};
@@ -208,4 +209,42 @@ async fn a_command_that_was_killed_is_gone_on_with() {
     let deployed = azure.deployed(&project).await;
     assert!(deployed.contains("deployed in"), "{deployed}");
     assert_eq!(azure.names("shop", SITE).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_someone_else_overtook_is_not_carried_out() {
+    let (azure, project) = (Account::start().await, Project::new(SHOP));
+    azure.deployed(&project).await;
+    project.write(&SHOP.replace("[queue.jobs]\n", "[queue.jobs]\n[queue.more]\n"));
+    let throttled = async |part: &str| {
+        let seen = || {
+            let requests = azure.manager.requests();
+            requests
+                .iter()
+                .any(|one| one.status == 429 && one.path.contains(part))
+        };
+        let until = Instant::now() + Duration::from_secs(60);
+        while !seen() {
+            assert!(Instant::now() < until, "nobody asked for {part}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // The plan is held up, and then what carries it out.
+    azure.manager.interrupt("whatIf", 1, Interruption::Throttled(2));
+    let mut late = azure
+        .command(&project, &["deploy", "--target", "azure", "--yes", "--binary"])
+        .await;
+    late.arg(project.binary());
+    let late = tokio::spawn(output(late));
+    throttled("whatIf").await;
+    azure
+        .manager
+        .interrupt("GET /subscriptions?", 1, Interruption::Throttled(2));
+    throttled("/subscriptions?").await;
+    azure.manager.touch_stack(&azure.stack()).unwrap();
+    refused(
+        &late.await.unwrap(),
+        &["changed since the plan was made", "deploy again"],
+    );
+    azure.deployed(&project).await;
 }
