@@ -12,7 +12,7 @@ mod function;
 pub(super) mod layout;
 mod limits;
 mod messaging;
-mod name;
+pub(super) mod name;
 mod observe;
 mod role;
 mod schedule;

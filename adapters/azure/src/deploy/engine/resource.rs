@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use nephos_core::plan::Part;
 use serde_json::{Map, Value};
 
-/// Types of what holds data, or is around it. A container holds data if it is a bucket's, and a table if it is no list of leases: those are told by name.
-const DATA: [&str; 16] = [
+use crate::deploy::template::name;
+
+/// Types of what holds data, or is around it; not of logs, which go with the app. A container holds data if it is a bucket's, and a table if it is no list of leases:
+/// those are told by name.
+const DATA: [&str; 13] = [
     "microsoft.storage/storageaccounts",
     "microsoft.storage/storageaccounts/blobservices",
     "microsoft.storage/storageaccounts/blobservices/containers",
@@ -20,19 +23,13 @@ const DATA: [&str; 16] = [
     "microsoft.eventhub/namespaces",
     "microsoft.eventhub/namespaces/eventhubs",
     "microsoft.keyvault/vaults",
-    "microsoft.operationalinsights/workspaces",
-    "microsoft.insights/components",
-    "microsoft.keyvault/vaults/secrets",
 ];
-/// Those whose purpose is another's: logs are kept with the data only where they are in the stack's way no more.
-const LOGS: [&str; 2] = [
-    "microsoft.operationalinsights/workspaces",
-    "microsoft.insights/components",
+/// Those of them among which are some of ours and of the host, which hold nothing that is the app's, and are known by their names.
+const MIXED: [&str; 3] = [
+    "microsoft.storage/storageaccounts/blobservices/containers",
+    "microsoft.storage/storageaccounts/queueservices/queues",
+    "microsoft.documentdb/databaseaccounts/sqldatabases/containers",
 ];
-/// What names of containers and queues of ours, or of the host, begin with: they hold nothing that is the app's.
-const OWN: [&str; 2] = ["nephos-", "azure-webjobs"];
-/// What the host appends to the names of queues of what it gave up on: that is the app's, too.
-const POISON: &str = "-poison";
 
 /// A resource's id, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,13 +105,8 @@ fn rest_of(namespace: &str, kinds: &[&str], names: &[&str]) -> String {
 
 fn holds_data(kind: &str, name: &str) -> bool {
     let kind = kind.to_ascii_lowercase();
-    let own = name
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(POISON);
-    let is_own = name.contains('/') && OWN.iter().any(|beginning| own.starts_with(beginning));
-    DATA.contains(&kind.as_str()) && !LOGS.contains(&kind.as_str()) && !is_own
+    let own = name.rsplit('/').next().unwrap_or_default();
+    DATA.contains(&kind.as_str()) && !(MIXED.contains(&kind.as_str()) && name::is_reserved(own))
 }
 
 /// The end of an id that people know it by: its type and its name.
@@ -290,6 +282,7 @@ mod tests {
                 false,
             ),
             ("Microsoft.KeyVault/vaults", "nephos-vault", true),
+            ("Microsoft.ServiceBus/namespaces/queues", "ns/nephos-jobs", true),
             ("Microsoft.Web/sites", "f", false),
             ("Microsoft.OperationalInsights/workspaces", "logs", false),
         ] {

@@ -276,7 +276,7 @@ impl<'a> Layout<'a> {
     /// The Cosmos DB container of a table.
     pub(in crate::deploy) fn table(&self, table: &str) -> String {
         if table.starts_with(name::OURS) {
-            return name::ours(table, MAX_CONTAINER);
+            return name::apart(table, MAX_CONTAINER);
         }
         table.to_owned()
     }

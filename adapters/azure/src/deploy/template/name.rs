@@ -5,6 +5,8 @@ pub(super) use nephos_core::deploy::name::{id, physical};
 
 /// What names that are ours begin with, among those that are the app's own.
 pub(super) const OURS: &str = "nephos-";
+/// What names of the Functions host begin with.
+const HOSTS: &str = "azure-webjobs";
 /// What stands for the end of a name that all of Azure shares, as long as the subscription is not known.
 pub const PLACEHOLDER: &str = "{subscription}";
 
@@ -17,13 +19,23 @@ pub(super) fn trigger_id(part: &str, function: &str, trigger: &str) -> String {
 /// of ours. Letters, digits, single hyphens, three at least:
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftstorage>.
 pub(super) fn within_account(name: &str, max: usize) -> String {
-    let fits = (3..=max).contains(&name.len())
-        && !name.contains("--")
-        && !name.ends_with('-')
-        && !name.starts_with(OURS)
-        && !name.starts_with("azure-webjobs");
+    let fits =
+        (3..=max).contains(&name.len()) && !name.contains("--") && !name.ends_with('-') && !is_reserved(name);
     if fits {
         return name.to_owned();
+    }
+    apart(name, max)
+}
+
+/// Whether a name could be taken for one of ours or of the host.
+pub(in crate::deploy) fn is_reserved(name: &str) -> bool {
+    name.starts_with(OURS) || name.starts_with(HOSTS)
+}
+
+/// The app's own name with a hash. What begins as ours or the host's do begins otherwise: by that deployment knows what holds data.
+pub(super) fn apart(name: &str, max: usize) -> String {
+    if is_reserved(name) {
+        return ours(&format!("app-{name}"), max);
     }
     ours(name, max)
 }
@@ -81,6 +93,7 @@ mod tests {
         ] {
             let changed = within_account(name, 63);
             assert_ne!(changed, name);
+            assert!(!is_reserved(&changed), "{changed}");
             assert!((3..=63).contains(&changed.len()), "{changed}");
             assert!(!changed.contains("--"), "{changed}");
             assert_eq!(changed, within_account(name, 63));
