@@ -19,6 +19,9 @@ use crate::error::{answered, failed};
 pub(crate) enum Proof {
     /// A token for this scope, in this form.
     Token(String, TokenForm),
+    /// By what is in the request already, such as a key in a header.
+    #[cfg(feature = "deploy")]
+    InRequest,
     /// A policy that signs.
     #[cfg_attr(
         not(any(feature = "bucket", feature = "queue", feature = "table")),
@@ -36,9 +39,6 @@ pub(crate) enum TokenForm {
         allow(dead_code, reason = "of all services but Cosmos DB")
     )]
     Bearer,
-    /// None: something else in the request proves who asks.
-    #[cfg(feature = "deploy")]
-    None,
     /// As Cosmos DB wants it.
     #[cfg(feature = "table")]
     Cosmos,
@@ -61,7 +61,7 @@ impl Rest {
         let proof: Option<Arc<dyn Policy>> = match proof {
             Proof::Signed(policy) => Some(policy),
             #[cfg(feature = "deploy")]
-            Proof::Token(_, TokenForm::None) => None,
+            Proof::InRequest => None,
             Proof::Token(..) if address.scheme() != "https" => None,
             Proof::Token(scope, form) => Some(Arc::new(Bearer {
                 tokens: Tokens::new(config.credential(), scope),
@@ -132,8 +132,6 @@ impl Policy for Bearer {
         let token = token.token.secret();
         let header = match self.form {
             TokenForm::Bearer => format!("Bearer {token}"),
-            #[cfg(feature = "deploy")]
-            TokenForm::None => return pass_on(context, request, next).await,
             #[cfg(feature = "table")]
             TokenForm::Cosmos => crate::config::signing::url_encode(&format!("type=aad&ver=1.0&sig={token}")),
         };

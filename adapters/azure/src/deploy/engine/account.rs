@@ -7,11 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::AzureDeployer;
-use super::arm::Arm;
+use super::arm::{Arm, GROUPS};
 
 /// The variable that names the subscription where the settings do not: the one of Azure's own tools.
 pub(super) const SUBSCRIPTION: &str = "AZURE_SUBSCRIPTION_ID";
-const GROUPS: &str = "2022-09-01";
 
 /// A subscription, as <https://learn.microsoft.com/rest/api/resources/subscriptions/list> lists it.
 #[derive(Debug, Clone, Deserialize)]

@@ -21,6 +21,9 @@ use crate::resources::rest::{Proof, Rest, TokenForm};
 /// Where the manager is, and what its tokens are for.
 pub(super) const MANAGEMENT: &str = "https://management.azure.com";
 pub(super) const SCOPE: &str = "https://management.azure.com/.default";
+/// The versions of the manager's own interfaces: of groups, and of stacks, deployments and what-if.
+pub(super) const GROUPS: &str = "2022-09-01";
+pub(super) const DEPLOYMENTS: &str = "2024-03-01";
 /// How long a request is tried again while the service is throttled or away. What the service asks for (`Retry-After`) goes first.
 const RETRIES: u32 = 10;
 const PATIENCE: i64 = 300;

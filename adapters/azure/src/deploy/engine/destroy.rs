@@ -8,6 +8,7 @@ use nephos_core::deploy::{Destroyed, Keep, Kept, Progress, mark};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::arm::GROUPS;
 use super::resource::{self, Id};
 use super::stack::{Leaving, Wanted};
 use super::{AzureDeployer, Place, vault};
@@ -88,7 +89,7 @@ impl AzureDeployer {
         {
             return Ok(done);
         }
-        let list = format!("{}/resources?api-version=2022-09-01", place.group);
+        let list = format!("{}/resources?api-version={GROUPS}", place.group);
         let all: Vec<Left> = place.arm.list(OPERATION, &list).await?;
         let tag = |left: &Left, name: &str| left.tags.as_ref().and_then(|tags| tags.get(name).cloned());
         let ours = all.into_iter().filter(|left| {

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::AzureDeployer;
 use super::arm::patient;
 use crate::package::Package;
-use crate::resources::rest::{Proof, Rest, TokenForm};
+use crate::resources::rest::{Proof, Rest};
 
 const OPERATION: &str = "deploy.invoke";
 const WEB: &str = "2024-04-01";
@@ -84,7 +84,7 @@ impl AzureDeployer {
             &place.config,
             patient(place.config.client_options()),
             &url,
-            Proof::Token(String::new(), TokenForm::None),
+            Proof::InRequest,
         );
         let mut request = Request::new(url, Method::Post);
         request.insert_header("content-type", "application/json");

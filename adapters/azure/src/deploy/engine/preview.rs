@@ -11,6 +11,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::arm::DEPLOYMENTS;
 use super::failure::Told;
 use super::resource::Id;
 use super::stack::Found;
@@ -18,7 +19,6 @@ use super::{AzureDeployer, Place};
 use crate::deploy::template::Template;
 
 const OPERATION: &str = "deploy.preview";
-const VERSION: &str = "2024-03-01";
 /// How many of the properties that differ are named.
 const NAMED: usize = 4;
 
@@ -108,7 +108,7 @@ impl AzureDeployer {
 
     async fn what_if(&self, place: &Place, template: &Template) -> Result<Vec<Change>> {
         let path = format!(
-            "{}/providers/Microsoft.Resources/deployments/{}/whatIf?api-version={VERSION}",
+            "{}/providers/Microsoft.Resources/deployments/{}/whatIf?api-version={DEPLOYMENTS}",
             place.group, place.stack
         );
         let body = json!({"properties": {

@@ -16,11 +16,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::watch::{Operation, Watch};
-use super::arm::{Arm, Look};
+use super::arm::{Arm, DEPLOYMENTS, Look};
 use super::failure::{Told, cut_off};
 use super::resource;
 
-const VERSION: &str = "2024-03-01";
 /// The tag with the digest of what was deployed.
 pub(super) const DIGEST: &str = "nephos:template";
 
@@ -169,7 +168,7 @@ impl Stack<'_> {
 
     /// The stack, if it is there.
     pub(super) async fn find(&self) -> Result<Option<Found>> {
-        let path = format!("{}?api-version={VERSION}", self.path());
+        let path = format!("{}?api-version={DEPLOYMENTS}", self.path());
         self.arm.find(self.operation, &path).await
     }
 
@@ -179,7 +178,7 @@ impl Stack<'_> {
         struct Exported {
             template: Value,
         }
-        let path = format!("{}/exportTemplate?api-version={VERSION}", self.path());
+        let path = format!("{}/exportTemplate?api-version={DEPLOYMENTS}", self.path());
         let answer = self.arm.call(self.operation, Method::Post, &path, None).await?;
         let exported: Exported = answer.read(self.operation)?;
         Ok(exported.template)
@@ -207,7 +206,7 @@ impl Stack<'_> {
 
     /// Makes it what it is to be, and waits until it is.
     pub(super) async fn put(&self, wanted: &Wanted<'_>, progress: &Progress) -> Result<Found> {
-        let path = format!("{}?api-version={VERSION}", self.path());
+        let path = format!("{}?api-version={DEPLOYMENTS}", self.path());
         let mode = if wanted.protect { "denyDelete" } else { "none" };
         let body = json!({
             "tags": wanted.tags,
@@ -257,7 +256,7 @@ impl Stack<'_> {
     /// Deletes it, and waits until it is gone.
     pub(super) async fn delete(&self, leaving: Leaving) -> Result<()> {
         let path = format!(
-            "{}?api-version={VERSION}&unmanageAction.Resources={}&unmanageAction.ResourceGroups=detach&unmanageAction.ManagementGroups=detach",
+            "{}?api-version={DEPLOYMENTS}&unmanageAction.Resources={}&unmanageAction.ResourceGroups=detach&unmanageAction.ManagementGroups=detach",
             self.path(),
             leaving.name()
         );
@@ -289,7 +288,7 @@ impl Stack<'_> {
         else {
             return Ok(());
         };
-        let path = format!("{deployment}/operations?api-version=2024-03-01");
+        let path = format!("{deployment}/operations?api-version={DEPLOYMENTS}");
         let operations: Vec<Operation> = self.arm.list(self.operation, &path).await?;
         for operation in operations {
             watch.see(operation.properties, progress);
