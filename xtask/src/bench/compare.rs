@@ -1,6 +1,7 @@
 //! Two sides measured in turn: what is the same for all peers that are processes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use xtask::shell::{Error, Result};
 
@@ -19,17 +20,32 @@ pub(crate) fn turns(
 }
 
 /// Both, each first in turn.
-pub(crate) fn in_turn<T>(
-    round: usize,
-    ours: impl Fn() -> Result<T>,
-    theirs: impl Fn() -> Result<T>,
-) -> Result<(T, T)> {
+fn in_turn<T>(round: usize, ours: impl Fn() -> Result<T>, theirs: impl Fn() -> Result<T>) -> Result<(T, T)> {
     if round.is_multiple_of(2) {
         let first = ours()?;
         return Ok((first, theirs()?));
     }
     let first = theirs()?;
     Ok((ours()?, first))
+}
+
+/// Rates a second of both sides, and microseconds of processor time for each of what they count. `turn` is a round of a side: its rate, and the seconds of processor
+/// time that it took.
+pub(crate) fn rates<S>(
+    rounds: usize,
+    round: Duration,
+    ours: &S,
+    theirs: &S,
+    turn: impl Fn(&S) -> Result<(f64, f64)>,
+) -> Result<(Pairs, Pairs)> {
+    let each = |(rate, used): (f64, f64)| (rate, used * 1e6 / (rate * round.as_secs_f64()));
+    let mut pairs = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
+    for number in 0..rounds {
+        let (a, b) = in_turn(number, || turn(ours).map(each), || turn(theirs).map(each))?;
+        pairs.0.push((a.0, b.0));
+        pairs.1.push((a.1, b.1));
+    }
+    Ok(pairs)
 }
 
 /// Medians of both sides, judged by the median of the rounds' ratios; says how far these lie apart.

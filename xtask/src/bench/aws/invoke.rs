@@ -6,7 +6,7 @@ use std::time::Duration;
 use xtask::shell::{Error, Result};
 
 use super::function::{CASES, Case, Running, Side};
-use crate::bench::compare::{Pairs, in_turn, of_medians, row, size_of, turns};
+use crate::bench::compare::{self, Pairs, of_medians, row, size_of, turns};
 use crate::bench::report::{Budget, Row};
 
 /// Cold starts of each side; one takes a few milliseconds.
@@ -89,17 +89,9 @@ fn rates(ours: &Side, theirs: &Side) -> Result<(Pairs, Pairs)> {
     for side in [&ours, &theirs] {
         side.api.invoke(WARM_UP)?;
     }
-    let turn = |running: &Running<'_>| -> Result<(f64, f64)> {
+    compare::rates(ROUNDS, ROUND, &ours, &theirs, |running: &Running<'_>| {
         let before = running.processor_time()?;
         let rate = running.api.rate(ROUND)?;
-        let used = running.processor_time()? - before;
-        Ok((rate, used * 1e6 / (rate * ROUND.as_secs_f64())))
-    };
-    let mut pairs = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
-    for round in 0..ROUNDS {
-        let (a, b) = in_turn(round, || turn(&ours), || turn(&theirs))?;
-        pairs.0.push((a.0, b.0));
-        pairs.1.push((a.1, b.1));
-    }
-    Ok(pairs)
+        Ok((rate, running.processor_time()? - before))
+    })
 }

@@ -7,7 +7,7 @@ use xtask::shell::{Error, Result};
 
 use super::function::{CASES, Case, Running, Side};
 use crate::bench::Bench;
-use crate::bench::compare::{Pairs, in_turn, of_medians, row, size_of, turns};
+use crate::bench::compare::{self, Pairs, of_medians, row, size_of, turns};
 use crate::bench::load::Load;
 use crate::bench::report::{Budget, Row};
 
@@ -76,19 +76,11 @@ fn rates(ours: &Side, theirs: &Side) -> Result<(Pairs, Pairs)> {
     for side in [&ours, &theirs] {
         load(side, WARM_UP)?;
     }
-    let turn = |running: &Running| -> Result<(f64, f64)> {
+    compare::rates(ROUNDS, ROUND, &ours, &theirs, |running: &Running| {
         let before = running.processor_time()?;
         let rate = load(running, ROUND)?;
-        let used = running.processor_time()? - before;
-        Ok((rate, used * 1e6 / (rate * ROUND.as_secs_f64())))
-    };
-    let mut pairs = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
-    for round in 0..ROUNDS {
-        let (a, b) = in_turn(round, || turn(&ours), || turn(&theirs))?;
-        pairs.0.push((a.0, b.0));
-        pairs.1.push((a.1, b.1));
-    }
-    Ok(pairs)
+        Ok((rate, running.processor_time()? - before))
+    })
 }
 
 /// Invocations a second under a load of `duration`.

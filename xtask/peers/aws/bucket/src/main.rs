@@ -4,83 +4,30 @@
 //! The first argument is the endpoint of a store that speaks S3; region and credentials are in the SDK's variables.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use bytes::Bytes;
 use nephos_core::resource::bucket::{Bucket, BucketDriver};
 use nephos_core::resource::{Access, Binding, Drivers as _, ResourceKind};
-use object_store::ObjectStoreExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::path::Path;
+
+#[path = "../../../transfer.rs"]
+mod transfer;
+
+use transfer::Size;
 
 type Error = Box<dyn std::error::Error>;
 
 const BUCKET: &str = "bench";
 const REGION: &str = "us-east-1";
-const KEY: &str = "pictures/one.jpg";
 
-/// A name, bytes, operations a turn, rounds.
-const SIZES: [(&str, usize, u32, usize); 2] = [("1 kB", 1_000, 60, 121), ("64 MiB", 64 << 20, 1, 41)];
+/// What is moved.
+const SIZES: [Size; 2] = [("1 kB", 1_000, 60, 121), ("64 MiB", 64 << 20, 1, 41)];
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let endpoint = std::env::args().nth(1).ok_or("name the endpoint")?;
     let ours = bucket(&endpoint).await?;
     let theirs = store(&endpoint)?;
-    let path = Path::from(KEY);
-    for (size, length, calls, rounds) in SIZES {
-        let content = Bytes::from(vec![b'x'; length]);
-        let mut put = Vec::with_capacity(rounds);
-        let mut get = Vec::with_capacity(rounds);
-        // The first round of each warms the connections, and is not counted.
-        for round in 0..=rounds {
-            let mut pair = [(0.0, 0.0); 2];
-            for side in [round % 2, (round + 1) % 2] {
-                let started = Instant::now();
-                for _ in 0..calls {
-                    if side == 0 {
-                        ours.put(KEY, content.clone()).await?;
-                    } else {
-                        theirs.put(&path, content.clone().into()).await?;
-                    }
-                }
-                let between = Instant::now();
-                let mut read = 0;
-                for _ in 0..calls {
-                    read += if side == 0 {
-                        ours.get(KEY).await?.len()
-                    } else {
-                        theirs.get(&path).await?.bytes().await?.len()
-                    };
-                }
-                let ended = Instant::now();
-                if read != length * calls as usize {
-                    return Err("what was read is not what was written".into());
-                }
-                let each = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e6 / f64::from(calls);
-                pair[side] = (each(started, between), each(between, ended));
-            }
-            if round > 0 {
-                put.push((pair[0].0, pair[1].0));
-                get.push((pair[0].1, pair[1].1));
-            }
-        }
-        for (operation, rounds) in [("put", put), ("get", get)] {
-            let ours = quick(rounds.iter().map(|(ours, _)| *ours));
-            let theirs = quick(rounds.iter().map(|(_, theirs)| *theirs));
-            println!(
-                "{}",
-                serde_json::json!({
-                    "operation": operation,
-                    "size": size,
-                    "nephos_us": ours,
-                    "peer_us": theirs,
-                    "speed": theirs / ours,
-                })
-            );
-        }
-    }
-    Ok(())
+    transfer::measure(&ours, &theirs, &SIZES).await
 }
 
 /// The bucket as the host opens it.
@@ -105,11 +52,4 @@ fn store(endpoint: &str) -> Result<AmazonS3, Error> {
         .with_endpoint(endpoint)
         .with_allow_http(true)
         .build()?)
-}
-
-/// What a tenth of the values stay below.
-fn quick(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 10).copied().unwrap_or_default()
 }

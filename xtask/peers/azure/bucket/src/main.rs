@@ -2,9 +2,7 @@
 //! operation and size: the microseconds that a tenth of each side's rounds stay below, and the ratio of speed. What else the machine does only ever adds time.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use bytes::Bytes;
 use nephos_azure::config::{Config, ENDPOINTS, STORAGE_KEY};
 use nephos_azure::resources::AzureDrivers;
 use nephos_conformance::azure_functions::azurite::Azurite;
@@ -12,17 +10,19 @@ use nephos_conformance::azure_functions::storage::Account;
 use nephos_core::env::Environment;
 use nephos_core::resource::bucket::{Bucket, BucketDriver};
 use nephos_core::resource::{Access, Binding, Drivers as _, ResourceKind};
-use object_store::ObjectStoreExt as _;
 use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
-use object_store::path::Path;
+
+#[path = "../../../transfer.rs"]
+mod transfer;
+
+use transfer::Size;
 
 type Error = Box<dyn std::error::Error>;
 
 const CONTAINER: &str = "bench";
-const KEY: &str = "pictures/one.jpg";
 
-/// A name, bytes, operations a turn, rounds. Azurite holds its objects in memory.
-const SIZES: [(&str, usize, u32, usize); 2] = [("1 kB", 1_000, 20, 61), ("64 MiB", 64 << 20, 1, 15)];
+/// Azurite holds its objects in memory.
+const SIZES: [Size; 2] = [("1 kB", 1_000, 20, 61), ("64 MiB", 64 << 20, 1, 15)];
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -31,60 +31,7 @@ async fn main() -> Result<(), Error> {
     account.create_container(CONTAINER).await?;
     let ours = bucket(account)?;
     let theirs = store(account)?;
-    let path = Path::from(KEY);
-    for (size, length, calls, rounds) in SIZES {
-        let content = Bytes::from(vec![b'x'; length]);
-        let mut put = Vec::with_capacity(rounds);
-        let mut get = Vec::with_capacity(rounds);
-        // The first round of each warms the connections, and is not counted.
-        for round in 0..=rounds {
-            let mut pair = [(0.0, 0.0); 2];
-            for side in [round % 2, (round + 1) % 2] {
-                let started = Instant::now();
-                for _ in 0..calls {
-                    if side == 0 {
-                        ours.put(KEY, content.clone()).await?;
-                    } else {
-                        theirs.put(&path, content.clone().into()).await?;
-                    }
-                }
-                let between = Instant::now();
-                let mut read = 0;
-                for _ in 0..calls {
-                    read += if side == 0 {
-                        ours.get(KEY).await?.len()
-                    } else {
-                        theirs.get(&path).await?.bytes().await?.len()
-                    };
-                }
-                let ended = Instant::now();
-                if read != length * calls as usize {
-                    return Err("what was read is not what was written".into());
-                }
-                let each = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e6 / f64::from(calls);
-                pair[side] = (each(started, between), each(between, ended));
-            }
-            if round > 0 {
-                put.push((pair[0].0, pair[1].0));
-                get.push((pair[0].1, pair[1].1));
-            }
-        }
-        for (operation, rounds) in [("put", put), ("get", get)] {
-            let ours = quick(rounds.iter().map(|(ours, _)| *ours));
-            let theirs = quick(rounds.iter().map(|(_, theirs)| *theirs));
-            println!(
-                "{}",
-                serde_json::json!({
-                    "operation": operation,
-                    "size": size,
-                    "nephos_us": ours,
-                    "peer_us": theirs,
-                    "speed": theirs / ours,
-                })
-            );
-        }
-    }
-    Ok(())
+    transfer::measure(&ours, &theirs, &SIZES).await
 }
 
 /// The bucket as the host opens it.
@@ -114,11 +61,4 @@ fn store(account: &Account) -> Result<MicrosoftAzure, Error> {
         .with_endpoint(account.blobs.clone())
         .with_allow_http(true)
         .build()?)
-}
-
-/// What a tenth of the values stay below.
-fn quick(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 10).copied().unwrap_or_default()
 }
