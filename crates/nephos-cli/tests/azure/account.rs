@@ -4,13 +4,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 
 use nephos_conformance::azure_functions::azurite::Azurite;
 use nephos_conformance::azure_manager::{Manager, Options};
 use nephos_conformance::edge::Edge;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::cloud::binary;
 
 /// An app with a queue, a table, a secret and a function.
 pub(crate) const SHOP: &str = r#"app = "shop"
@@ -26,21 +27,23 @@ timeout = "10 s"
 location = "westeurope"
 "#;
 
-/// The functions' program, built once. Nothing runs it here: a deployment looks which functions it has, and knows it by its bytes.
-fn program() -> &'static [u8] {
-    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
-    PROGRAM.get_or_init(|| std::fs::read(crate::cloud::binary("hello-http", "aws")).unwrap())
-}
-
 /// A project with a manifest, and a program that is deployed for it.
 pub(crate) struct Project {
     dir: TempDir,
+    program: Vec<u8>,
 }
 
 impl Project {
+    /// With the function of `hello-http`.
     pub(crate) fn new(manifest: &str) -> Self {
+        Self::of("hello-http", manifest)
+    }
+
+    /// With an example's functions. A deployment asks the program which it has, and knows it by its bytes.
+    pub(crate) fn of(example: &str, manifest: &str) -> Self {
         let project = Self {
             dir: tempfile::tempdir().unwrap(),
+            program: std::fs::read(binary(example, "aws")).unwrap(),
         };
         project.write(manifest);
         project.code(1);
@@ -53,7 +56,7 @@ impl Project {
 
     /// Other code: the same with something behind its end.
     pub(crate) fn code(&self, version: u8) {
-        let mut bytes = program().to_vec();
+        let mut bytes = self.program.clone();
         bytes.push(version);
         std::fs::write(self.binary(), bytes).unwrap();
         std::fs::set_permissions(self.binary(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -68,7 +71,7 @@ impl Project {
 pub(crate) struct Account {
     pub(crate) manager: Manager,
     pub(crate) azurite: Azurite,
-    edge: Edge,
+    pub(crate) edge: Edge,
 }
 
 impl Account {

@@ -1,11 +1,14 @@
 //! The life of an app on Azure: from its plan to its end.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use nephos_conformance::azure_functions::{Host, Options, Services, Settings};
 use nephos_conformance::azure_manager::Line;
 
 use crate::account::{Account, Project, SHOP, done, refused};
+use crate::cloud::example;
 
 const SITE: &str = "Microsoft.Web/sites";
 
@@ -31,6 +34,18 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
     for site in &sites {
         assert_eq!(azure.manager.published(site).len(), 1, "{site}");
     }
+    // The package holds the very program, as Lambda's zip does.
+    let program = std::fs::read(project.binary()).unwrap();
+    let package = azure.manager.published(&sites[0]).remove(0).bytes;
+    assert!(
+        unpacked(&package, "handler") == program,
+        "the package holds another program"
+    );
+    let lambda = nephos_aws::deploy::artifact::zip(&program).unwrap();
+    assert!(
+        unpacked(&lambda.bytes, "bootstrap") == program,
+        "Lambda's zip holds another program"
+    );
     // The stack keeps others from deleting what it manages.
     let stack = azure.manager.stack(&azure.stack()).unwrap();
     assert_eq!(
@@ -203,4 +218,76 @@ async fn lines_that_come_are_followed_and_a_function_of_requests_is_called_by_on
     refused(&invoked, &["called by one", "nephos status"]);
     let nobody = azure.run(&project, &["invoke", "nobody", "{}"]).await;
     assert!(!nobody.status.success());
+}
+
+/// A file of a zip.
+fn unpacked(zip: &[u8], name: &str) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
+    let mut bytes = Vec::new();
+    archive.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_no_request_calls_is_called_by_hand_with_the_hosts_key() {
+    let azure = Account::start().await;
+    let manifest = std::fs::read_to_string(example("face-gate").join("nephos.toml")).unwrap();
+    let project = Project::of("face-gate", &manifest);
+    azure.deployed(&project).await;
+    let sites = azure.names("face-gate", SITE);
+    let site = sites.iter().find(|site| site.contains("recognise")).unwrap();
+
+    // The site as it runs: its package under the host stand-in, with the key that Azure tells of it.
+    let folder = tempfile::tempdir().unwrap();
+    let zip = folder.path().join("package.zip");
+    std::fs::write(&zip, &azure.manager.published(site)[0].bytes).unwrap();
+    let account = azure.azurite.account();
+    let settings = [
+        ("AzureWebJobsStorage", account.connection_string()),
+        ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
+        ("NEPHOS_APP", "face-gate".to_owned()),
+        ("NEPHOS_TARGET", "azure".to_owned()),
+        ("NEPHOS_FUNCTION", "recognise".to_owned()),
+        ("NEPHOS_AZURE_STORAGE_KEY", account.key.clone()),
+    ];
+    let services = Services {
+        storage: Some(account.clone()),
+        ..Services::default()
+    };
+    let mut options = Options::new(Settings::new(settings), services);
+    options.keys.master = azure.manager.master_key(site);
+    options.site.clone_from(site);
+    let host = Host::start(&zip, options).await.unwrap();
+    azure.edge.route("*.azurewebsites.net", &host.url());
+
+    let invoked = azure
+        .run(&project, &["--json", "invoke", "recognise", "not an event"])
+        .await;
+    let invoked: serde_json::Value = serde_json::from_str(&done(&invoked)).unwrap();
+    assert_eq!(
+        (&invoked["result"], &invoked["version"]),
+        (&"ok".into(), &"1".into()),
+        "{invoked:#}"
+    );
+    let told = invoked["log"][0].as_str().unwrap();
+    assert!(told.contains("has begun to call it"), "{told}");
+    // It is called, and fails on what is no event of storage.
+    let until = Instant::now() + Duration::from_secs(30);
+    while !host
+        .log()
+        .iter()
+        .any(|line| line.contains("bucket-snapshots") && line.contains("failed"))
+    {
+        assert!(Instant::now() < until, "{:#?}", host.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What is no site of functions refuses it.
+    azure.edge.route("*.azurewebsites.net", &azure.manager.url());
+    let refusal = azure.run(&project, &["invoke", "recognise", "again"]).await;
+    assert_eq!(
+        refusal.status.code(),
+        Some(1),
+        "{}",
+        crate::account::text(&refusal.stderr)
+    );
 }
