@@ -56,7 +56,7 @@ pub(crate) const CASES: [Case; 2] = [
         path: "/queue-orders-0a1b2c3d",
         // The message is {"item":"umbrella","quantity":1}.
         body: r#"{"Data":{"event":"eyJpdGVtIjoidW1icmVsbGEiLCJxdWFudGl0eSI6MX0="},"Metadata":{"DequeueCount":"1","ExpirationTime":"2026-02-10T12:00:00+00:00","Id":"\"11111111-bdd2-4c08-badd-f08e5a34b865\"","InsertionTime":"2026-02-03T12:00:00+00:00","NextVisibleTime":"2026-02-03T12:10:00+00:00","PopReceipt":"\"AgAAAAMAAAAAAAAAAgtnj8x+1QE=\"","sys":{"MethodName":"queue-orders-0a1b2c3d","UtcNow":"2026-02-03T12:00:01.2345678Z","RandGuid":"24ad4c06-24ad-4e5b-8294-3da9714877e9"}}}"#,
-        answer: r#"{"Outputs":{},"Logs":[],"ReturnValue":null}"#,
+        answer: r#"{"Logs":[],"Outputs":{},"ReturnValue":null}"#,
         package: r#"{"wiring":{"sources":{"https://bench.queue.core.windows.net/orders":"orders"},"dead_letter":"https://bench.queue.core.windows.net/lost","timeout":{"secs":30,"nanos":0}},"triggers":{"queue-orders-0a1b2c3d":{"kind":"queue","queue":"orders","batch":1}},"forwarding":false}"#,
     },
 ];

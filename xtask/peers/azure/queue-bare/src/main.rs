@@ -48,7 +48,7 @@ struct Order {
     quantity: u32,
 }
 
-const DONE: &str = r#"{"Outputs":{},"Logs":[],"ReturnValue":null}"#;
+const DONE: &str = r#"{"Logs":[],"Outputs":{},"ReturnValue":null}"#;
 
 fn fulfil(invocation: &[u8]) -> Result<(), Error> {
     let invocation: Invocation<'_> = serde_json::from_slice(invocation)?;
