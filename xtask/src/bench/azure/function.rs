@@ -67,6 +67,8 @@ pub(crate) struct Side {
     pub(crate) program: PathBuf,
     folder: PathBuf,
     case: Case,
+    /// Whether it is a peer that does not log.
+    silent: bool,
 }
 
 /// A running function, killed when dropped.
@@ -91,7 +93,14 @@ impl Side {
             program: programs.join(package),
             folder: folder.to_owned(),
             case,
+            silent: false,
         })
+    }
+
+    /// The same program, which does not log: every function of Nephos does.
+    pub(crate) fn silent(mut self) -> Self {
+        self.silent = true;
+        self
     }
 
     /// Starts a process, and waits until it has answered its first request.
@@ -129,6 +138,7 @@ impl Side {
                 ("NEPHOS_TARGET", "azure"),
                 ("NEPHOS_FUNCTION", self.case.function),
             ])
+            .envs(self.silent.then_some(("SILENT", "1")))
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
