@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use nephos_core::event::{Payload, read_json};
+use nephos_core::event::read_json;
 use nephos_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,9 +58,9 @@ pub struct Json<T>(pub T);
 impl<T: Serialize> IntoResponse for Json<T> {
     /// A value that has no JSON form is answered with 500, and the reason goes to the log.
     fn into_response(self) -> Response {
-        match Payload::json(&self.0) {
-            Ok(payload) => {
-                let mut response = Response::new(Body::from(payload.bytes));
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => {
+                let mut response = Response::new(Body::from(bytes));
                 let json = HeaderValue::from_static("application/json");
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
                 response
