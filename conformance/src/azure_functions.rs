@@ -19,7 +19,6 @@ mod log;
 pub mod package;
 mod queue;
 mod route;
-pub(crate) mod server;
 pub mod service_bus;
 pub mod settings;
 pub mod storage;

@@ -13,6 +13,8 @@ mod declared;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;
+#[cfg(feature = "google-cloud")]
+pub mod gcs;
 pub mod happening;
 pub mod harness;
 mod http;
@@ -24,6 +26,8 @@ pub mod process;
 pub mod rule;
 pub mod rules;
 mod run;
+#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
+mod server;
 
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};
