@@ -80,7 +80,7 @@ impl Config {
         let topic = text("topic").ok_or_else(|| Refusal::required("topic"))?;
         let topic = topic
             .strip_prefix("//pubsub.googleapis.com/")
-            .filter(|path| matches!(path.split('/').collect::<Vec<_>>().as_slice(), ["projects", project, "topics", name] if !project.is_empty() && is_topic(name)))
+            .filter(|path| matches!(path.split('/').collect::<Vec<_>>().as_slice(), ["projects", project, "topics", name] if is_project(project) && is_topic(name)))
             .ok_or_else(|| Refusal::invalid(format!("Invalid Google Cloud Pub/Sub topic. It should look like '//pubsub.googleapis.com/projects/*/topics/*', not '{topic}'.")))?;
         let is_json = match text("payload_format") {
             Some("JSON_API_V1") => true,
@@ -208,6 +208,16 @@ impl Config {
             },
         })
     }
+}
+
+/// A project's id: <https://cloud.google.com/resource-manager/docs/creating-managing-projects#before_you_begin>.
+fn is_project(id: &str) -> bool {
+    (6..=30).contains(&id.len())
+        && id.starts_with(|first: char| first.is_ascii_lowercase())
+        && !id.ends_with('-')
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A topic's id: <https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names>.

@@ -59,7 +59,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            project: "tests".to_owned(),
+            project: "nephos-tests".to_owned(),
             tokens: vec!["ya29.a-token-of-tests".to_owned()],
             anonymous: false,
             service_accounts: Vec::new(),

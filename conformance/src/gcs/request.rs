@@ -14,6 +14,8 @@ const HARMLESS: &[&str] = &[
     "x-goog-request-reason",
     "x-forwarded-for",
     "x-forwarded-proto",
+    // Google's client for Python sends it with every transfer; it says something where a session begins.
+    "x-upload-content-type",
 ];
 
 /// Headers that mean something wherever they are documented, and are refused elsewhere; all with `x-` too.
@@ -77,8 +79,10 @@ impl Query {
 
     pub(super) fn flag(&self, name: &str) -> Outcome<bool> {
         match self.get(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            None => Ok(false),
+            // Google's client for Python writes them with a capital letter.
+            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
             Some(value) => Err(Refusal::parameter(
                 name,
                 format!("'{value}' is neither true nor false"),

@@ -183,7 +183,7 @@ impl State {
         name: &str,
         generation: Option<u64>,
         conditions: &Preconditions,
-        change: impl FnOnce(&Object, &State) -> Outcome<Metadata>,
+        change: impl FnOnce(&Object, &Self) -> Outcome<Metadata>,
     ) -> Outcome<Object> {
         let object = self
             .read(bucket, name, generation, conditions, Interface::Json)?

@@ -51,14 +51,14 @@ pub(in crate::gcs) fn create(state: &mut State, body: &Map<String, Value>) -> Ou
             .ok_or_else(|| Refusal::invalid("The field 'location' is text."))?
             .to_ascii_uppercase();
     }
-    describe(&mut bucket, body)?;
+    let is = json!({"kind": "storage#bucket", "name": name});
+    describe(&mut bucket, body, &is)?;
     state.buckets.insert(name.to_owned(), bucket.clone());
     Ok(bucket)
 }
 
 /// What can be written; the rest may be sent only as it is.
-fn describe(bucket: &mut Bucket, body: &Map<String, Value>) -> Outcome<()> {
-    let is = view("", "", bucket);
+fn describe(bucket: &mut Bucket, body: &Map<String, Value>, is: &Value) -> Outcome<()> {
     for (name, value) in body {
         match name.as_str() {
             "storageClass" => {
@@ -246,7 +246,8 @@ pub(super) fn one(shared: &Shared, asked: &Asked, name: &str) -> Outcome<Answer>
             if asked.method == Method::PUT {
                 changed.labels.clear();
             }
-            describe(&mut changed, &body)?;
+            let is = view(&state.url, project, bucket);
+            describe(&mut changed, &body, &is)?;
             changed.changed(now);
             state.buckets.insert(name.to_owned(), changed);
         }

@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 use serde_json::{Map, Value, json};
 
-use super::{reply, resource};
+use super::reply;
+use super::resource::{self, Purpose};
 use crate::gcs::error::{Interface, Outcome, Refusal};
 use crate::gcs::object::{Metadata, New};
 use crate::gcs::preconditions::{Preconditions, SOURCE, TARGET};
@@ -56,7 +57,11 @@ pub(super) fn copy(
     let metadata = if is_empty(&body) {
         object.metadata.clone()
     } else {
-        described(&body, to, target)?
+        // Clients send the whole resource that they read; what of it cannot be written must be the source's.
+        let mut is = resource::view(&state.url, from, &object);
+        is["bucket"] = to.into();
+        is["name"] = target.into();
+        resource::metadata(&body, Metadata::default(), &is, Purpose::Copy)?
     };
     let new = New {
         content: object.content.clone(),
@@ -89,16 +94,6 @@ fn is_empty(body: &Map<String, Value>) -> bool {
         .all(|name| ["kind", "bucket", "name"].contains(&name.as_str()))
 }
 
-fn described(body: &Map<String, Value>, bucket: &str, name: &str) -> Outcome<Metadata> {
-    let is = json!({"kind": "storage#object", "bucket": bucket, "name": name});
-    for sum in ["crc32c", "md5Hash"] {
-        if body.contains_key(sum) {
-            return Err(Refusal::not_built(format!("the field '{sum}' here")));
-        }
-    }
-    resource::metadata(body, Metadata::default(), &is, true)
-}
-
 /// One object of others.
 pub(super) fn compose(shared: &Shared, asked: &Asked, bucket: &str, name: &str) -> Outcome<Answer> {
     asked
@@ -129,7 +124,10 @@ pub(super) fn compose(shared: &Shared, asked: &Asked, bucket: &str, name: &str) 
     }
     let metadata = match body.get("destination") {
         None => Metadata::default(),
-        Some(Value::Object(destination)) => described(destination, bucket, name)?,
+        Some(Value::Object(destination)) => {
+            let is = json!({"kind": "storage#object", "bucket": bucket, "name": name});
+            resource::metadata(destination, Metadata::default(), &is, Purpose::Copy)?
+        }
         Some(_) => return Err(Refusal::invalid("The field 'destination' is an object.")),
     };
     let mut state = shared.lock();
@@ -181,7 +179,7 @@ fn source(state: &State, bucket: &str, one: &Value) -> Outcome<(bytes::Bytes, u3
 
 /// Numbers of 64 bits are text in JSON; a number is taken too.
 fn number(value: Option<&Value>) -> Outcome<Option<u64>> {
-    let Some(value) = value else {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
         return Ok(None);
     };
     value

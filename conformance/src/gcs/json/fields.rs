@@ -6,7 +6,7 @@ use crate::gcs::error::{Outcome, Refusal};
 
 /// What one selector keeps: all of it, or parts.
 #[derive(Debug, Default)]
-struct Mask(Vec<(String, Option<Mask>)>);
+struct Mask(Vec<(String, Option<Self>)>);
 
 /// The fields of a document that `items(name,size),nextPageToken` and the like select.
 pub(super) fn select(text: &str, document: &Value) -> Outcome<Value> {

@@ -3,7 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{reply, resource};
+use super::reply;
+use super::resource::{self, Purpose};
 use crate::gcs::error::{Interface, Outcome, Refusal};
 use crate::gcs::listing::{self, Wanted};
 use crate::gcs::object::Metadata;
@@ -66,9 +67,8 @@ pub(super) fn list(shared: &Shared, asked: &Asked, bucket: &str) -> Outcome<Answ
         "startOffset",
         "versions",
     ])?;
-    if asked.query.flag("versions")? {
-        return Err(Refusal::not_built("versions of objects"));
-    }
+    // Without versions the live objects are all that there are.
+    asked.query.flag("versions")?;
     let owned = |name: &str| {
         asked
             .query
@@ -136,7 +136,7 @@ pub(super) fn change(
         } else {
             object.metadata.clone()
         };
-        resource::metadata(&body, base, &is, false)
+        resource::metadata(&body, base, &is, Purpose::Change)
     })?;
     let view = resource::view(&state.url, bucket, &changed);
     drop(state);

@@ -61,12 +61,23 @@ pub(super) fn moment(when: DateTime<Utc>) -> String {
     when.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// What a resource is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// With content.
+    New,
+    /// To make an object of others.
+    Copy,
+    /// Of an object that is there; its storage class changes by a rewrite only.
+    Change,
+}
+
 /// Metadata with what a resource says; `null` takes away. What cannot be written may be sent only as it `is`.
 pub(super) fn metadata(
     body: &Map<String, Value>,
     mut metadata: Metadata,
     is: &Value,
-    is_new: bool,
+    purpose: Purpose,
 ) -> Outcome<Metadata> {
     for (name, value) in body {
         let place = match name.as_str() {
@@ -75,13 +86,13 @@ pub(super) fn metadata(
             "contentDisposition" => &mut metadata.content_disposition,
             "contentLanguage" => &mut metadata.content_language,
             "cacheControl" => &mut metadata.cache_control,
-            "storageClass" if is_new => &mut metadata.storage_class,
+            "storageClass" if purpose != Purpose::Change => &mut metadata.storage_class,
             "metadata" => {
                 custom(&mut metadata.custom, value)?;
                 continue;
             }
             // They are checked where the content is.
-            "crc32c" | "md5Hash" if is_new => continue,
+            "crc32c" | "md5Hash" if purpose == Purpose::New => continue,
             _ if is.get(name) == Some(value) => continue,
             _ => {
                 return Err(Refusal::not_built(format!(

@@ -6,8 +6,9 @@ use memchr::memmem;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
+use super::reply;
+use super::resource::{self, Purpose};
 use super::resumable::{self, Session};
-use super::{reply, resource};
 use crate::gcs::error::{Outcome, Refusal};
 use crate::gcs::hash::Expected;
 use crate::gcs::names;
@@ -104,7 +105,7 @@ fn described(
         .ok_or_else(|| Refusal::required("name"))?;
     names::object(name)?;
     let is = json!({"kind": "storage#object", "bucket": bucket, "name": name});
-    let mut metadata = resource::metadata(body, Metadata::default(), &is, true)?;
+    let mut metadata = resource::metadata(body, Metadata::default(), &is, Purpose::New)?;
     if metadata.content_type.is_none() {
         metadata.content_type = content_type;
     }
@@ -115,7 +116,7 @@ fn described(
     Ok((name.to_owned(), metadata))
 }
 
-/// A resource and a content in one body: `multipart/related`, with exactly two parts.
+/// A resource and a content in one body: `multipart/related`, with two parts, or with checksums behind them.
 fn parts(asked: &Asked) -> Outcome<(Map<String, Value>, Option<String>, Bytes)> {
     let malformed = |what: &str| {
         Refusal::new(
@@ -158,16 +159,36 @@ fn parts(asked: &Asked) -> Outcome<(Map<String, Value>, Option<String>, Bytes)> 
         }
         at += 2;
     }
-    let [resource, media] = found.as_slice() else {
-        return Err(malformed("it has two parts, the resource and the content"));
+    let split = |bytes: &Bytes| part(bytes).ok_or_else(|| malformed("a part has no headers"));
+    let parts = found.iter().map(split).collect::<Outcome<Vec<_>>>()?;
+    let resource_of = |(kind, content): &(Option<String>, Bytes), what: &str| {
+        let is_json = kind
+            .as_deref()
+            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
+        if is_json {
+            object(content)
+        } else {
+            Err(malformed(&format!("{what} is application/json")))
+        }
     };
-    let (resource_type, resource) = part(resource).ok_or_else(|| malformed("a part has no headers"))?;
-    let (media_type, media) = part(media).ok_or_else(|| malformed("a part has no headers"))?;
-    let is_json = resource_type.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
-    if !is_json {
-        return Err(malformed("the first part is application/json"));
+    let (resource, (kind, content), sums) = match parts.as_slice() {
+        [resource, media] => (resource, media, None),
+        // A client that reads its content once knows the checksums behind it.
+        [resource, media, sums] => (resource, media, Some(sums)),
+        _ => return Err(malformed("it has two parts, the resource and the content")),
+    };
+    let mut resource = resource_of(resource, "the first part")?;
+    if let Some(sums) = sums {
+        for (name, value) in resource_of(sums, "the part of the checksums")? {
+            if !["crc32c", "md5Hash"].contains(&name.as_str()) || resource.contains_key(&name) {
+                return Err(Refusal::not_built(format!(
+                    "the field '{name}' behind the content"
+                )));
+            }
+            resource.insert(name, value);
+        }
     }
-    Ok((object(&resource)?, media_type, media))
+    Ok((resource, kind.clone(), content.clone()))
 }
 
 /// The content type and the content of a part.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::object::{DESCRIBING, PAYLOAD, described};
 use super::only;
-use super::write::{Document, NAMESPACE, is_sayable};
+use super::write::{Document, is_sayable};
 use crate::gcs::error::{Interface, Outcome, Refusal};
 use crate::gcs::hash::{self, Expected};
 use crate::gcs::names;
@@ -22,6 +22,9 @@ use crate::server::{self, Answer};
 /// The highest number of a part, and the least that all parts but the last have.
 const MOST: usize = 10_000;
 const LEAST: usize = 5 * 1024 * 1024;
+
+/// Another than that of lists.
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// An upload that was begun.
 #[derive(Debug)]
