@@ -9,6 +9,8 @@ pub enum Interruption {
     Cut,
     /// What was asked for is done, but the connection is cut before the answer.
     CutAfterwards,
+    /// Of a chunk of a resumable upload only so many quanta of 256 KiB are taken, and 308 says so.
+    Keep(usize),
 }
 
 #[derive(Debug)]

@@ -36,13 +36,16 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
                 let reply = || {
                     Query::read(parts.uri.query().unwrap_or_default())
                         .and_then(|query| {
-                            let asked = Asked {
+                            let mut asked = Asked {
                                 method: parts.method,
                                 path,
                                 query,
                                 headers: parts.headers,
                                 body,
                             };
+                            if let Some(Interruption::Keep(quanta)) = other {
+                                json::resumable::shorten(&mut asked, quanta);
+                            }
                             answer(&shared, &asked, interface)
                         })
                         .unwrap_or_else(|refusal| refusal.answer(interface, is_head))

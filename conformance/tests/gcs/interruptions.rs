@@ -78,3 +78,37 @@ async fn an_upload_goes_on_after_an_answer_that_was_lost() {
         (308, Some("bytes=0-262143"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_may_be_taken_in_part_and_the_rest_comes_again() {
+    let gcs = Gcs::start().await;
+    let content: Vec<u8> = (0..256 * 1024 * 3 + 1).map(|at| (at % 239) as u8).collect();
+    let path = upload("uploadType=resumable&name=a");
+    for (range, quanta, shown) in [
+        (Some("bytes 0-786432/786433"), 2, Some("bytes=0-524287")),
+        (Some("bytes 0-*/*"), 1, Some("bytes=0-262143")),
+        (Some("bytes 0-786432/786433"), 0, None),
+        (None, 1, Some("bytes=0-262143")),
+    ] {
+        let begun = gcs.ask(Method::POST, &path, &[], b"").await;
+        let session = begun.header("location").unwrap();
+        gcs.storage
+            .interrupt("PUT upload_id=", 1, Interruption::Keep(quanta));
+        let headers: Vec<_> = range.map(|range| ("content-range", range)).into_iter().collect();
+        let part = gcs.send(Method::PUT, session, &headers, &content).await.unwrap();
+        assert_eq!((part.status, part.header("range")), (308, shown), "{range:?}");
+        let first = quanta * 256 * 1024;
+        let rest = format!("bytes {first}-786432/786433");
+        let done = gcs
+            .send(
+                Method::PUT,
+                session,
+                &[("content-range", &rest)],
+                &content[first..],
+            )
+            .await
+            .unwrap();
+        assert_eq!(done.status, 200, "{}", done.text());
+        assert_eq!(gcs.storage.objects("tests")["a"].content, content);
+    }
+}

@@ -213,6 +213,29 @@ fn take(session: &mut Session, asked: &Asked) -> Outcome<Option<bool>> {
     Ok(Some(is_final))
 }
 
+/// Makes a chunk as short as a server makes it that stops in the middle of it.
+pub(in crate::gcs) fn shorten(asked: &mut Asked, quanta: usize) {
+    let size = asked.body.len();
+    let kept = (quanta * QUANTUM).min(size);
+    let said = asked.headers.get(http::header::CONTENT_RANGE);
+    let (first, total) = match said.map(|value| value.to_str().ok().and_then(range)) {
+        None => (0, Some(size)),
+        Some(Some(Range::Bytes { first, last, total })) => {
+            (first, total.or(last.is_none().then_some(first + size)))
+        }
+        Some(_) => return,
+    };
+    let bytes = match kept {
+        0 => "*".to_owned(),
+        _ => format!("{first}-{}", first + kept - 1),
+    };
+    let total = total.map_or_else(|| "*".to_owned(), |total| total.to_string());
+    if let Ok(value) = HeaderValue::from_str(&format!("bytes {bytes}/{total}")) {
+        asked.headers.insert(http::header::CONTENT_RANGE, value);
+        asked.body.truncate(kept);
+    }
+}
+
 /// 308, with what is there.
 fn incomplete(session: &Session) -> Answer {
     let mut answer = server::answer(StatusCode::PERMANENT_REDIRECT, "");
