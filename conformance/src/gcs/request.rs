@@ -12,8 +12,6 @@ const HARMLESS: &[&str] = &[
     "x-goog-api-client",
     "x-goog-gcs-idempotency-token",
     "x-goog-request-reason",
-    "x-forwarded-for",
-    "x-forwarded-proto",
     // Google's client for Python sends it with every transfer; it says something where a session begins.
     "x-upload-content-type",
 ];

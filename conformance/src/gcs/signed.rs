@@ -40,6 +40,10 @@ pub(super) const PARAMETERS: [&str; 6] = [
 
 /// Refuses a signature that does not count for this request.
 pub(super) fn check(shared: &Shared, asked: &Asked) -> Outcome<()> {
+    check_at(shared, asked, Utc::now())
+}
+
+fn check_at(shared: &Shared, asked: &Asked, now: DateTime<Utc>) -> Outcome<()> {
     let part = |name: &str| {
         asked
             .query
@@ -79,7 +83,7 @@ pub(super) fn check(shared: &Shared, asked: &Asked) -> Outcome<()> {
             format!("'{scope}' is no scope of this day"),
         ));
     }
-    lasts(moment, expires)?;
+    lasts(moment, expires, now)?;
     let account = shared
         .options
         .service_accounts
@@ -121,8 +125,7 @@ pub(super) fn check(shared: &Shared, asked: &Asked) -> Outcome<()> {
     Err(mismatch(told))
 }
 
-fn lasts(moment: DateTime<Utc>, expires: i64) -> Outcome<()> {
-    let now = Utc::now();
+fn lasts(moment: DateTime<Utc>, expires: i64, now: DateTime<Utc>) -> Outcome<()> {
     if moment > now + SKEW {
         return Err(Refusal::new(
             403,
@@ -149,20 +152,19 @@ fn mismatch(message: String) -> Refusal {
 
 /// The request as it is signed.
 fn canonical(asked: &Asked, names: &[&str], host: &str) -> Outcome<String> {
-    let mut query: Vec<String> = asked
+    let strict = |text: &str| utf8_percent_encode(text, STRICT).to_string();
+    let mut query: Vec<(String, String)> = asked
         .query
         .0
         .iter()
         .filter(|(name, _)| name != "X-Goog-Signature")
-        .map(|(name, value)| {
-            format!(
-                "{}={}",
-                utf8_percent_encode(name, STRICT),
-                utf8_percent_encode(value, STRICT)
-            )
-        })
+        .map(|(name, value)| (strict(name), strict(value)))
         .collect();
     query.sort();
+    let query: Vec<String> = query
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let mut headers = String::new();
     for name in names {
         let value = if *name == "host" {
