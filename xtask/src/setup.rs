@@ -3,10 +3,13 @@
 //! A new tool is one line in [`TOOLS`]. Python packages share one virtual environment, npm packages one
 //! prefix; nothing is installed outside the build folder.
 
+mod documents;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use self::documents::DOCUMENTS;
 use crate::shell::{self, Error, Result};
 
 /// Where a tool comes from.
@@ -16,6 +19,8 @@ pub enum Registry {
     Python,
     /// PyPI, into `python/` too, but without what the package depends on.
     PythonAlone,
+    /// PyPI, of which only [the documents](DOCUMENTS) are kept, in `discovery/`.
+    PythonFiles,
     /// npm, into `npm/` (a prefix).
     Npm,
     /// crates.io, into `cargo/bin/`.
@@ -143,6 +148,13 @@ pub const TOOLS: &[Tool] = &[
     manager("azure-mgmt-resource-deploymentstacks", "1.0.0"),
     manager("azure-monitor-query", "2.0.0"),
     tool(
+        Registry::PythonFiles,
+        "google-api-python-client",
+        "2.202.0",
+        Purpose::Test,
+        "the stand-in of Google Cloud's control plane: Google's discovery documents, which requests are held against",
+    ),
+    tool(
         Registry::Cargo,
         "cargo-deny",
         "0.20.2",
@@ -213,6 +225,11 @@ pub fn install(folder: &Path, purposes: &[Purpose]) -> Result<()> {
         &folder.join("python"),
         &wanted(Registry::Python),
         &wanted(Registry::PythonAlone),
+    )?;
+    documents::install(
+        &folder.join("discovery"),
+        &folder.join("python/bin/python"),
+        &wanted(Registry::PythonFiles),
     )?;
     npm(&folder.join("npm"), &wanted(Registry::Npm))?;
     for tool in wanted(Registry::Cargo) {
