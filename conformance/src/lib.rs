@@ -10,6 +10,8 @@ pub mod azure_functions;
 #[cfg(feature = "azure-functions")]
 pub mod azure_manager;
 mod declared;
+#[cfg(feature = "google-cloud")]
+pub mod discovery;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;
@@ -24,6 +26,8 @@ pub mod process;
 pub mod rule;
 pub mod rules;
 mod run;
+#[cfg(feature = "azure-functions")]
+mod server;
 
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};

@@ -13,6 +13,9 @@ use nephos_core::{Error, ErrorKind, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// The operation that a refusal names.
+const START: &str = "stand-in.start";
+
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// What an answer carries that the client is not to get: its connection is cut instead.
@@ -34,7 +37,7 @@ impl Server {
         F: Future<Output = Answer> + Send + 'static,
     {
         let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Unavailable, super::START, "a stand-in cannot listen")
+            Error::new(ErrorKind::Unavailable, START, "a stand-in cannot listen")
                 .with("service", what)
                 .caused_by(error)
         };
@@ -85,6 +88,7 @@ impl Server {
     }
 
     /// Its host and port.
+    #[cfg(feature = "azure-functions")]
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
@@ -130,6 +134,7 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// Whether a request says who it is from, by a token or a shared access signature. What it says is not verified.
+#[cfg(feature = "azure-functions")]
 pub(crate) fn is_authorized(headers: &HeaderMap) -> bool {
     header(headers, "authorization")
         .is_some_and(|value| value.starts_with("Bearer ") || value.starts_with("SharedAccessSignature "))

@@ -1,0 +1,7 @@
+//! Google's discovery documents, and the stand-in of Google Cloud's control plane over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+mod documents;
+mod good_bodies;
+mod mistakes;
