@@ -16,6 +16,7 @@ mod query;
 use std::fmt;
 
 pub use self::document::{Call, Documents, NAMES};
+pub(crate) use self::mask::camel;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

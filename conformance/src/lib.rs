@@ -15,6 +15,8 @@ pub mod discovery;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;
+#[cfg(feature = "google-cloud")]
+pub mod google_cloud;
 pub mod happening;
 pub mod harness;
 mod http;
@@ -26,7 +28,7 @@ pub mod process;
 pub mod rule;
 pub mod rules;
 mod run;
-#[cfg(feature = "azure-functions")]
+#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
 mod server;
 
 pub use self::happening::{Delivered, Happening, Native};

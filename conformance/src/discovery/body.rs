@@ -32,6 +32,7 @@ pub(super) fn check(
     };
     let empty = Value::Object(Map::new());
     let body = body.unwrap_or(&empty);
+    let former = former.filter(|_| call.is_update());
     if call.is_update()
         && let Some((field, resource)) = wrapped(schema)
     {
@@ -177,7 +178,10 @@ impl<'d> Walk<'_, 'd> {
                 },
                 is_root: is_resource,
             };
-            self.behaves(behaviour(field), value, &below, at.former.is_some());
+            let mut says = behaviour(field);
+            // A client sends the name along that stands in the path.
+            says.output_only &= !(at.is_root && self.call.path.contains_key(name));
+            self.behaves(says, value, &below, at.former.is_some());
             if field["deprecated"] == true {
                 self.findings
                     .push(self.call.finding(Level::Warning, &below.place, "is deprecated"));
@@ -194,7 +198,9 @@ impl<'d> Walk<'_, 'd> {
     /// What the service alone sets, and what cannot change.
     fn behaves(&mut self, field: Behaviour, value: &Value, at: &Position<'_>, is_known: bool) {
         // Who reads, changes and writes sends along what the service has set; that is no mistake.
-        if field.output_only && at.former != Some(value) {
+        // An etag is sent for the service to compare.
+        let is_etag = at.place.rsplit('.').next() == Some("etag");
+        if field.output_only && !is_etag && at.former != Some(value) {
             self.error(&at.place, "only the service sets it");
         }
         let differs = is_known && at.former != Some(value);

@@ -38,6 +38,7 @@ pub struct Documents(Vec<Document>);
 pub(super) struct Document {
     pub(super) name: String,
     host: String,
+    title: String,
     pub(super) schemas: Value,
     /// The query parameters that each method has.
     pub(super) parameters: Value,
@@ -153,6 +154,12 @@ impl<'a> Call<'a> {
         &self.method.id
     }
 
+    /// What the interface is called (`Cloud Run Admin API`).
+    #[must_use]
+    pub fn title(&self) -> &'a str {
+        &self.document.title
+    }
+
     /// The path's parameters, decoded (`parent`: `projects/p/locations/l`).
     #[must_use]
     pub fn path_parameters(&self) -> &BTreeMap<String, String> {
@@ -217,6 +224,7 @@ impl Document {
         Ok(Self {
             name: name.to_owned(),
             host,
+            title: text("title")?.to_owned(),
             schemas: taken("schemas"),
             parameters: taken("parameters"),
             methods,

@@ -30,6 +30,11 @@ pub(super) fn check(schema: &Value, value: &Value) -> Wrong {
                     "is the number {value}, but of type {format}, which goes as text"
                 ));
             }
+            // The parser of protocol buffers takes the numbers of enumerations too, which the documents do not have.
+            Value::Number(number) if schema.get("enum").is_some() && number.is_u64() => {
+                let what = format!("is the number {number} of an enumeration, which no document tells");
+                return Some((Level::Warning, what));
+            }
             _ => false,
         },
         "integer" => match value {

@@ -43,7 +43,7 @@ impl Mask {
 }
 
 /// `service_account` is `serviceAccount`.
-fn camel(name: &str) -> String {
+pub(crate) fn camel(name: &str) -> String {
     let mut parts = name.split('_');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |mut all, part| {

@@ -32,7 +32,11 @@ fn a_document_that_is_missing_is_named() {
 #[test]
 fn a_file_that_is_no_document_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    for text in ["{", "{}", r#"{"rootUrl": "https://a/", "servicePath": ""}"#] {
+    for text in [
+        "{",
+        "{}",
+        r#"{"rootUrl": "https://a/", "servicePath": "", "title": "A"}"#,
+    ] {
         std::fs::write(folder.path().join(format!("{}.json", NAMES[0])), text).unwrap();
         let error = Documents::read(folder.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Decode, "{text}");

@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod client;
 mod documents;
+mod events;
 mod good_bodies;
 mod mistakes;
+mod refusals;
+mod rights;
+mod secrets;
+mod services;
+mod topics;

@@ -351,6 +351,17 @@ fn a_wrong_update_is_found_out() {
 
 #[test]
 fn what_is_on_its_way_out_is_a_warning() {
+    let numbered = format!("POST {RUN}?serviceId=a&$alt=json;enum-encoding%3Dint");
+    let mut body = service();
+    body["ingress"] = 1.into();
+    only(
+        &numbered,
+        &body,
+        None,
+        Level::Warning,
+        "ingress",
+        "which no document tells",
+    );
     let pull = "POST pubsub.googleapis.com/v1/projects/p/subscriptions/s:pull";
     let body = json!({"maxMessages": 1, "returnImmediately": true});
     only(
@@ -389,6 +400,7 @@ fn a_wrong_query_or_path_is_found_out() {
     list("pageSize=five", "query.pageSize", "not a whole number");
     list("showDeleted=yes", "query.showDeleted", "not true or false");
     list("pageSize=5&pageSize=6", "query.pageSize", "more than once");
+    list("$alt=proto", "query.$alt", "no such parameter");
     list("alt=xml", "query.alt", "none of json");
     only(
         &format!("POST {SECRETS}"),
