@@ -147,6 +147,13 @@ pub const TOOLS: &[Tool] = &[
     manager("azure-mgmt-resource-deployments", "2.0.0"),
     manager("azure-mgmt-resource-deploymentstacks", "1.0.0"),
     manager("azure-monitor-query", "2.0.0"),
+    google("google-cloud-eventarc", "1.22.0"),
+    google("google-cloud-pubsub", "2.44.0"),
+    google("google-cloud-resource-manager", "1.19.0"),
+    google("google-cloud-run", "0.16.2"),
+    google("google-cloud-scheduler", "2.21.0"),
+    google("google-cloud-secret-manager", "2.32.0"),
+    google("google-cloud-service-usage", "1.18.0"),
     tool(
         Registry::PythonFiles,
         "google-api-python-client",
@@ -182,6 +189,17 @@ const fn manager(name: &'static str, version: &'static str) -> Tool {
         version,
         Purpose::Test,
         "the test of the stand-in of Azure Resource Manager against an independent client",
+    )
+}
+
+/// A part of the SDK that the stand-in of Google Cloud's control plane is asked by.
+const fn google(name: &'static str, version: &'static str) -> Tool {
+    tool(
+        Registry::Python,
+        name,
+        version,
+        Purpose::Test,
+        "the test of the stand-in of Google Cloud's control plane against an independent client",
     )
 }
 

@@ -54,6 +54,21 @@ pub(super) fn check(
     walk.findings
 }
 
+/// The fields of a resource that only its service sets.
+pub(super) fn set_by_service<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a str> {
+    let request = call.request_schema().and_then(|name| call.schema(name));
+    let resource = request.and_then(|schema| match wrapped(schema) {
+        Some((_, field)) => call.schema(field["$ref"].as_str()?),
+        None => Some(schema),
+    });
+    resource
+        .and_then(|schema| schema["properties"].as_object())
+        .into_iter()
+        .flatten()
+        .filter(|(_, field)| behaviour(field).output_only)
+        .map(|(name, _)| name.as_str())
+}
+
 /// The field of a request that has the resource, where the request has a mask too.
 fn wrapped(schema: &Value) -> Option<(&str, &Value)> {
     let fields = schema["properties"].as_object()?;
@@ -197,11 +212,16 @@ impl<'d> Walk<'_, 'd> {
 
     /// What the service alone sets, and what cannot change.
     fn behaves(&mut self, field: Behaviour, value: &Value, at: &Position<'_>, is_known: bool) {
-        // Who reads, changes and writes sends along what the service has set; that is no mistake.
+        // Who reads, changes and writes sends along what the service has set; that is no mistake. Where it is another value the service ignores it. Nobody has it at first.
         // An etag is sent for the service to compare.
         let is_etag = at.place.rsplit('.').next() == Some("etag");
         if field.output_only && !is_etag && at.former != Some(value) {
-            self.error(&at.place, "only the service sets it");
+            let (level, what) = if self.call.is_update() {
+                (Level::Warning, "only the service sets it, and ignores this")
+            } else {
+                (Level::Error, "only the service sets it")
+            };
+            self.findings.push(self.call.finding(level, &at.place, what));
         }
         let differs = is_known && at.former != Some(value);
         if field.immutable && differs && self.call.is_update() && self.is_meant(at.path.as_deref()) {

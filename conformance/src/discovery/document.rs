@@ -172,6 +172,11 @@ impl<'a> Call<'a> {
         self.method.request.as_deref()
     }
 
+    /// The fields that only the service sets, of the resource that the body is or has.
+    pub fn set_by_service(&self) -> impl Iterator<Item = &'a str> {
+        body::set_by_service(self)
+    }
+
     /// Holds a query (without `?`) and a body against the method. `former` is the resource as the service has it, if it is known: it tells whether what cannot change does.
     #[must_use]
     pub fn check(&self, query: &str, body: Option<&Value>, former: Option<&Value>) -> Vec<Finding> {

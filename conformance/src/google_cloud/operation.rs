@@ -154,8 +154,11 @@ impl State {
             None => {}
         }
         if operation.deed == Deed::Delete {
-            self.remove(target);
-            return Ok(json!({"@type": "type.googleapis.com/google.protobuf.Empty"}));
+            let gone = self.remove(target).or_else(|| operation.former.clone());
+            return Ok(typed(
+                operation.kind,
+                &gone.map_or(Value::Null, |resource| resource.body),
+            ));
         }
         if operation.kind == &kinds::SERVICE {
             run::settle(self, target)?;

@@ -47,7 +47,10 @@ pub(super) fn services(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
             "state": if is_enabled { "ENABLED" } else { "DISABLED" },
         })
     };
-    let ended = |response: Value| json!({"name": DONE, "done": true, "response": response});
+    let ended = |response: &str, field: &str, value: Value| {
+        let url = format!("type.googleapis.com/google.api.serviceusage.v1.{response}");
+        json!({"name": DONE, "done": true, "response": {"@type": url, field: value}})
+    };
     let known = |service: &str| {
         if HOSTS.contains(&service) || shared.options.enabled.iter().any(|one| one == service) {
             Ok(())
@@ -82,12 +85,12 @@ pub(super) fn services(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
         "serviceusage.services.enable" => {
             known(service)?;
             state.enabled.insert(service.to_owned());
-            Ok(ended(json!({"service": view(service, true)})))
+            Ok(ended("EnableServiceResponse", "service", view(service, true)))
         }
         "serviceusage.services.disable" => {
             known(service)?;
             state.enabled.remove(service);
-            Ok(ended(json!({"service": view(service, false)})))
+            Ok(ended("DisableServiceResponse", "service", view(service, false)))
         }
         "serviceusage.services.batchEnable" => {
             let ids = asked.body["serviceIds"].as_array().into_iter().flatten();
@@ -100,9 +103,11 @@ pub(super) fn services(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
                 .enabled
                 .extend(ids.iter().map(|service| (*service).to_owned()));
             let services: Vec<Value> = ids.iter().map(|service| view(service, true)).collect();
-            Ok(ended(json!({"services": services})))
+            Ok(ended("BatchEnableServicesResponse", "services", services.into()))
         }
-        "serviceusage.operations.get" if name == DONE => Ok(ended(json!({}))),
+        "serviceusage.operations.get" if name == DONE => {
+            Ok(ended("BatchEnableServicesResponse", "services", json!([])))
+        }
         "serviceusage.operations.get" => Err(Refusal::not_found(&name)),
         _ => Err(super::route::unimplemented(asked)),
     }

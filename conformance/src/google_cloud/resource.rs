@@ -108,7 +108,7 @@ fn patch(shared: &Shared, asked: &Asked<'_>, kind: &'static Kind, name: &str) ->
         "iam.serviceAccounts" => Some("serviceAccount"),
         _ => None,
     };
-    let (sent, mask) = match wrapped {
+    let (mut sent, mask) = match wrapped {
         Some(field) => (fields(&asked.body[field]), asked.text("/updateMask")),
         None => (fields(&asked.body), asked.parameter("updateMask")),
     };
@@ -125,6 +125,9 @@ fn patch(shared: &Shared, asked: &Asked<'_>, kind: &'static Kind, name: &str) ->
         return Err(Refusal::new(Code::Aborted, "unable to queue the operation"));
     }
     let failure = refuse(&mut state, kind, name, Deed::Update)?;
+    for field in asked.call.set_by_service() {
+        sent.remove(field);
+    }
     let mut body = match (mask::paths(mask), kind.key) {
         (Some(paths), _) => {
             let mut body = fields(&former.body);
@@ -181,7 +184,12 @@ fn patch(shared: &Shared, asked: &Asked<'_>, kind: &'static Kind, name: &str) ->
 fn delete(shared: &Shared, asked: &Asked<'_>, kind: &'static Kind, name: &str) -> Outcome<Value> {
     let mut state = shared.lock();
     if kind == &kinds::TRIGGER && !state.resources.contains_key(name) && asked.is_set("allowMissing") {
-        return Ok(state.begin(Operation::ended(kind, name, Deed::Delete, nothing())));
+        return Ok(state.begin(Operation::ended(
+            kind,
+            name,
+            Deed::Delete,
+            typed(kind, &Value::Null),
+        )));
     }
     let former = state.get(kind, name)?.clone();
     same_etag(kind, name, &former.body, asked.parameter("etag"))?;

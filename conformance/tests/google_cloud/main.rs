@@ -7,6 +7,7 @@ mod documents;
 mod events;
 mod good_bodies;
 mod mistakes;
+mod peers;
 mod refusals;
 mod rights;
 mod secrets;

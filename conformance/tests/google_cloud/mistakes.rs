@@ -293,7 +293,7 @@ fn a_wrong_update_is_found_out() {
         &labels,
         &later,
         Some(&former),
-        Level::Error,
+        Level::Warning,
         "createTime",
         "only the service sets it",
     );
