@@ -137,6 +137,19 @@ pub(super) const JOB: Kind = Kind {
     ..PLAIN
 };
 
+pub(super) const REPOSITORY: Kind = Kind {
+    key: "artifactregistry.repositories",
+    host: "artifactregistry.googleapis.com",
+    collection: "repositories",
+    list: "repositories",
+    type_url: "type.googleapis.com/google.devtools.artifactregistry.v1.Repository",
+    id: Some("repositoryId"),
+    rule: "it has at most 63 of a-z, 0-9 and -, begins with a letter and does not end with -",
+    created: Some("createTime"),
+    updated: Some("updateTime"),
+    ..PLAIN
+};
+
 /// All of them.
 pub(super) const KINDS: &[&Kind] = &[
     &SERVICE,
@@ -148,6 +161,7 @@ pub(super) const KINDS: &[&Kind] = &[
     &VERSION,
     &ACCOUNT,
     &JOB,
+    &REPOSITORY,
 ];
 
 /// The kind whose methods these are (`run.projects.locations.services.create`).
@@ -179,7 +193,7 @@ impl Kind {
         };
         match self.key {
             "run.services" => lower(49),
-            "run.revisions" | "eventarc.triggers" => lower(63),
+            "run.revisions" | "eventarc.triggers" | "artifactregistry.repositories" => lower(63),
             "pubsub.topics" | "pubsub.subscriptions" => {
                 words(3, 255, "-_.~+%")
                     && id.starts_with(|c: char| c.is_ascii_alphabetic())

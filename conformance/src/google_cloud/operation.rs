@@ -58,18 +58,20 @@ impl Operation {
             Deed::Delete => "delete",
         };
         let mut view = json!({"name": name});
-        // Cloud Run tells the resource as it was last seen, others who asked for what.
-        view["metadata"] = if self.kind.host == "run.googleapis.com" {
-            json!({"@type": self.kind.type_url, "name": self.target})
-        } else {
-            json!({
+        // Each interface tells something else of what goes on.
+        view["metadata"] = match self.kind.host {
+            "run.googleapis.com" => json!({"@type": self.kind.type_url, "name": self.target}),
+            "artifactregistry.googleapis.com" => {
+                json!({"@type": "type.googleapis.com/google.devtools.artifactregistry.v1.OperationMetadata"})
+            }
+            _ => json!({
                 "@type": "type.googleapis.com/google.cloud.eventarc.v1.OperationMetadata",
                 "createTime": self.created,
                 "target": self.target,
                 "verb": verb,
                 "requestedCancellation": false,
                 "apiVersion": "v1",
-            })
+            }),
         };
         match &self.outcome {
             None => {}
@@ -155,6 +157,10 @@ impl State {
         }
         if operation.deed == Deed::Delete {
             let gone = self.remove(target).or_else(|| operation.former.clone());
+            // Other interfaces give what is gone.
+            if operation.kind == &kinds::REPOSITORY {
+                return Ok(json!({"@type": "type.googleapis.com/google.protobuf.Empty"}));
+            }
             return Ok(typed(
                 operation.kind,
                 &gone.map_or(Value::Null, |resource| resource.body),

@@ -17,6 +17,7 @@ pub(super) const HOSTS: &[&str] = &[
     "iam.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "serviceusage.googleapis.com",
+    "artifactregistry.googleapis.com",
 ];
 
 /// What an operation is called that had nothing to wait for.

@@ -8,7 +8,7 @@ use super::knobs::{Deed, When};
 use super::operation::{Operation, typed};
 use super::request::Asked;
 use super::state::{Resource, Shared, State, fields, nothing};
-use super::{accounts, jobs, list, mask, pubsub, run, secrets, triggers};
+use super::{accounts, jobs, list, mask, pubsub, repositories, run, secrets, triggers};
 
 /// One of the five.
 pub(super) fn ask(shared: &Shared, asked: &Asked<'_>, kind: &'static Kind) -> Outcome<Value> {
@@ -236,7 +236,9 @@ fn later(
     former: Option<Resource>,
     failure: Option<(Refusal, When)>,
 ) -> Option<Value> {
-    (!kind.type_url.is_empty()).then(|| {
+    // A repository is changed at once.
+    let is_quick = kind == &kinds::REPOSITORY && deed == Deed::Update;
+    (!kind.type_url.is_empty() && !is_quick).then(|| {
         let mut operation = Operation::new(kind, name, deed, shared.options.looks);
         operation.former = former;
         operation.failure = failure;
@@ -274,6 +276,7 @@ fn prepare(
         "pubsub.subscriptions" => pubsub::prepare_subscription(state, shared, body, former),
         "secretmanager.secrets" => secrets::prepare(shared, body),
         "cloudscheduler.jobs" => jobs::prepare(state, shared, body),
+        "artifactregistry.repositories" => repositories::prepare(name, body, former),
         _ => Ok(()),
     }
 }

@@ -224,7 +224,11 @@ fn dispatch(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
             policy::ask(shared, asked)
         }
         _ if id.starts_with("serviceusage.") => projects::services(shared, asked),
-        _ if collection == "operations" && (id.starts_with("run.") || id.starts_with("eventarc.")) => {
+        _ if collection == "operations"
+            && ["run.", "eventarc.", "artifactregistry."]
+                .iter()
+                .any(|start| id.starts_with(start)) =>
+        {
             operation::ask(shared, asked)
         }
         _ => match (kind, asked.verb()) {

@@ -6,6 +6,7 @@ use super::error::{Code, Outcome, Refusal};
 use super::kinds::{REVISION, SERVICE};
 use super::knobs::Unready;
 use super::request::Asked;
+use super::secrets;
 use super::state::{Resource, Shared, State, now};
 
 const LATEST: &str = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST";
@@ -253,7 +254,8 @@ pub(super) fn settle(state: &mut State, name: &str) -> Outcome<()> {
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    let unready = state.knobs.unready.get(last(name)).cloned();
+    let told = state.knobs.unready.get(last(name)).cloned();
+    let unready = told.or_else(|| unreadable(state, name, &service["template"]));
     let is_ready = service["latestReadyRevision"] == revision.as_str();
     let failed = unready.filter(|_| !is_ready);
     if let Some(found) = state.resources.get_mut(&revision) {
@@ -302,6 +304,43 @@ pub(super) fn settle(state: &mut State, name: &str) -> Outcome<()> {
         Some(message) => Err(Refusal::new(Code::FailedPrecondition, message)),
         None => Ok(()),
     }
+}
+
+/// A revision cannot start without the secrets that it refers to.
+fn unreadable(state: &State, name: &str, template: &Value) -> Option<Unready> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut wanted = Vec::new();
+    for container in list(&template["containers"]) {
+        for variable in list(&container["env"]) {
+            let from = &variable["valueSource"]["secretKeyRef"];
+            wanted.push((from["secret"].clone(), from["version"].clone()));
+        }
+    }
+    for volume in list(&template["volumes"]) {
+        let from = &volume["secret"];
+        let items = list(&from["items"]);
+        if items.is_empty() {
+            wanted.push((from["secret"].clone(), "latest".into()));
+        }
+        for item in items {
+            wanted.push((from["secret"].clone(), item["version"].clone()));
+        }
+    }
+    let project = name.split('/').take(2).collect::<Vec<_>>().join("/");
+    wanted.iter().find_map(|(secret, version)| {
+        let secret = secret.as_str()?;
+        let version = version
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .unwrap_or("latest");
+        // A secret of another project is not known here.
+        let is_own = !secret.contains('/') || secret.starts_with(&format!("{project}/"));
+        let full = format!("{project}/secrets/{}", last(secret));
+        (is_own && !secrets::is_readable(state, &full, version)).then(|| Unready {
+            reason: "SECRETS_ACCESS_CHECK_FAILED".to_owned(),
+            message: format!("Secret {full}/versions/{version} was not found."),
+        })
+    })
 }
 
 /// Whether a revision may be deleted: not the newest, and none that gets requests.

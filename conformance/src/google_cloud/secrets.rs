@@ -140,6 +140,13 @@ fn resolve(state: &State, name: &str) -> String {
     newest.unwrap_or_else(|| name.to_owned())
 }
 
+/// Whether there is such a version, and it is enabled.
+pub(super) fn is_readable(state: &State, secret: &str, version: &str) -> bool {
+    let name = resolve(state, &format!("{secret}/versions/{version}"));
+    let found = state.get(&VERSION, &name);
+    found.is_ok_and(|version| version.body["state"] == "ENABLED")
+}
+
 /// The checksum that Secret Manager has (Castagnoli): <https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4>.
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {

@@ -1,8 +1,8 @@
-//! Service accounts, policies, the project, and which interfaces are enabled.
+//! Service accounts, policies, the project, which interfaces are enabled, and a registry's repositories.
 
 use serde_json::{Value, json};
 
-use crate::client::{Google, PROJECT};
+use crate::client::{Google, PROJECT, REGION};
 
 const PROJECTS: &str = "cloudresourcemanager.googleapis.com/v3";
 
@@ -171,4 +171,39 @@ async fn an_interface_that_is_not_enabled_is_refused_until_it_is() {
         (&project["name"], &project["state"]),
         (&json!("projects/123456789012"), &json!("ACTIVE"))
     );
+}
+
+#[tokio::test]
+async fn a_repository_is_made_changed_and_deleted() {
+    let google = Google::start().await;
+    let host = "artifactregistry.googleapis.com";
+    let repositories = format!("{host}/v1/{REGION}/repositories");
+    let create = format!("POST {repositories}?repositoryId=orders");
+    google
+        .ask(&create, json!({}))
+        .await
+        .refused(400, "INVALID_ARGUMENT", "required");
+    google
+        .ask(&create, json!({"format": 2}))
+        .await
+        .refused(400, "INVALID_ARGUMENT", "DOCKER alone");
+    // By the number that Google's clients send.
+    let body = json!({"format": 1, "labels": {"a": "b"}});
+    let operation = google.ask(&create, body.clone()).await.ok();
+    let made = google.ended(host, &operation).await["response"].clone();
+    assert_eq!(
+        made["registryUri"],
+        "europe-west1-docker.pkg.dev/nephos-tests/orders"
+    );
+    google
+        .ask(&create, body)
+        .await
+        .refused(409, "ALREADY_EXISTS", "already exists");
+    let patch = format!("PATCH {repositories}/orders?updateMask=labels");
+    let after = google.ask(&patch, json!({"labels": {"c": "d"}})).await.ok();
+    assert_eq!(after["labels"], json!({"c": "d"}));
+    let delete = format!("DELETE {repositories}/orders");
+    let operation = google.ask(&delete, Value::Null).await.ok();
+    google.ended(host, &operation).await;
+    assert_eq!(google.get(&repositories).await.ok(), json!({}));
 }

@@ -3,7 +3,7 @@
 use nephos_conformance::google_cloud::{Code, Failure, Unready, When};
 use serde_json::{Value, json};
 
-use crate::client::{Google, REGION};
+use crate::client::{Google, PROJECT, REGION};
 
 const RUN: &str = "run.googleapis.com";
 
@@ -156,6 +156,42 @@ async fn a_revision_that_never_gets_ready_leaves_the_one_before_in_its_place() {
         ended["response"]["terminalCondition"]["state"],
         "CONDITION_SUCCEEDED"
     );
+}
+
+#[tokio::test]
+async fn a_revision_needs_the_secrets_that_it_refers_to() {
+    let google = Google::start().await;
+    let mut wanting = body("image:1");
+    wanting["template"]["containers"][0]["env"] =
+        json!([{"name": "KEY", "valueSource": {"secretKeyRef": {"secret": "key", "version": "latest"}}}]);
+    let create = format!("POST {}?serviceId=orders", services());
+    let operation = google.ask(&create, wanting.clone()).await.ok();
+    let ended = google.ended(RUN, &operation).await;
+    let message = ended["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("secrets/key/versions/latest was not found"),
+        "{message}"
+    );
+    let service = google.get(&format!("{}/orders", services())).await.ok();
+    assert_eq!(
+        service["terminalCondition"]["reason"],
+        "SECRETS_ACCESS_CHECK_FAILED"
+    );
+    let secrets = format!("secretmanager.googleapis.com/v1/{PROJECT}/secrets");
+    let secret = json!({"replication": {"automatic": {}}});
+    google
+        .ask(&format!("POST {secrets}?secretId=key"), secret)
+        .await
+        .ok();
+    let version = json!({"payload": {"data": "b25l"}});
+    google
+        .ask(&format!("POST {secrets}/key:addVersion"), version)
+        .await
+        .ok();
+    let again = format!("PATCH {}/orders?forceNewRevision=true", services());
+    let operation = google.ask(&again, wanting).await.ok();
+    let ready = google.ended(RUN, &operation).await["response"]["terminalCondition"].clone();
+    assert_eq!(ready["state"], "CONDITION_SUCCEEDED");
 }
 
 #[tokio::test]
