@@ -10,11 +10,15 @@ pub mod azure_functions;
 #[cfg(feature = "azure-functions")]
 pub mod azure_manager;
 mod declared;
+#[cfg(feature = "google-cloud")]
+pub mod discovery;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;
 #[cfg(feature = "google-cloud")]
 pub mod gcs;
+#[cfg(feature = "google-cloud")]
+pub mod google_cloud;
 pub mod happening;
 pub mod harness;
 mod http;

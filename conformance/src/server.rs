@@ -88,6 +88,7 @@ impl Server {
     }
 
     /// Its host and port.
+    #[cfg(feature = "azure-functions")]
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
