@@ -107,6 +107,12 @@ impl Edge {
         self.shared.authority.pem()
     }
 
+    /// The authority's key, as PEM: who trusts the authority trusts what is signed with it, such as a caller's certificate.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.shared.authority.key_pem()
+    }
+
     /// The hosts that were asked for and have no route, in order.
     #[must_use]
     pub fn refused(&self) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
 
 pub mod alexa;
+pub mod arm_models;
 #[cfg(feature = "azure-functions")]
 pub mod azure_functions;
 #[cfg(feature = "azure-functions")]

@@ -12,6 +12,7 @@
 //!
 //! Where none of it is set, whoever is signed in to the Azure CLI is asked: those who deploy.
 
+mod client;
 mod endpoints;
 #[cfg(all(test, feature = "harness"))]
 pub(crate) mod fake;
@@ -29,7 +30,7 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use azure_core::credentials::{Secret, TokenCredential};
-use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport, Url, new_http_client};
+use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport, Url};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
@@ -38,6 +39,7 @@ use azure_identity::{
 use nephos_core::env::Environment;
 use nephos_core::{Error, ErrorKind, Result};
 
+use self::client::https;
 pub use self::endpoints::{ENDPOINTS, Endpoints};
 use self::signing::Key;
 #[cfg(any(
@@ -154,12 +156,6 @@ impl Config {
     pub(crate) fn cosmos_key(&self) -> Option<&Key> {
         self.0.cosmos_key.as_ref()
     }
-}
-
-/// HTTPS by rustls on ring.
-fn https() -> Arc<dyn HttpClient> {
-    choose_cryptography();
-    new_http_client(None)
 }
 
 /// Chooses who does the cryptography of TLS, also for the client of buckets.

@@ -185,13 +185,9 @@ impl Server {
     }
 
     fn context(&self, meta: Meta) -> Context {
+        let deadline = Instant::now().checked_add(meta.timeout);
         self.context
-            .clone()
-            .invocation_id(meta.invocation_id)
-            .attempt(meta.attempt)
-            .deadline(Instant::now().checked_add(meta.timeout))
-            .trace(meta.trace)
-            .build()
+            .invocation(meta.invocation_id, meta.attempt, deadline, meta.trace)
     }
 }
 

@@ -32,12 +32,14 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
         .map_or_else(String::new, ToString::to_string);
     let method = parts.method.clone();
     let interruption = shared.lock().knobs.interrupted(method.as_str(), &path);
+    let mut sent = Value::Null;
     let mut answer = match interruption {
         Some(Interruption::Cut) => cut(),
         // The body is read whatever the answer is: who still sends does not listen.
         other => match server::read(body, LIMIT).await {
             Err(answer) => answer,
             Ok(body) => {
+                sent = serde_json::from_slice(&body).unwrap_or_default();
                 let asked = Asked::new(parts.method, &parts.uri, parts.headers, body);
                 match other {
                     Some(Interruption::Throttled(seconds)) => throttled(seconds),
@@ -62,6 +64,7 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
     shared.lock().requests.push(Exchange {
         method: method.to_string(),
         path,
+        body: sent,
         status: if is_cut { 0 } else { answer.status().as_u16() },
     });
     answer

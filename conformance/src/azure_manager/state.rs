@@ -83,6 +83,8 @@ pub struct Exchange {
     pub method: String,
     /// Path and query.
     pub path: String,
+    /// What was sent, if it was JSON; else null.
+    pub body: Value,
     /// What it was answered with; 0 for a connection that was cut.
     pub status: u16,
 }

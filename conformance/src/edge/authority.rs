@@ -45,6 +45,11 @@ impl Authority {
         &self.pem
     }
 
+    /// What it signs with.
+    pub(super) fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     /// TLS as this host.
     pub(super) fn server(&self, host: &str) -> Result<Arc<ServerConfig>> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nephos_conformance::process::TOOLS;
+use nephos_conformance::arm_models;
 use serde_json::Value;
 
 use crate::client::{Azure, GROUP, stack};
@@ -70,7 +70,6 @@ async fn the_templates_of_this_project_deploy_whole_twice_and_leave_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_is_kept_evaluated_and_fits_the_models_of_the_interfaces() {
     let azure = Azure::start().await;
-    let folder = tempfile::tempdir().unwrap();
     let (name, template) = golden()
         .into_iter()
         .find(|(name, _)| name == "every-trigger")
@@ -85,30 +84,7 @@ async fn what_was_taken_is_kept_evaluated_and_fits_the_models_of_the_interfaces(
         evaluated.to_string().contains("[reference("),
         "what is not known before is left as it was"
     );
-    let file = folder.path().join("evaluated.json");
-    std::fs::write(&file, evaluated.to_string()).unwrap();
-    let tools =
-        std::env::var_os(TOOLS).unwrap_or_else(|| panic!("{TOOLS} is not set; run `cargo xtask test`"));
-    let python = Path::new(&tools).join("python/bin/python");
-    let found = std::process::Command::new(&python)
-        .args(["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"])
-        .output()
-        .unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let checked = std::process::Command::new(&python)
-        .arg(root.join("xtask/tools/arm_check.py"))
-        .arg("--models")
-        .arg(String::from_utf8(found.stdout).unwrap().trim())
-        .arg(&file)
-        .output()
-        .unwrap();
-    let findings: Value = serde_json::from_slice(&checked.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&checked.stderr)));
-    let errors: Vec<&Value> = findings
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| one["level"] == "error")
-        .collect();
+    let findings = arm_models::templates([("evaluated", evaluated)]).unwrap();
+    let errors: Vec<_> = findings.iter().filter(|one| one.level == "error").collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }

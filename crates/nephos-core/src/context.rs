@@ -44,15 +44,21 @@ pub struct Context(Arc<Inner>);
 
 #[derive(Debug, Clone)]
 struct Inner {
+    /// What is the same for all invocations.
+    launched: Arc<Launched>,
     invocation_id: String,
-    function: Arc<str>,
-    app: Arc<str>,
-    target: Arc<str>,
     attempt: u32,
     deadline: Option<Instant>,
     trace: TraceContext,
-    resources: Arc<Resources>,
     raw: Option<Raw>,
+}
+
+#[derive(Debug, Clone)]
+struct Launched {
+    function: Arc<str>,
+    app: Arc<str>,
+    target: Arc<str>,
+    resources: Arc<Resources>,
 }
 
 macro_rules! resource {
@@ -63,7 +69,7 @@ macro_rules! resource {
         /// [`PermissionDenied`](crate::ErrorKind::PermissionDenied) if the function's `uses` does not name it,
         /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if nephos.toml declares it as another kind.
         pub fn $method(&self, name: &str) -> Result<$type> {
-            self.0.resources.$method(name)
+            self.0.launched.resources.$method(name)
         }
     )*};
 }
@@ -72,15 +78,18 @@ impl Context {
     /// A context for `function`, with the rest by the builder's methods. Hosts make one for each invocation; tests may make their own.
     #[must_use]
     pub fn builder(function: &str) -> ContextBuilder {
-        ContextBuilder(Inner {
-            invocation_id: String::new(),
+        let launched = Launched {
             function: function.into(),
             app: "".into(),
             target: "".into(),
+            resources: Arc::new(Resources::none()),
+        };
+        ContextBuilder(Inner {
+            launched: Arc::new(launched),
+            invocation_id: String::new(),
             attempt: 1,
             deadline: None,
             trace: TraceContext::default(),
-            resources: Arc::new(Resources::none()),
             raw: None,
         })
     }
@@ -94,19 +103,19 @@ impl Context {
     /// The function's name in the manifest.
     #[must_use]
     pub fn function(&self) -> &str {
-        &self.0.function
+        &self.0.launched.function
     }
 
     /// The app's name.
     #[must_use]
     pub fn app(&self) -> &str {
-        &self.0.app
+        &self.0.launched.app
     }
 
     /// The target's name in the manifest.
     #[must_use]
     pub fn target(&self) -> &str {
-        &self.0.target
+        &self.0.launched.target
     }
 
     /// Which delivery of the event this is, from 1. In a batch each message has its own.
@@ -144,7 +153,7 @@ impl Context {
     /// All resources that the function may use.
     #[must_use]
     pub fn resources(&self) -> &Resources {
-        &self.0.resources
+        &self.0.launched.resources
     }
 
     resource! {
@@ -199,14 +208,14 @@ impl ContextBuilder {
     /// Sets the app's name.
     #[must_use]
     pub fn app(mut self, app: impl Into<Arc<str>>) -> Self {
-        self.0.app = app.into();
+        Arc::make_mut(&mut self.0.launched).app = app.into();
         self
     }
 
     /// Sets the target's name.
     #[must_use]
     pub fn target(mut self, target: impl Into<Arc<str>>) -> Self {
-        self.0.target = target.into();
+        Arc::make_mut(&mut self.0.launched).target = target.into();
         self
     }
 
@@ -234,16 +243,45 @@ impl ContextBuilder {
     /// Sets the resources.
     #[must_use]
     pub fn resources(mut self, resources: Arc<Resources>) -> Self {
-        self.0.resources = resources;
+        Arc::make_mut(&mut self.0.launched).resources = resources;
         self
     }
 
     /// Makes the context.
     #[must_use]
-    pub fn build(mut self) -> Context {
-        if self.0.invocation_id.is_empty() {
-            self.0.invocation_id = uuid::Uuid::now_v7().to_string();
-        }
-        Context(Arc::new(self.0))
+    pub fn build(self) -> Context {
+        let Inner {
+            invocation_id,
+            attempt,
+            deadline,
+            trace,
+            ..
+        } = &self.0;
+        self.invocation(invocation_id.clone(), *attempt, *deadline, trace.clone())
+    }
+
+    /// Makes the context of one invocation among others: with its own id (a random one if it is empty), attempt (from 1), deadline and trace, and all else as the builder has
+    /// it.
+    #[must_use]
+    pub fn invocation(
+        &self,
+        id: impl Into<String>,
+        attempt: u32,
+        deadline: Option<Instant>,
+        trace: TraceContext,
+    ) -> Context {
+        let told: String = id.into();
+        Context(Arc::new(Inner {
+            launched: Arc::clone(&self.0.launched),
+            invocation_id: if told.is_empty() {
+                uuid::Uuid::now_v7().to_string()
+            } else {
+                told
+            },
+            attempt: attempt.max(1),
+            deadline,
+            trace,
+            raw: None,
+        }))
     }
 }

@@ -1,50 +1,96 @@
 //! From event to outcome: arguments, deadline, panics, and records one by one.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
 
-use futures::FutureExt as _;
-use tokio::time::Instant;
+use tokio::task::unconstrained;
+use tokio::time::{Instant, Sleep};
 
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::event::{Data, Event, RecordFailure, TriggerKind};
 use crate::handler::{Function, OutcomeFuture, Shape};
 use crate::outcome::{BatchOutcome, Outcome};
 
+/// A dispatch under way. It is small, whatever the handler's own state is: hosts put it into futures of theirs, which are moved.
+#[derive(Debug)]
+#[must_use = "a handler does nothing unless it is awaited"]
+pub struct Dispatch {
+    begun: Begun,
+    undecodable: Vec<RecordFailure>,
+}
+
+/// What a dispatch has come to before it is awaited.
+enum Begun {
+    /// It has ended; `None` once that was told.
+    Done(Option<Box<Outcome>>),
+    /// The handler was called; with the ids of the records that it was called with.
+    Running(Running, Vec<String>),
+    /// Records one by one.
+    Records(OutcomeFuture),
+}
+
+impl std::fmt::Debug for Begun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Done(_) => "Done",
+            Self::Running(..) => "Running",
+            Self::Records(_) => "Records",
+        })
+    }
+}
+
+impl Future for Dispatch {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Outcome> {
+        let outcome = match &mut self.begun {
+            Begun::Done(outcome) => match outcome.take() {
+                Some(outcome) => *outcome,
+                None => return Poll::Pending,
+            },
+            Begun::Running(running, ids) => of_known(ready!(Pin::new(running).poll(task)), ids),
+            Begun::Records(outcome) => ready!(outcome.as_mut().poll(task)),
+        };
+        let undecodable = std::mem::take(&mut self.undecodable);
+        self.begun = Begun::Done(None);
+        Poll::Ready(with_failures(outcome, undecodable))
+    }
+}
+
 impl Function {
-    /// Handles one event: never panics, never runs past the context's deadline, and gives each record its own outcome.
-    pub async fn dispatch(&self, mut event: Event, cx: Context) -> Outcome {
+    /// Handles one event: never panics, never runs past the context's deadline, and gives each record its own outcome. The handler is called at once, and runs as what
+    /// is returned is awaited.
+    pub fn dispatch(&self, mut event: Event, cx: Context) -> Dispatch {
         let undecodable = std::mem::take(&mut event.undecodable);
         let cx = cx.with_raw(event.raw.clone());
-        let outcome = if event.kind().has_records() && event.record_ids().is_empty() {
-            // Not one record could be decoded: there is nothing to call the handler with.
-            Outcome::Ack
-        } else if self.info().shape == Shape::EachRecord && event.kind().has_records() {
-            self.dispatch_records(event, &cx).await
-        } else {
-            self.dispatch_whole(event, cx).await
-        };
-        with_failures(outcome, undecodable)
+        Dispatch {
+            begun: self.begin(event, cx),
+            undecodable,
+        }
     }
 
-    async fn dispatch_whole(&self, event: Event, cx: Context) -> Outcome {
-        let ids: Vec<String> = event.record_ids().into_iter().map(str::to_owned).collect();
-        let outcome = self.run(event, cx).await;
-        match outcome {
-            // An id that is not in the batch is the handler's mistake; acknowledging the rest could lose what it meant.
-            Outcome::Batch(batch) => match batch.failures().iter().find(|failure| !ids.contains(&failure.id)) {
-                Some(unknown) => Outcome::Failed(
-                    Error::new(
-                        ErrorKind::Handler,
-                        "handler",
-                        "the handler reported a failure of a record that is not in its batch; all are retried",
-                    )
-                    .with("id", &unknown.id),
-                ),
-                None => Outcome::Batch(without_repeats(batch)),
-            },
-            outcome => outcome,
+    fn begin(&self, event: Event, cx: Context) -> Begun {
+        let ids = event.record_ids();
+        if event.kind().has_records() {
+            if ids.is_empty() {
+                // Not one record could be decoded: there is nothing to call the handler with.
+                return Begun::Done(Some(Box::new(Outcome::Ack)));
+            }
+            if self.info().shape == Shape::EachRecord {
+                let function = self.clone();
+                return Begun::Records(Box::pin(
+                    async move { function.dispatch_records(event, &cx).await },
+                ));
+            }
+        }
+        let ids = ids.into_iter().map(str::to_owned).collect();
+        match self.run(event, cx) {
+            Ok(running) => Begun::Running(running, ids),
+            Err(outcome) => Begun::Done(Some(outcome)),
         }
     }
 
@@ -78,7 +124,10 @@ impl Function {
                 continue;
             }
             begun = true;
-            let outcome = self.run(record, cx.for_record(place.attempt)).await;
+            let outcome = match self.run(record, cx.for_record(place.attempt)) {
+                Ok(running) => running.await,
+                Err(outcome) => *outcome,
+            };
             if let Outcome::Failed(error) = outcome {
                 // A record that is dead-lettered no longer stands in the way of those behind it.
                 if error.disposition() == crate::error::Disposition::Retry {
@@ -90,41 +139,93 @@ impl Function {
         failures.into()
     }
 
-    /// Runs the handler on one event under deadline and panic guard.
-    async fn run(&self, event: Event, cx: Context) -> Outcome {
+    /// Calls the handler with one event, under deadline and panic guard. The error is an outcome that is there already.
+    fn run(&self, event: Event, cx: Context) -> std::result::Result<Running, Box<Outcome>> {
+        let failed = |error| Box::new(Outcome::Failed(error));
         let deadline = cx.deadline();
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return Outcome::Failed(deadline_exceeded());
+            return Err(failed(deadline_exceeded()));
         }
         let records = event.record_ids().len();
         let called = std::panic::catch_unwind(AssertUnwindSafe(|| self.call(event, cx)));
         let (future, failures) = match called {
             Ok(Ok(called)) => called,
-            Ok(Err(error)) => return Outcome::Failed(error),
-            Err(panic) => return Outcome::Failed(panicked(&*panic)),
+            Ok(Err(error)) => return Err(failed(error)),
+            Err(panic) => return Err(failed(panicked(&*panic))),
         };
         if records > 0 && failures.len() == records {
             // The handler would be called with an empty batch; its future was not polled, so it has done nothing.
-            return with_failures(Outcome::Ack, failures);
+            return Err(Box::new(with_failures(Outcome::Ack, failures)));
         }
-        let outcome = guarded(future, deadline).await.unwrap_or_else(Outcome::Failed);
-        with_failures(outcome, failures)
+        Ok(Running {
+            future: Some(future),
+            deadline,
+            timer: None,
+            failures,
+        })
     }
 }
 
-/// Awaits the handler until the deadline; a panic becomes an error, also one in what it drops when its time is over.
-async fn guarded(future: OutcomeFuture, deadline: Option<Instant>) -> Result<Outcome> {
-    let timed = async move {
-        match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, future)
-                .await
-                .map_err(|_| deadline_exceeded()),
-            None => Ok(future.await),
-        }
+/// A handler that was called and has not answered: awaited until its deadline, and a panic becomes an error, also one in what it drops when its time is over.
+struct Running {
+    /// None once it has answered.
+    future: Option<OutcomeFuture>,
+    deadline: Option<Instant>,
+    /// Set once the handler waits for something: many answer at once.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Records that did not decode.
+    failures: Vec<RecordFailure>,
+}
+
+impl Future for Running {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Outcome> {
+        let this = &mut *self;
+        let Some(future) = &mut this.future else {
+            return Poll::Pending;
+        };
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(task)));
+        let outcome = match polled {
+            Ok(Poll::Ready(outcome)) => outcome,
+            Ok(Poll::Pending) => {
+                let Some(deadline) = this.deadline else {
+                    return Poll::Pending;
+                };
+                let timer = this
+                    .timer
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+                // A handler that uses up its task's turn each time must not keep its timer from being looked at.
+                ready!(pin!(unconstrained(timer)).poll(task));
+                Outcome::Failed(deadline_exceeded())
+            }
+            Err(panic) => Outcome::Failed(panicked(&*panic)),
+        };
+        let dropped = std::panic::catch_unwind(AssertUnwindSafe(|| this.future = None));
+        let outcome = match dropped {
+            Ok(()) => outcome,
+            Err(panic) => Outcome::Failed(panicked(&*panic)),
+        };
+        Poll::Ready(with_failures(outcome, std::mem::take(&mut this.failures)))
+    }
+}
+
+/// What a handler of whole events made of the records with these ids.
+fn of_known(outcome: Outcome, ids: &[String]) -> Outcome {
+    let Outcome::Batch(batch) = outcome else {
+        return outcome;
     };
-    match AssertUnwindSafe(timed).catch_unwind().await {
-        Ok(finished) => finished,
-        Err(panic) => Err(panicked(&*panic)),
+    // An id that is not in the batch is the handler's mistake; acknowledging the rest could lose what it meant.
+    match batch.failures().iter().find(|failure| !ids.contains(&failure.id)) {
+        Some(unknown) => Outcome::Failed(
+            Error::new(
+                ErrorKind::Handler,
+                "handler",
+                "the handler reported a failure of a record that is not in its batch; all are retried",
+            )
+            .with("id", &unknown.id),
+        ),
+        None => Outcome::Batch(without_repeats(batch)),
     }
 }
 

@@ -8,7 +8,7 @@ pub mod app;
 pub mod context;
 pub mod dead_letter;
 pub mod deploy;
-mod dispatch;
+pub mod dispatch;
 pub mod env;
 pub mod error;
 pub mod event;

@@ -1,6 +1,8 @@
 //! HTTP for functions: the `http` crate's types around the streaming body that axum uses.
 
-use nephos_core::event::Payload;
+use std::future::Future;
+
+use nephos_core::event::{Payload, read_json};
 use nephos_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,8 +32,8 @@ pub const MAX_JSON: usize = 1 << 20;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T> {
-    BufferedRequest::read(request, MAX_JSON).await?.json()
+pub fn json<T: DeserializeOwned>(request: Request) -> impl Future<Output = Result<T>> + Send {
+    read_json(request, MAX_JSON)
 }
 
 /// The route's parameter of this name, decoded: `id` of `/orders/{id}`.
@@ -57,11 +59,12 @@ impl<T: Serialize> IntoResponse for Json<T> {
     /// A value that has no JSON form is answered with 500, and the reason goes to the log.
     fn into_response(self) -> Response {
         match Payload::json(&self.0) {
-            Ok(payload) => (
-                [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-                payload.bytes,
-            )
-                .into_response(),
+            Ok(payload) => {
+                let mut response = Response::new(Body::from(payload.bytes));
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(header::CONTENT_TYPE, json);
+                response
+            }
             Err(error) => Error::new(
                 ErrorKind::Internal,
                 "http.json",

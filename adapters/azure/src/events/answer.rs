@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 /// The media type that an answer must have.
 pub const CONTENT_TYPE: &str = "application/json";
 
+/// The answer to an event that is done with and has nothing to say, as most are.
+const DONE: &str = r#"{"Logs":[],"Outputs":{},"ReturnValue":null}"#;
+
 /// An answer to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -24,9 +27,13 @@ pub struct Answer {
 /// # Errors
 /// [`ErrorKind::Internal`] for an outcome that only a caller who waits can be told.
 pub fn encode(outcome: Outcome) -> Result<Answer> {
-    let value = match outcome {
-        Outcome::Ack => None,
-        Outcome::Batch(batch) if batch.failures().is_empty() => None,
+    let done = || Answer {
+        status: StatusCode::OK,
+        body: Bytes::from_static(DONE.as_bytes()),
+    };
+    let payload = match outcome {
+        Outcome::Ack => return Ok(done()),
+        Outcome::Batch(batch) if batch.failures().is_empty() => return Ok(done()),
         Outcome::Batch(batch) => {
             let failures = batch.failures().iter();
             let reasons: Vec<String> = failures
@@ -35,7 +42,7 @@ pub fn encode(outcome: Outcome) -> Result<Answer> {
             return Ok(failed(&reasons));
         }
         Outcome::Failed(error) => return Ok(failed(&[error.chain()])),
-        Outcome::Data(payload) => Some(payload),
+        Outcome::Data(payload) => payload,
         _ => {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -44,20 +51,18 @@ pub fn encode(outcome: Outcome) -> Result<Answer> {
             ));
         }
     };
-    let value = match value {
-        Some(payload) if payload.is_json() => {
-            let json = std::str::from_utf8(&payload.bytes).ok();
-            let json = json.and_then(|text| RawValue::from_string(text.to_owned()).ok());
-            json!(json.ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Decode,
-                    "outcome.encode",
-                    "the handler's answer is said to be JSON, and is not",
-                )
-            })?)
-        }
-        Some(payload) => json!(String::from_utf8_lossy(&payload.bytes)),
-        None => json!(null),
+    let value = if payload.is_json() {
+        let json = std::str::from_utf8(&payload.bytes).ok();
+        let json = json.and_then(|text| RawValue::from_string(text.to_owned()).ok());
+        json!(json.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Decode,
+                "outcome.encode",
+                "the handler's answer is said to be JSON, and is not",
+            )
+        })?)
+    } else {
+        json!(String::from_utf8_lossy(&payload.bytes))
     };
     let body = json!({"Outputs": {}, "Logs": [], "ReturnValue": value}).to_string();
     Ok(Answer {

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, Entry, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use nephos_core::event::{Attributes, Body, Data, Raw, Request, Response};
 use nephos_core::outcome::problem;
@@ -69,17 +69,22 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Reads a request that the host forwarded: as the client sent it, without what the host added.
+/// Reads a request that the host forwarded: as the client sent it, without what the host added. `id` is the invocation's, from [the header](invocation_id).
 #[must_use]
-pub fn decode_forwarded(mut request: Request, routes: &Routes<()>) -> Routed {
+pub fn decode_forwarded(mut request: Request, id: Option<String>, routes: &Routes<()>) -> Routed {
     let headers = request.headers_mut();
-    let id = invocation_id(headers);
     headers.remove(INVOCATION_ID);
     headers.remove(HOST_VERSION);
-    if let Some(agent) = headers.remove(USER_AGENT)
-        && let Some(agent) = clients_own(&agent)
-    {
-        headers.insert(USER_AGENT, agent);
+    if let Entry::Occupied(mut agent) = headers.entry(USER_AGENT) {
+        match clients_own(agent.get()) {
+            Own::All => {}
+            Own::Part(own) => {
+                agent.insert(own);
+            }
+            Own::Nothing => {
+                agent.remove();
+            }
+        }
     }
     routed(request, routes, id)
 }
@@ -92,17 +97,27 @@ pub fn invocation_id(headers: &HeaderMap) -> Option<String> {
     (!id.is_empty()).then(|| id.to_owned())
 }
 
-/// The user agent without the host's own; `None` if nothing is left.
-fn clients_own(agent: &HeaderValue) -> Option<HeaderValue> {
+/// What of a user agent is the client's.
+#[derive(Debug, PartialEq, Eq)]
+enum Own {
+    All,
+    Part(HeaderValue),
+    Nothing,
+}
+
+/// The user agent without the host's own, which the host appends.
+fn clients_own(agent: &HeaderValue) -> Own {
     let bytes = agent.as_bytes();
     let at = bytes
         .windows(HOST_AGENT.len())
         .rposition(|part| part == HOST_AGENT.as_bytes());
     let Some(at) = at.filter(|at| !bytes[*at..].contains(&b' ')) else {
-        return Some(agent.clone());
+        return Own::All;
     };
-    let own = bytes[..at].trim_ascii_end();
-    HeaderValue::from_bytes(own).ok().filter(|own| !own.is_empty())
+    match HeaderValue::from_bytes(bytes[..at].trim_ascii_end()) {
+        Ok(own) if !own.is_empty() => Own::Part(own),
+        _ => Own::Nothing,
+    }
 }
 
 #[derive(Deserialize)]

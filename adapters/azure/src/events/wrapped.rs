@@ -16,12 +16,13 @@
 //! number that came as text nothing is believed.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use nephos_core::{Error, ErrorKind, Result};
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -30,10 +31,41 @@ use super::{base64, malformed, time};
 #[derive(Deserialize)]
 struct Document<'a> {
     #[serde(borrow, rename = "Data")]
-    data: BTreeMap<String, &'a RawValue>,
+    data: Entries<'a>,
     #[serde(default, borrow, rename = "Metadata")]
-    metadata: Option<BTreeMap<String, &'a RawValue>>,
+    metadata: Option<Entries<'a>>,
 }
+
+/// An object's fields as they are written, in order. They are few, and found by looking through them.
+#[derive(Default)]
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+        let mut entries = Vec::with_capacity(8);
+        while let Some(Name(name)) = map.next_key()? {
+            entries.push((name, map.next_value()?));
+        }
+        Ok(Entries(entries))
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// One invocation.
 pub(super) struct Invocation<'a> {
@@ -49,21 +81,14 @@ impl<'a> Invocation<'a> {
     pub(super) fn read(document: &'a [u8]) -> Result<Self> {
         let read: Document<'a> = serde_json::from_slice(document)
             .map_err(|error| malformed("the invocation is not as the Functions host writes it", error))?;
-        let mut values = read.data.into_values();
-        let (Some(value), None) = (values.next(), values.next()) else {
+        let [(_, value)] = read.data.0.as_slice() else {
             return Err(refused(
                 "the invocation must have the trigger's value as its one entry of `Data`; deploy the function again",
             ));
         };
-        let metadata = read.metadata.unwrap_or_default();
         Ok(Self {
             value,
-            metadata: Metadata(
-                metadata
-                    .into_iter()
-                    .map(|(name, value)| (name.to_ascii_lowercase(), value))
-                    .collect(),
-            ),
+            metadata: Metadata(read.metadata.unwrap_or_default()),
         })
     }
 }
@@ -139,11 +164,14 @@ impl<'a> Content<'a> {
 }
 
 /// What the host tells besides the value, by name in any case.
-pub(super) struct Metadata<'a>(BTreeMap<String, &'a RawValue>);
+pub(super) struct Metadata<'a>(Entries<'a>);
 
 impl<'a> Metadata<'a> {
     fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(&name.to_ascii_lowercase()).copied()
+        // Of several of one name, the last counts, as of JSON's fields anywhere.
+        let mut entries = self.0.0.iter().rev();
+        let (_, value) = entries.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(value)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

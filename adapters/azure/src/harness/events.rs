@@ -189,7 +189,8 @@ pub(super) fn decode(native: &Native) -> Result<Vec<Delivered>> {
         return Ok(delivered.collect());
     } else {
         let request = http::Request::from_parts(parts, Body::from(body));
-        decode_forwarded(request, &routes()?)
+        let id = invocation_id(request.headers());
+        decode_forwarded(request, id, &routes()?)
     };
     match routed {
         Routed::To(event) => one(event),

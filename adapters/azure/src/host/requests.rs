@@ -1,9 +1,9 @@
-//! Requests: of clients, forwarded or wrapped, and of those who call over HTTP with an event (see `callers`).
+//! Clients' requests that the Functions host wrapped, and the answers to all of them. Those that it forwarded come from `site`.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use nephos_core::event::{Body, BufferedRequest, Request, Response, read_body};
+use nephos_core::event::{Body, BufferedRequest, Response, read_body};
 use nephos_core::outcome::problem;
 use nephos_core::{Error, ErrorKind, Outcome};
 
@@ -14,21 +14,6 @@ use crate::events::http::{self as codec, Routed, answer};
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 
 impl Site {
-    /// The answer to a request that the Functions host forwarded.
-    pub(super) async fn request(&self, request: Request) -> Response {
-        if self.callers.is_called(request.uri().path()) {
-            return self.call(request).await;
-        }
-        let headers = request.headers().clone();
-        match codec::decode_forwarded(request, &self.routes) {
-            Routed::Refused(response) => response,
-            Routed::To(event) => {
-                let context = self.context(&headers, 1);
-                self.respond(self.function.dispatch(event, context).await)
-            }
-        }
-    }
-
     /// The answer to a request that the Functions host wrapped, wrapped in turn.
     pub(super) async fn wrapped(&self, invocation: &BufferedRequest) -> Response {
         let headers = &invocation.parts.headers;

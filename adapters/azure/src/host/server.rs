@@ -6,15 +6,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use nephos_core::Result;
 use nephos_core::adapter::Launch;
 use nephos_core::event::Body;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::site::Site;
 use crate::package::Package;
@@ -35,10 +37,10 @@ pub async fn serve_on(
     told_to_end: impl Future<Output = ()>,
 ) -> Result<()> {
     let site = Arc::new(Site::new(launch, package)?);
-    let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     // The Functions host keeps its connections for as long as it likes, and dates its answers itself.
     http.header_read_timeout(None).auto_date_header(false);
+    let mut connections = Connections::default();
     let mut told_to_end = pin!(told_to_end);
     loop {
         let accepted = tokio::select! {
@@ -54,16 +56,9 @@ pub async fn serve_on(
                 }
                 let site = Arc::clone(&site);
                 let service = service_fn(move |request: http::Request<Incoming>| {
-                    let site = Arc::clone(&site);
-                    async move { Ok::<_, Infallible>(site.handle(request.map(Body::new)).await) }
+                    site.handle(request.map(Body::new)).map(Ok::<_, Infallible>)
                 });
-                let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        // The caller hung up, or sent what is no HTTP: its own loss, as it got no answer.
-                        tracing::debug!(%error, "a connection of the Functions host broke off");
-                    }
-                });
+                connections.serve(http.serve_connection(TokioIo::new(stream), service));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection of the Functions host could not be accepted");
@@ -72,8 +67,49 @@ pub async fn serve_on(
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN, connections.end()).await.is_err() {
         tracing::warn!("invocations were still in flight when the time to finish them was over");
     }
     Ok(())
+}
+
+/// The connections that are open. They are told to end by what each of them alone waits for: it is looked at whenever the connection waits, twice in each invocation, and what
+/// waits together must be locked.
+#[derive(Debug, Default)]
+struct Connections {
+    open: JoinSet<()>,
+    endings: Vec<oneshot::Sender<()>>,
+}
+
+impl Connections {
+    fn serve<S>(&mut self, connection: http1::Connection<TokioIo<TcpStream>, S>)
+    where
+        S: HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send + 'static,
+    {
+        while self.open.try_join_next().is_some() {}
+        self.endings.retain(|ending| !ending.is_closed());
+        let (ending, told_to_end) = oneshot::channel::<()>();
+        self.endings.push(ending);
+        self.open.spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                _ = told_to_end => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                // The caller hung up, or sent what is no HTTP: its own loss, as it got no answer.
+                tracing::debug!(%error, "a connection of the Functions host broke off");
+            }
+        });
+    }
+
+    /// Ends them, each after what it is at.
+    async fn end(&mut self) {
+        self.endings.clear();
+        while self.open.join_next().await.is_some() {}
+    }
 }

@@ -1,11 +1,13 @@
 //! What all invocations of a site share, and which of them is which.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use nephos_core::adapter::Launch;
 use nephos_core::context::ContextBuilder;
+use nephos_core::dispatch::Dispatch;
 use nephos_core::event::{BufferedRequest, Request, Response};
 use nephos_core::outcome::problem;
 use nephos_core::resource::Drivers;
@@ -16,12 +18,24 @@ use tokio::time::Instant;
 use super::callers::Callers;
 use super::events::Events;
 use super::resources;
-use crate::events::http::invocation_id;
+use crate::events::http::{Routed, decode_forwarded, invocation_id};
 use crate::package::Package;
 
 /// The largest document of an invocation, in bytes; the Functions host itself takes
 /// [100 MB](https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#limits) of a request, and quotes them.
 const MAX_DOCUMENT_BYTES: usize = 256 << 20;
+
+/// How far a request has come before it is awaited.
+enum Begun {
+    /// To the handler.
+    Dispatched(Dispatch),
+    /// Nowhere: this is the answer.
+    Answered(Box<Response>),
+    /// To whom a mail service, Entra or a voice service calls.
+    Called(Box<Request>),
+    /// To what invocations are read by.
+    Invoked(Box<Request>),
+}
 
 /// One function on one site.
 #[derive(Debug)]
@@ -58,36 +72,62 @@ impl Site {
         })
     }
 
-    /// The answer to whatever the Functions host sends.
-    pub(super) async fn handle(&self, request: Request) -> Response {
+    /// The answer to whatever the Functions host sends. What can be said before it is awaited is: most requests are on their way to the handler then.
+    pub(super) fn handle(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        let begun = self.begin(request);
+        let site = Arc::clone(self);
+        async move {
+            match begun {
+                Begun::Dispatched(outcome) => site.respond(outcome.await),
+                Begun::Answered(response) => *response,
+                // What these take is not carried by every request.
+                Begun::Called(request) => Box::pin(site.call(*request)).await,
+                Begun::Invoked(request) => Box::pin(site.invocation(*request)).await,
+            }
+        }
+    }
+
+    fn begin(&self, request: Request) -> Begun {
         let asked = self.package.forwarding || request.method() == Method::POST;
         // The host asks `GET /` by itself whether the process listens, and takes any answer. Whatever it calls for, it gives an id: also a client's `GET /`.
-        if !asked || invocation_id(request.headers()).is_none() {
-            return problem(StatusCode::NOT_FOUND, None);
+        let Some(id) = invocation_id(request.headers()).filter(|_| asked) else {
+            return Begun::Answered(Box::new(problem(StatusCode::NOT_FOUND, None)));
+        };
+        if !self.package.forwarding {
+            return Begun::Invoked(Box::new(request));
         }
-        if self.package.forwarding {
-            return self.request(request).await;
+        if self.callers.is_called(request.uri().path()) {
+            return Begun::Called(Box::new(request));
         }
-        let invocation = match BufferedRequest::read(request, MAX_DOCUMENT_BYTES).await {
-            Ok(invocation) => invocation,
+        let context = self.context_of(&id, request.headers(), 1);
+        match decode_forwarded(request, Some(id), &self.routes) {
+            Routed::Refused(response) => Begun::Answered(Box::new(response)),
+            Routed::To(event) => Begun::Dispatched(self.function.dispatch(event, context)),
+        }
+    }
+
+    async fn invocation(&self, request: Request) -> Response {
+        match BufferedRequest::read(request, MAX_DOCUMENT_BYTES).await {
+            Ok(invocation) => self.invoke(invocation).await,
             Err(error) => {
                 tracing::warn!(error = %error.chain(), "an invocation could not be read");
-                return problem(StatusCode::BAD_REQUEST, None);
+                problem(StatusCode::BAD_REQUEST, None)
             }
-        };
-        self.invoke(invocation).await
+        }
     }
 
     /// What a handler knows besides its event. The Functions host tells no deadline: it is the function's own from now on.
     pub(super) fn context(&self, headers: &HeaderMap, attempt: u32) -> Context {
         let id = invocation_id(headers).unwrap_or_default();
+        self.context_of(&id, headers, attempt)
+    }
+
+    fn context_of(&self, id: &str, headers: &HeaderMap, attempt: u32) -> Context {
         self.context
-            .clone()
-            .invocation_id(id)
-            .attempt(attempt)
-            .deadline(self.deadline())
-            .trace(TraceContext::of_headers(headers))
-            .build()
+            .invocation(id, attempt, self.deadline(), TraceContext::of_headers(headers))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

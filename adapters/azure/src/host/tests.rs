@@ -40,13 +40,13 @@ fn package(trigger: Trigger) -> Package {
     }
 }
 
-fn site<Args, H: Handler<Args>>(handler: H, fake: &Fake, package: Package) -> Site {
+fn site<Args, H: Handler<Args>>(handler: H, fake: &Fake, package: Package) -> Arc<Site> {
     let launch = Launch {
         function: Function::new("fulfil", handler),
         environment: Environment::default(),
         external: Arc::new(NoExternalBuckets),
     };
-    Site::with_drivers(launch, package, Arc::new(fake.clone())).unwrap()
+    Arc::new(Site::with_drivers(launch, package, Arc::new(fake.clone())).unwrap())
 }
 
 /// Gives a request the id that the host gives what it calls for.
@@ -55,7 +55,7 @@ fn invoked(request: &mut Request) {
     request.headers_mut().insert("x-azure-functions-invocationid", id);
 }
 
-async fn posted(site: &Site, path: &str, document: Value) -> (StatusCode, Value) {
+async fn posted(site: &Arc<Site>, path: &str, document: Value) -> (StatusCode, Value) {
     let mut request = Request::new(Body::from(document.to_string()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = path.parse().unwrap();

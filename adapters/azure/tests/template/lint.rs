@@ -1,74 +1,18 @@
 //! The golden templates against the typed models of Azure's own clients, which name every field that its interfaces take.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use nephos_conformance::arm_models;
 use serde_json::{Value, json};
 
 use crate::apps::{CASES, case, rendered};
 
-fn tools() -> PathBuf {
-    let tools = std::env::var("NEPHOS_TOOLS").expect(
-        "NEPHOS_TOOLS names the folder of the tools that tests need; run `cargo xtask setup`, then `cargo xtask test`, which sets it",
-    );
-    PathBuf::from(tools).join("python")
-}
-
-/// Where the packages of Python are: below a folder that is named for Python's version.
-fn site_packages() -> PathBuf {
-    let lib = tools().join("lib");
-    let found = std::fs::read_dir(&lib)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask setup`", lib.display()))
-        .map(|entry| entry.unwrap().path().join("site-packages"))
-        .find(|path| path.join("azure/mgmt/web").exists());
-    found.unwrap_or_else(|| {
-        panic!(
-            "azure-mgmt-web is not in {}; run `cargo xtask setup`",
-            lib.display()
-        )
-    })
-}
-
-/// What the check finds in these templates: file, level, what and where.
-fn findings(templates: &[(&str, String)]) -> Vec<(String, String, String)> {
-    let dir = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/tools/arm_check.py");
-    let mut command = Command::new(tools().join("bin/python"));
-    command.arg(script).arg("--models").arg(site_packages());
-    for (name, text) in templates {
-        let path = dir.path().join(format!("{name}.json"));
-        std::fs::write(&path, text).unwrap();
-        command.arg(path);
-    }
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let list: Value = serde_json::from_str(&said).unwrap_or_else(|error| {
-        panic!(
-            "the check said no JSON ({error}): {said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    });
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    list.as_array()
-        .unwrap()
-        .iter()
-        .map(|finding| {
-            (
-                text(&finding["file"]),
-                text(&finding["level"]),
-                format!("{}: {}", text(&finding["where"]), text(&finding["what"])),
-            )
-        })
-        .collect()
-}
-
 #[test]
 fn the_models_have_every_field_that_the_templates_set() {
-    let templates: Vec<(&str, String)> = CASES
+    let templates: Vec<(&str, Value)> = CASES
         .iter()
-        .map(|name| (*name, rendered(&case(name)).to_json()))
+        .map(|name| (*name, rendered(&case(name)).body))
         .collect();
-    assert_eq!(findings(&templates), []);
+    let named = templates.iter().map(|(name, body)| (*name, body));
+    assert_eq!(arm_models::templates(named).unwrap(), []);
 }
 
 #[test]
@@ -228,15 +172,15 @@ fn the_check_rejects_each_mistake_that_is_made_on_purpose() {
         } else {
             table.insert((*key).to_owned(), wrong.clone());
         }
-        templates.push((*name, body.to_string()));
+        templates.push((*name, body));
     }
-    let found = findings(&templates);
+    let found = arm_models::templates(templates.iter().map(|(name, body)| (*name, body))).unwrap();
     for (name, _, _, _, expected) in seeds.iter().chain([&warned]) {
         let level = if *name == warned.0 { "warning" } else { "error" };
         assert!(
             found
                 .iter()
-                .any(|(file, found, what)| file == name && found == level && what.contains(expected)),
+                .any(|one| one.file == *name && one.level == level && one.what.contains(expected)),
             "the check takes the mistake `{name}`: {found:#?}"
         );
     }

@@ -119,7 +119,7 @@ impl Account {
     }
 
     /// The name of the app's storage account. Its containers, which Azure makes, are made here.
-    async fn storage(&self, project: &Project) -> String {
+    pub(crate) async fn storage(&self, project: &Project) -> String {
         let manifest = project.dir.path().join("nephos.toml");
         let text = std::fs::read_to_string(manifest).unwrap();
         let template = template_of(&text, self.subscription());

@@ -52,6 +52,7 @@ pub(crate) fn binary(example: &str, target: &str) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) cloud: azure_functions::Cloud,
+    pub(crate) emulators: Arc<Emulators>,
     /// The sites' names by the folders of their packages.
     sites: BTreeMap<String, String>,
     _packages: TempDir,
@@ -93,6 +94,7 @@ impl Cloud {
         emulators.edge().route("*.vault.azure.net", &cloud.vault().url());
         Self {
             cloud,
+            emulators,
             sites,
             _packages: packages,
         }

@@ -220,6 +220,11 @@ async fn lines_that_come_are_followed_and_a_function_of_requests_is_called_by_on
     assert!(!nobody.status.success());
 }
 
+/// The digest of a package's program.
+pub(crate) fn program_of(package: &[u8]) -> String {
+    nephos_core::deploy::archive::sha256(&unpacked(package, "handler"))
+}
+
 /// A file of a zip.
 fn unpacked(zip: &[u8], name: &str) -> Vec<u8> {
     let mut archive = zip::ZipArchive::new(Cursor::new(zip)).unwrap();

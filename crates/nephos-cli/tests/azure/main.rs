@@ -5,11 +5,14 @@
 
 mod account;
 mod apps;
+mod bodies;
 mod cloud;
 mod life;
 mod python;
 mod triggers;
 mod trouble;
+mod two_sites;
+mod voice;
 
 // The third party's store, and who looks into it.
 #[allow(

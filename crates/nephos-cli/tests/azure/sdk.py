@@ -1,5 +1,7 @@
 """What the tests ask of Azure's SDK for Python: one JSON list of arguments in, one JSON value out."""
 
+import base64
+import datetime
 import json
 import sys
 import time
@@ -9,6 +11,10 @@ import urllib.request
 from azure.cosmos import CosmosClient
 from azure.storage.blob import BlobServiceClient, ContentSettings
 from azure.storage.queue import QueueClient
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
 
 PATIENCE = 60
 
@@ -105,6 +111,29 @@ def post(url, headers, body):
             return [answer.status, answer.read().decode()]
     except urllib.error.HTTPError as error:
         return [error.code, error.read().decode()]
+
+
+def speak(url, chain_url, chain, authority, key, name, text):
+    """Posts a voice request signed with a key for `name`, whose certificate the authority signs, and puts that into the file `chain`."""
+    issuer = x509.load_pem_x509_certificate(authority.encode())
+    own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer.subject)
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(serialization.load_pem_private_key(key.encode(), None), hashes.SHA256())
+    )
+    with open(chain, "wb") as file:
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+    signature = base64.b64encode(own.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
+    headers = {"content-type": "application/json", "signaturecertchainurl": chain_url, "signature-256": signature}
+    return post(url, headers, text)
 
 
 def get(url):

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, binary, example};
 use crate::python::python;
+use crate::voice::spoken;
 
 struct Running {
     cloud: Cloud,
@@ -53,6 +54,9 @@ async fn every_kind_of_trigger_fires_and_its_effect_is_read_back_by_azures_own_s
     sent_over_rest(&running).await;
     callers(&running).await;
     proven(&running).await;
+    spoken(&running.cloud).await;
+    let horoscope = running.seen("skill/GetHoroscope").await;
+    assert_eq!(horoscope["seen"]["slots"], json!({"ZodiacSign": "Virgo"}));
 }
 
 /// What is built for one target is, byte for byte, what is built for the other.

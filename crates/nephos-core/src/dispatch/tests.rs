@@ -203,6 +203,23 @@ async fn a_handler_that_outlives_the_deadline_is_ended() {
     assert_eq!(Instant::now(), deadline);
 }
 
+#[tokio::test]
+async fn a_handler_that_uses_up_every_turn_is_ended_at_its_deadline() {
+    let function = Function::new("greedy", |_: Tick| async {
+        // It is never done, and never waits for anything but its next turn.
+        loop {
+            tokio::task::consume_budget().await;
+        }
+        #[expect(unreachable_code, reason = "a handler has an outcome")]
+        ()
+    });
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let cx = Context::builder("greedy").deadline(Some(deadline)).build();
+    let outcome = function.dispatch(tick(), cx).await;
+    assert_eq!(outcome.error().unwrap().kind(), ErrorKind::DeadlineExceeded);
+    assert!(Instant::now() >= deadline);
+}
+
 #[tokio::test(start_paused = true)]
 async fn records_behind_the_deadline_are_not_begun() {
     let function = Function::new("slow", |message: Message<String>| async move {

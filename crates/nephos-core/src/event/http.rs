@@ -1,14 +1,17 @@
 //! HTTP requests and responses: the `http` crate's types around a streaming body.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
 use http::request::Parts;
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::Instant;
 
-use crate::error::{Error, ErrorKind, Result};
+use super::payload;
+use crate::error::{BoxError, Error, ErrorKind, Result};
 
 /// A streaming body, the one that `axum` uses.
 pub use axum_core::body::Body;
@@ -31,7 +34,7 @@ pub(crate) const READ: &str = "http.read";
 /// and [`ErrorKind::Handler`] if it breaks off.
 pub async fn read_body(body: Body, limit: usize, deadline: Option<Instant>) -> Result<Bytes> {
     const OPERATION: &str = "http.answer";
-    let collected = AssertUnwindSafe(Limited::new(body, limit).collect()).catch_unwind();
+    let collected = AssertUnwindSafe(whole(body, limit)).catch_unwind();
     let collected = match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline, collected).await.map_err(|_| {
             Error::new(
@@ -43,7 +46,7 @@ pub async fn read_body(body: Body, limit: usize, deadline: Option<Instant>) -> R
         None => collected.await,
     };
     match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::new(
             ErrorKind::ResourceExhausted,
             OPERATION,
@@ -59,6 +62,57 @@ pub async fn read_body(body: Body, limit: usize, deadline: Option<Instant>) -> R
             "the handler panicked while its response was written",
         )),
     }
+}
+
+/// The frames of a body, joined.
+async fn whole(body: Body, limit: usize) -> std::result::Result<Bytes, BoxError> {
+    let mut body = Limited::new(body, limit);
+    let Some(first) = body.frame().await else {
+        return Ok(Bytes::new());
+    };
+    // What is there already, which most bodies are, needs no copy.
+    let first = first?.into_data().unwrap_or_default();
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut joined = BytesMut::from(first);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(joined.freeze())
+}
+
+/// The body of a request as JSON, read up to `limit` bytes.
+///
+/// # Errors
+/// Those of [`BufferedRequest::read`] and [`BufferedRequest::json`].
+pub fn read_json<T: serde::de::DeserializeOwned>(
+    request: Request,
+    limit: usize,
+) -> impl Future<Output = Result<T>> + Send {
+    // Nothing but the body is carried along.
+    let body = request.into_body();
+    async move { json(&buffered(body, limit).await?) }
+}
+
+fn json<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T> {
+    payload::decode(body, Some("application/json"))
+}
+
+async fn buffered(body: Body, limit: usize) -> Result<Bytes> {
+    whole(body, limit).await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            return Error::new(
+                ErrorKind::ResourceExhausted,
+                READ,
+                "the request's body is too long",
+            )
+            .with("limit_bytes", limit);
+        }
+        Error::new(ErrorKind::Unavailable, READ, "the request's body broke off").caused_by(error)
+    })
 }
 
 /// A request whose body was read whole, so that it can be kept or sent again.
@@ -77,22 +131,8 @@ impl BufferedRequest {
     /// [`ErrorKind::ResourceExhausted`] if the body is longer than `limit`, [`ErrorKind::Unavailable`] if it breaks off.
     pub async fn read(request: Request, limit: usize) -> Result<Self> {
         let (parts, body) = request.into_parts();
-        let limited = Limited::new(body, limit);
-        match limited.collect().await {
-            Ok(collected) => Ok(Self {
-                parts,
-                body: collected.to_bytes(),
-            }),
-            Err(error) if error.is::<LengthLimitError>() => Err(Error::new(
-                ErrorKind::ResourceExhausted,
-                READ,
-                "the request's body is too long",
-            )
-            .with("limit_bytes", limit)),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Unavailable, READ, "the request's body broke off").caused_by(error))
-            }
-        }
+        let body = buffered(body, limit).await?;
+        Ok(Self { parts, body })
     }
 
     /// The body, read as JSON.
@@ -100,11 +140,7 @@ impl BufferedRequest {
     /// # Errors
     /// [`ErrorKind::Decode`] with the field that does not fit.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        crate::event::Payload {
-            content_type: Some("application/json".to_owned()),
-            bytes: self.body.clone(),
-        }
-        .decode()
+        json(&self.body)
     }
 
     /// The request again.

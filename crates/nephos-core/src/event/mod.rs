@@ -34,7 +34,7 @@ pub use self::auth::{AuthDecision, AuthEvent, AuthStage, AuthVerdict};
 pub use self::bucket::{ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo};
 pub use self::email::{Attachment, Email, Envelope, Mailbox};
 pub(crate) use self::http::READ;
-pub use self::http::{Body, BufferedRequest, Request, Response, read_body};
+pub use self::http::{Body, BufferedRequest, Request, Response, read_body, read_json};
 pub use self::payload::Payload;
 pub use self::queue::Message;
 pub use self::raw::Raw;

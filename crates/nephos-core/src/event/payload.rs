@@ -54,15 +54,7 @@ impl Payload {
     /// Whether the content type says JSON (`application/json` or `…+json`).
     #[must_use]
     pub fn is_json(&self) -> bool {
-        self.content_type.as_deref().is_some_and(|content_type| {
-            let essence = content_type
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase();
-            essence == "application/json" || essence.ends_with("+json")
-        })
+        is_json(self.content_type.as_deref())
     }
 
     /// Decodes into `T`: a `String` takes text as it is, [`Bytes`] take anything, every other type is read as JSON.
@@ -78,24 +70,34 @@ impl Payload {
     /// # Ok::<(), nephos_core::Error>(())
     /// ```
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        let mut track = serde_path_to_error::Track::new();
-        let deserializer = serde_path_to_error::Deserializer::new(PayloadDeserializer(self), &mut track);
-        T::deserialize(deserializer).map_err(|error| {
-            let path = track.path().to_string();
-            let decode = Error::new(
-                ErrorKind::Decode,
-                "payload.decode",
-                "the body does not fit the handler's type",
-            )
-            .with("type", std::any::type_name::<T>());
-            let decode = if path == "." {
-                decode
-            } else {
-                decode.with("field", path)
-            };
-            decode.caused_by(error)
-        })
+        decode(&self.bytes, self.content_type.as_deref())
     }
+}
+
+/// Decodes bytes of this media type, as [`Payload::decode`] does.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &Bytes, content_type: Option<&str>) -> Result<T> {
+    let source = PayloadDeserializer { bytes, content_type };
+    if let Ok(value) = T::deserialize(source) {
+        return Ok(value);
+    }
+    // Where it does not fit is looked for only now: to keep track of the field costs as much as decoding.
+    let mut track = serde_path_to_error::Track::new();
+    let deserializer = serde_path_to_error::Deserializer::new(source, &mut track);
+    T::deserialize(deserializer).map_err(|error| {
+        let path = track.path().to_string();
+        let decode = Error::new(
+            ErrorKind::Decode,
+            "payload.decode",
+            "the body does not fit the handler's type",
+        )
+        .with("type", std::any::type_name::<T>());
+        let decode = if path == "." {
+            decode
+        } else {
+            decode.with("field", path)
+        };
+        decode.caused_by(error)
+    })
 }
 
 impl From<&str> for Payload {
@@ -122,18 +124,34 @@ impl From<Vec<u8>> for Payload {
     }
 }
 
+fn is_json(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|content_type| {
+        let essence = content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        essence == "application/json" || essence.ends_with("+json")
+    })
+}
+
 /// Chooses by what the type asks for: text, bytes, or else JSON.
-struct PayloadDeserializer<'a>(&'a Payload);
+#[derive(Clone, Copy)]
+struct PayloadDeserializer<'a> {
+    bytes: &'a Bytes,
+    content_type: Option<&'a str>,
+}
 
 impl PayloadDeserializer<'_> {
     fn text(&self) -> std::result::Result<String, serde_json::Error> {
         // A JSON string is its content; any other JSON, asked for as text, is its own text.
-        if self.0.is_json()
-            && let Ok(text) = serde_json::from_slice::<String>(&self.0.bytes)
+        if is_json(self.content_type)
+            && let Ok(text) = serde_json::from_slice::<String>(&self.bytes)
         {
             return Ok(text);
         }
-        std::str::from_utf8(&self.0.bytes)
+        std::str::from_utf8(&self.bytes)
             .map(str::to_owned)
             .map_err(|error| serde::de::Error::custom(format!("the body is not UTF-8 text: {error}")))
     }
@@ -142,7 +160,7 @@ impl PayloadDeserializer<'_> {
 macro_rules! json {
     ($($method:ident($($arg:ident: $ty:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($arg: $ty,)* visitor: V) -> std::result::Result<V::Value, Self::Error> {
-            let mut json = serde_json::Deserializer::from_slice(&self.0.bytes);
+            let mut json = serde_json::Deserializer::from_slice(&self.bytes);
             let value = json.$method($($arg,)* visitor)?;
             json.end()?;
             Ok(value)
@@ -173,11 +191,11 @@ impl<'de> Deserializer<'de> for PayloadDeserializer<'de> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Self::Error> {
-        visitor.visit_byte_buf(self.0.bytes.to_vec())
+        visitor.visit_byte_buf(self.bytes.to_vec())
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Self::Error> {
-        visitor.visit_byte_buf(self.0.bytes.to_vec())
+        visitor.visit_byte_buf(self.bytes.to_vec())
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) const CASES: [Case; 2] = [
         path: "/queue-orders-0a1b2c3d",
         // The message is {"item":"umbrella","quantity":1}.
         body: r#"{"Data":{"event":"eyJpdGVtIjoidW1icmVsbGEiLCJxdWFudGl0eSI6MX0="},"Metadata":{"DequeueCount":"1","ExpirationTime":"2026-02-10T12:00:00+00:00","Id":"\"11111111-bdd2-4c08-badd-f08e5a34b865\"","InsertionTime":"2026-02-03T12:00:00+00:00","NextVisibleTime":"2026-02-03T12:10:00+00:00","PopReceipt":"\"AgAAAAMAAAAAAAAAAgtnj8x+1QE=\"","sys":{"MethodName":"queue-orders-0a1b2c3d","UtcNow":"2026-02-03T12:00:01.2345678Z","RandGuid":"24ad4c06-24ad-4e5b-8294-3da9714877e9"}}}"#,
-        answer: r#"{"Outputs":{},"Logs":[],"ReturnValue":null}"#,
+        answer: r#"{"Logs":[],"Outputs":{},"ReturnValue":null}"#,
         package: r#"{"wiring":{"sources":{"https://bench.queue.core.windows.net/orders":"orders"},"dead_letter":"https://bench.queue.core.windows.net/lost","timeout":{"secs":30,"nanos":0}},"triggers":{"queue-orders-0a1b2c3d":{"kind":"queue","queue":"orders","batch":1}},"forwarding":false}"#,
     },
 ];
@@ -67,6 +67,8 @@ pub(crate) struct Side {
     pub(crate) program: PathBuf,
     folder: PathBuf,
     case: Case,
+    /// Whether it is a peer that does not log.
+    silent: bool,
 }
 
 /// A running function, killed when dropped.
@@ -91,7 +93,14 @@ impl Side {
             program: programs.join(package),
             folder: folder.to_owned(),
             case,
+            silent: false,
         })
+    }
+
+    /// The same program, which does not log: every function of Nephos does.
+    pub(crate) fn silent(mut self) -> Self {
+        self.silent = true;
+        self
     }
 
     /// Starts a process, and waits until it has answered its first request.
@@ -129,6 +138,7 @@ impl Side {
                 ("NEPHOS_TARGET", "azure"),
                 ("NEPHOS_FUNCTION", self.case.function),
             ])
+            .envs(self.silent.then_some(("SILENT", "1")))
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

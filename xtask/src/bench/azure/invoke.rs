@@ -40,6 +40,7 @@ pub(crate) fn measure(bench: &Bench, programs: &Path) -> Result<Vec<Row>> {
 fn compare(case: Case, programs: &Path, folder: &Path) -> Result<Vec<Row>> {
     let ours = Side::new(case, case.ours, programs, folder)?;
     let theirs = Side::new(case, case.theirs, programs, folder)?;
+    let silent = Side::new(case, case.theirs, programs, folder)?.silent();
     let figure = |what: &str| format!("azure {}, {what}", case.name);
     let (rate, processor) = rates(&ours, &theirs)?;
     Ok(vec![
@@ -54,6 +55,16 @@ fn compare(case: Case, programs: &Path, folder: &Path) -> Result<Vec<Row>> {
             )?,
             "ms",
             Some(Budget::AtMost(1.1)),
+        )),
+        of_medians(row(
+            figure("cold start, of a peer that does not log"),
+            &turns(
+                STARTS,
+                || Ok(ours.spawn()?.cold_ms),
+                || Ok(silent.spawn()?.cold_ms),
+            )?,
+            "ms",
+            None,
         )),
         row(
             figure("resident when warm"),

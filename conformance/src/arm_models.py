@@ -1,20 +1,21 @@
-"""Checks templates for Azure Resource Manager against the typed models of the packages azure-mgmt-*.
-
-    arm_check.py --models <site-packages> TEMPLATE...
+"""Checks templates for Azure Resource Manager, and requests to it, against the typed models of the packages azure-mgmt-*.
 
 Azure publishes no schema in a registry, but the clients for Python have a class for every body that its interfaces take: the names of its fields as they go over
 the wire, their types, which are required, which the service alone sets, and the values of enumerations. The classes are read as text (nothing is imported),
-in the two forms in which Azure's generators write them. Prints one JSON list of findings: file, level, where, what. An unknown field, a wrong type, a missing
-required field, a field that only the service sets, and a version that the models are not of are errors; a value that an enumeration does not list is a warning,
-because Azure's enumerations are open.
+in the two forms in which Azure's generators write them.
+
+Reads one JSON object: `templates` by names, and `requests`, each with method, path and body. Writes one JSON list of findings: file, level, where, what. An
+unknown field, a wrong type, a missing required field, a field that only the service sets, a version that the models are not of, and a body that is sent to where none
+is known are errors; a value that an enumeration does not list is a warning, because Azure's enumerations are open. Versions of requests are not compared: the
+clients ask the manager's own interfaces for later ones than deployment does.
 """
 
-import argparse
 import ast
 import json
 import pathlib
 import re
 import sys
+import sysconfig
 
 # The models of each type of resource: package, folder of the version if the package has several, class of the body that is sent.
 TYPES = {
@@ -47,6 +48,13 @@ TYPES = {
     "Microsoft.OperationalInsights/workspaces": ("loganalytics", "", "Workspace"),
     "Microsoft.Insights/components": ("applicationinsights", "v2020_02_02", "ApplicationInsightsComponent"),
 }
+# The models of what is sent to the manager itself: method, what the path ends with, and the models.
+REQUESTS = [
+    ("PUT", r"/resourcegroups/[^/]+", ("resource/resources", "", "ResourceGroup")),
+    ("PUT", r"/providers/microsoft.resources/deploymentstacks/[^/]+", ("resource/deploymentstacks", "", "DeploymentStack")),
+    ("POST", r"/providers/microsoft.resources/deployments/[^/]+/whatif", ("resource/deployments", "", "DeploymentWhatIf")),
+    ("PUT", r"/providers/microsoft.authorization/roleassignments/[^/]+", ("authorization", "v2022_04_01", "RoleAssignmentCreateParameters")),
+]
 # What the template itself says of a resource. The names of a resource's own body that stand beside them (`tags`, `sku`) are the model's.
 ENVELOPE = {"type", "apiVersion", "name", "dependsOn", "scope"}
 TOP_LEVEL = {"$schema", "languageVersion", "contentVersion", "metadata", "resources", "outputs"}
@@ -169,6 +177,17 @@ class Checker:
         for name, output in body.get("outputs", {}).items():
             if output.get("type") not in OUTPUT_TYPES:
                 self.say("error", f"outputs.{name}", f"no type of output: {output.get('type')!r}")
+
+    def requests(self, file, requests):
+        self.file = file
+        for request in requests:
+            path = request["path"].split("?")[0]
+            for method, end, (package, version, cls) in REQUESTS:
+                if request["method"] == method and re.search(end + "$", path.lower()):
+                    self.object(f"{method} {path}", request["body"], self.models(package, version), cls)
+                    break
+            else:
+                self.say("error", f"{request['method']} {path}", "no models of what is sent there")
 
     def resource(self, name, resource, names):
         ty = resource.get("type")
@@ -311,15 +330,12 @@ class Checker:
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--models", required=True, type=pathlib.Path)
-    arguments.add_argument("templates", nargs="+", type=pathlib.Path)
-    options = arguments.parse_args()
-    checker = Checker({}, options.models)
-    for path in options.templates:
-        checker.template(path.stem, json.loads(path.read_text(encoding="utf-8")))
-    json.dump(checker.findings, sys.stdout, indent=1)
+    told = json.load(sys.stdin)
+    checker = Checker({}, pathlib.Path(sysconfig.get_paths()["purelib"]))
+    for name, body in told["templates"].items():
+        checker.template(name, body)
+    checker.requests("requests", told["requests"])
+    json.dump(checker.findings, sys.stdout)
 
 
-if __name__ == "__main__":
-    main()
+main()
