@@ -19,7 +19,6 @@ mod log;
 pub mod package;
 mod queue;
 mod route;
-pub(crate) mod server;
 pub mod service_bus;
 pub mod settings;
 pub mod storage;
@@ -28,6 +27,8 @@ mod value;
 mod worker;
 
 use nephos_core::{Error, ErrorKind};
+
+pub(crate) use crate::server;
 
 pub use self::cloud::Cloud;
 pub use self::gateway::Keys;

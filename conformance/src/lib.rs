@@ -11,9 +11,15 @@ pub mod azure_functions;
 #[cfg(feature = "azure-functions")]
 pub mod azure_manager;
 mod declared;
+#[cfg(feature = "google-cloud")]
+pub mod discovery;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod fake;
+#[cfg(feature = "google-cloud")]
+pub mod gcs;
+#[cfg(feature = "google-cloud")]
+pub mod google_cloud;
 pub mod happening;
 pub mod harness;
 mod http;
@@ -25,6 +31,8 @@ pub mod process;
 pub mod rule;
 pub mod rules;
 mod run;
+#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
+mod server;
 
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};

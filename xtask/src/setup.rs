@@ -3,10 +3,13 @@
 //! A new tool is one line in [`TOOLS`]. Python packages share one virtual environment, npm packages one
 //! prefix; nothing is installed outside the build folder.
 
+mod documents;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use self::documents::DOCUMENTS;
 use crate::shell::{self, Error, Result};
 
 /// Where a tool comes from.
@@ -16,6 +19,8 @@ pub enum Registry {
     Python,
     /// PyPI, into `python/` too, but without what the package depends on.
     PythonAlone,
+    /// PyPI, of which only [the documents](DOCUMENTS) are kept, in `discovery/`.
+    PythonFiles,
     /// npm, into `npm/` (a prefix).
     Npm,
     /// crates.io, into `cargo/bin/`.
@@ -142,6 +147,20 @@ pub const TOOLS: &[Tool] = &[
     manager("azure-mgmt-resource-deployments", "2.0.0"),
     manager("azure-mgmt-resource-deploymentstacks", "1.0.0"),
     manager("azure-monitor-query", "2.0.0"),
+    google("google-cloud-eventarc", "1.22.0"),
+    google("google-cloud-pubsub", "2.44.0"),
+    google("google-cloud-resource-manager", "1.19.0"),
+    google("google-cloud-run", "0.16.2"),
+    google("google-cloud-scheduler", "2.21.0"),
+    google("google-cloud-secret-manager", "2.32.0"),
+    google("google-cloud-service-usage", "1.18.0"),
+    tool(
+        Registry::PythonFiles,
+        "google-api-python-client",
+        "2.202.0",
+        Purpose::Test,
+        "the stand-in of Google Cloud's control plane: Google's discovery documents, which requests are held against",
+    ),
     tool(
         Registry::Cargo,
         "cargo-deny",
@@ -170,6 +189,17 @@ const fn manager(name: &'static str, version: &'static str) -> Tool {
         version,
         Purpose::Test,
         "the test of the stand-in of Azure Resource Manager against an independent client",
+    )
+}
+
+/// A part of the SDK that the stand-in of Google Cloud's control plane is asked by.
+const fn google(name: &'static str, version: &'static str) -> Tool {
+    tool(
+        Registry::Python,
+        name,
+        version,
+        Purpose::Test,
+        "the test of the stand-in of Google Cloud's control plane against an independent client",
     )
 }
 
@@ -213,6 +243,11 @@ pub fn install(folder: &Path, purposes: &[Purpose]) -> Result<()> {
         &folder.join("python"),
         &wanted(Registry::Python),
         &wanted(Registry::PythonAlone),
+    )?;
+    documents::install(
+        &folder.join("discovery"),
+        &folder.join("python/bin/python"),
+        &wanted(Registry::PythonFiles),
     )?;
     npm(&folder.join("npm"), &wanted(Registry::Npm))?;
     for tool in wanted(Registry::Cargo) {

@@ -23,8 +23,8 @@ pub(super) use self::system::data;
 use super::invoke::{Bound, Input};
 use super::log::Log;
 use super::refused;
-use super::server::{Answer, Server, answer, header, is_authorized, read};
 use super::storage::Account;
+use crate::server::{Answer, Server, answer, header, is_authorized, read};
 
 /// The most that one request may hold.
 const LIMIT: usize = 1024 * 1024;

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 pub(super) use self::trigger::{bodies, columns, context, listeners};
 
 use super::refused;
-use super::server::{Answer, Server, answer, header, is_authorized, read};
 use super::settings::Connection;
+use crate::server::{Answer, Server, answer, header, is_authorized, read};
 
 /// The most that one request may hold.
 const LIMIT: usize = 1024 * 1024;

@@ -17,8 +17,8 @@ use super::event_grid;
 use super::invoke::Invoker;
 use super::package::{AuthLevel, BindingKind, Function, HttpTrigger, Package};
 use super::route::Template;
-use super::server::{Answer, Server, answer, header, json, read};
 use super::timer;
+use crate::server::{Answer, Server, answer, header, json, read};
 
 /// The longest body of a request.
 const LIMIT: usize = 104_857_600;

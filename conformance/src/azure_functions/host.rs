@@ -17,12 +17,12 @@ use super::invoke::Invoker;
 use super::log::Log;
 use super::package::{BindingKind, Function, Package};
 use super::queue;
-use super::server::Server;
 use super::service_bus::{self, ServiceBus};
 use super::settings::Settings;
 use super::storage::Account;
 use super::worker::{Launch, Worker};
 use super::{refused, timer};
+use crate::server::Server;
 
 /// The services that the app's connections may name.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use nephos_core::Result;
 use serde_json::json;
 
-use super::server::{Answer, Server, header, json as answer};
+use crate::server::{Answer, Server, header, json as answer};
 
 /// How long a token is good for, in seconds.
 const LIFETIME: i64 = 3600;

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use nephos_core::Result;
 use serde_json::{Value, json};
 
-use super::server::{Answer, Server, header, is_authorized, json as answer, read};
+use crate::server::{Answer, Server, header, is_authorized, json as answer, read};
 
 /// The longest value: <https://learn.microsoft.com/azure/key-vault/secrets/about-secrets>.
 const MAX_VALUE: usize = 25 * 1024;

@@ -23,8 +23,8 @@ use super::event_hub::namespace_of;
 use super::invoke::{Bound, Input, Invoker};
 use super::package::{self, Function, ServiceBusTrigger};
 use super::refused;
-use super::server::Server;
 use super::settings::Connection;
+use crate::server::Server;
 
 /// What a queue's dead letters are found below.
 pub const DEAD_LETTERS: &str = "/$deadletterqueue";

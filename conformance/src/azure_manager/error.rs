@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 /// One refusal, with what it was caused by.
 #[derive(Debug, Clone)]

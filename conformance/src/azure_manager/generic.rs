@@ -15,7 +15,7 @@ use super::route::no_method;
 use super::stack::check_deny;
 use super::state::{Shared, Taken};
 use super::token;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 pub(super) fn ask(shared: &Shared, asked: &Asked, id: &Id) -> Outcome<Answer> {
     let version = asked.api_version()?;

@@ -14,7 +14,7 @@ use super::resource::{self, check_tags, normal};
 use super::stack::check_deny;
 use super::state::{Group, Shared, State};
 use super::token;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 const GROUPS: &[&str] = &[
     "2020-10-01",

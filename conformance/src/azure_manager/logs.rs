@@ -15,7 +15,7 @@ use super::id;
 use super::request::Asked;
 use super::state::Shared;
 use super::token as tokens;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 /// A line of a site's log.
 #[derive(Debug, Clone, PartialEq, Eq)]

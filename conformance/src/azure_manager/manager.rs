@@ -17,7 +17,7 @@ use super::resource;
 use super::route;
 use super::scm::{self, Published};
 use super::state::{Exchange, Shared, Taken};
-use crate::azure_functions::server::{self, Server};
+use crate::server::{self, Server};
 
 const OPERATION: &str = "azure-manager";
 /// How long a test waits for something that goes on.

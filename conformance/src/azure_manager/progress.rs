@@ -13,7 +13,7 @@ use super::stack::Address;
 use super::state::Shared;
 use super::token;
 use super::what_if;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 pub(super) fn deployments(
     shared: &Arc<Shared>,

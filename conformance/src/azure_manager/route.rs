@@ -18,7 +18,7 @@ use super::scm;
 use super::stack::{self, Address};
 use super::state::{Exchange, Shared};
 use super::{groups, token};
-use crate::azure_functions::server::{self, Answer, Cut};
+use crate::server::{self, Answer, Cut};
 
 /// The largest body: a package, not a template.
 const LIMIT: usize = 512 * 1024 * 1024;

@@ -17,7 +17,7 @@ use super::request::Asked;
 use super::resource::{Resource, moment};
 use super::state::{Shared, State};
 use super::token;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 const BUILDING: i64 = 1;
 const DEPLOYING: i64 = 2;

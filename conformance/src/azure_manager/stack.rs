@@ -19,7 +19,7 @@ use super::request::Asked;
 use super::resource::{check_tags, moment};
 use super::state::{Shared, Taken};
 use super::template::Template;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 use self::check::{busy, check_name, check_rights, check_sync, not_found, settings};
 pub(super) use self::deny::check as check_deny;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::error::Refusal;
 use super::request::Query;
 use super::state::Shared;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 /// The audiences of the management interface.
 pub(super) const MANAGEMENT: &[&str] = &[

@@ -17,7 +17,7 @@ use super::resource::{self, Resource};
 use super::stack::Address;
 use super::state::{Shared, State, Taken};
 use super::template::Template;
-use crate::azure_functions::server::{self, Answer};
+use crate::server::{self, Answer};
 
 pub(super) const VERSIONS: &[&str] = &[
     "2021-04-01",

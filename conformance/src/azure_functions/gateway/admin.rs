@@ -11,8 +11,8 @@ use super::{Answer, Gateway, answer};
 use crate::azure_functions::event_hub::{self, bodies, columns};
 use crate::azure_functions::invoke::{Bound, Input};
 use crate::azure_functions::package::{BindingKind, Function};
-use crate::azure_functions::server::header;
 use crate::azure_functions::{event_grid, service_bus, timer};
+use crate::server::header;
 
 /// What such paths begin with.
 pub(super) const PATH: &str = "/admin/functions/";

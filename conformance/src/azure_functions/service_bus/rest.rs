@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::queue::{Message, broker_properties};
 use super::{LOOK, State};
 use crate::azure_functions::event_hub::sent;
-use crate::azure_functions::server::{Answer, answer, is_authorized, read};
+use crate::server::{Answer, answer, is_authorized, read};
 
 /// The most that one request may hold.
 const LIMIT: usize = 1024 * 1024;

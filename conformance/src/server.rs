@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -12,6 +12,9 @@ use hyper_util::rt::TokioIo;
 use nephos_core::{Error, ErrorKind, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// The operation that refusals name.
+const START: &str = "stand-in.start";
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
@@ -34,7 +37,7 @@ impl Server {
         F: Future<Output = Answer> + Send + 'static,
     {
         let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Unavailable, super::START, "a stand-in cannot listen")
+            Error::new(ErrorKind::Unavailable, START, "a stand-in cannot listen")
                 .with("service", what)
                 .caused_by(error)
         };
@@ -85,6 +88,7 @@ impl Server {
     }
 
     /// Its host and port.
+    #[cfg(feature = "azure-functions")]
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
@@ -125,12 +129,14 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> std::result::Result<By
 }
 
 /// A header's text.
-pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+#[cfg(feature = "azure-functions")]
+pub(crate) fn header<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Whether a request says who it is from, by a token or a shared access signature. What it says is not verified.
-pub(crate) fn is_authorized(headers: &HeaderMap) -> bool {
+#[cfg(feature = "azure-functions")]
+pub(crate) fn is_authorized(headers: &http::HeaderMap) -> bool {
     header(headers, "authorization")
         .is_some_and(|value| value.starts_with("Bearer ") || value.starts_with("SharedAccessSignature "))
 }

@@ -1,0 +1,163 @@
+//! The stand-in itself: how it is started, what a test turns and what it asks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use nephos_core::{Error, ErrorKind, Result};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::json::{buckets, notifications, resource};
+use super::knobs::Interruption;
+use super::notify::Message;
+use super::options::Options;
+use super::route;
+use super::state::{Exchange, Shared};
+use crate::server::{self, Server};
+
+/// A running stand-in of Cloud Storage; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Storage {
+    shared: Arc<Shared>,
+    // Kept, so that it goes on to listen.
+    server: Server,
+}
+
+/// An object that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Existing {
+    /// Its bytes.
+    pub content: Bytes,
+    /// As the JSON API shows it.
+    pub resource: Value,
+}
+
+impl Storage {
+    /// Starts one on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if no port can be had.
+    pub async fn start(options: Options) -> Result<Self> {
+        // The address is in what it answers, and is known only when it listens.
+        let place: Arc<OnceLock<Arc<Shared>>> = Arc::new(OnceLock::new());
+        let known = Arc::clone(&place);
+        let server = Server::start("Google Cloud Storage", move |request| {
+            let known = known.get().map(Arc::clone);
+            async move {
+                match known {
+                    Some(shared) => route::handle(shared, request).await,
+                    None => server::answer(http::StatusCode::SERVICE_UNAVAILABLE, ""),
+                }
+            }
+        })
+        .await?;
+        let shared = Arc::new(Shared::new(options, server.authority()));
+        let shared = Arc::clone(place.get_or_init(|| shared));
+        Ok(Self { shared, server })
+    }
+
+    /// Where it answers (`http://127.0.0.1:4000`): the XML API at the root, the JSON API at `/storage/v1`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The options that it was started with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    /// Makes a bucket, as an insert with nothing but its name would.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a name that Google does not allow or that is taken.
+    pub fn create_bucket(&self, name: &str) -> Result<()> {
+        let body = Map::from_iter([("name".to_owned(), Value::from(name))]);
+        buckets::create(&mut self.shared.lock(), &body)
+            .map(drop)
+            .map_err(|refusal| refused("gcs.create-bucket", name, &refusal))
+    }
+
+    /// Has a bucket send notifications, as a post of this configuration would; gives its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what Google refuses.
+    pub fn notify(&self, bucket: &str, config: &Map<String, Value>) -> Result<String> {
+        notifications::create(&mut self.shared.lock(), bucket, config)
+            .map(|config| config.id.to_string())
+            .map_err(|refusal| refused("gcs.notify", bucket, &refusal))
+    }
+
+    /// Gets each message from now on, in the order of what happened.
+    #[must_use]
+    pub fn subscribe(&self) -> UnboundedReceiver<Message> {
+        let (sender, receiver) = unbounded_channel();
+        self.shared.lock().listeners.push(sender);
+        receiver
+    }
+
+    /// Every message so far, first to last.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        self.shared.lock().messages.clone()
+    }
+
+    /// The objects of a bucket, by name.
+    #[must_use]
+    pub fn objects(&self, bucket: &str) -> BTreeMap<String, Existing> {
+        let state = self.shared.lock();
+        let Some(found) = state.buckets.get(bucket) else {
+            return BTreeMap::new();
+        };
+        found
+            .objects
+            .iter()
+            .map(|(name, object)| {
+                let existing = Existing {
+                    content: object.content.clone(),
+                    resource: resource::view(&state.url, bucket, object),
+                };
+                (name.clone(), existing)
+            })
+            .collect()
+    }
+
+    /// How many uploads were begun and neither ended nor given up: sessions of the JSON API, and multipart uploads of the XML API.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        let state = self.shared.lock();
+        let sessions = state
+            .sessions
+            .values()
+            .filter(|session| session.is_open())
+            .count();
+        sessions + state.multiparts.len()
+    }
+
+    /// What the next `times` requests whose path and query have `pattern` get (`uploadType=resumable`, or with a method before: `PUT /bucket/`).
+    pub fn interrupt(&self, pattern: &str, times: u32, how: Interruption) {
+        self.shared.lock().knobs.interrupt(pattern, times, how);
+    }
+
+    /// A token counts from now on.
+    pub fn accept_token(&self, token: &str) {
+        self.shared.lock().tokens.insert(token.to_owned());
+    }
+
+    /// No token that was accepted counts any more.
+    pub fn expire_tokens(&self) {
+        self.shared.lock().tokens.clear();
+    }
+
+    /// Every request that was answered, first to last.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Exchange> {
+        self.shared.lock().requests.clone()
+    }
+}
+
+fn refused(operation: &'static str, bucket: &str, refusal: &super::error::Refusal) -> Error {
+    Error::new(ErrorKind::InvalidArgument, operation, refusal.sentence()).with("bucket", bucket)
+}

@@ -1,0 +1,129 @@
+//! Who may do what: `getIamPolicy`, `setIamPolicy`, `testIamPermissions` of resources and of the project.
+//!
+//! <https://cloud.google.com/iam/docs/reference/rest/v1/Policy>
+
+use serde_json::{Value, json};
+
+use super::error::{Code, Outcome, Refusal};
+use super::request::Asked;
+use super::state::{Shared, fields};
+
+/// The first etag of a policy that was never set, which Google's interfaces give too.
+const UNSET: &str = "ACAB";
+
+/// One of the three methods, for a resource that exists.
+pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
+    let name = asked.name(shared);
+    let mut state = shared.lock();
+    let project = format!("projects/{}", shared.options.project);
+    if name != project && !state.resources.contains_key(&name) {
+        return Err(Refusal::not_found(&name));
+    }
+    match asked.verb() {
+        "getIamPolicy" => Ok(state
+            .policies
+            .get(&name)
+            .cloned()
+            .unwrap_or_else(|| json!({"version": 1, "etag": UNSET}))),
+        "testIamPermissions" => {
+            let permissions = asked.body["permissions"].as_array();
+            let held: Vec<&Value> = permissions
+                .into_iter()
+                .flatten()
+                .filter(|one| one.as_str().is_some_and(|one| !state.knobs.is_denied(one, &name)))
+                .collect();
+            Ok(if held.is_empty() {
+                json!({})
+            } else {
+                json!({"permissions": held})
+            })
+        }
+        _ => {
+            let mut policy = fields(&asked.body["policy"]);
+            let current = state
+                .policies
+                .get(&name)
+                .and_then(|policy| policy["etag"].as_str())
+                .unwrap_or(UNSET);
+            let sent = policy.get("etag").and_then(Value::as_str);
+            if sent.is_some_and(|sent| !sent.is_empty() && sent != current) {
+                return Err(Refusal::new(
+                    Code::Aborted,
+                    "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
+                ));
+            }
+            check(&policy.clone().into())?;
+            for binding in members(&policy.clone().into()) {
+                let Some(email) = binding.strip_prefix("serviceAccount:") else {
+                    continue;
+                };
+                if state.act_as(&shared.options.project, email).is_err() {
+                    let message = format!("Service account {email} does not exist.");
+                    return Err(Refusal::new(Code::InvalidArgument, message));
+                }
+            }
+            let etag = state.token();
+            policy.insert("etag".to_owned(), etag.into());
+            policy.entry("version").or_insert_with(|| 1.into());
+            state.policies.insert(name, policy.clone().into());
+            Ok(policy.into())
+        }
+    }
+}
+
+fn members(policy: &Value) -> Vec<String> {
+    let bindings = policy["bindings"].as_array().into_iter().flatten();
+    bindings
+        .flat_map(|binding| binding["members"].as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What a policy must be beyond its document.
+fn check(policy: &Value) -> Outcome<()> {
+    for (index, binding) in policy["bindings"].as_array().into_iter().flatten().enumerate() {
+        let place = |field: &str| format!("policy.bindings[{index}].{field}");
+        let role = binding["role"].as_str().unwrap_or_default();
+        if !["roles/", "projects/", "organizations/"]
+            .iter()
+            .any(|start| role.starts_with(start))
+        {
+            let message = format!("Role {role} is not supported for this resource.");
+            return Err(Refusal::new(Code::InvalidArgument, message));
+        }
+        let members = binding["members"].as_array().map_or(&[][..], Vec::as_slice);
+        if members.is_empty() {
+            return Err(Refusal::field(
+                &place("members"),
+                "a binding has at least one member",
+            ));
+        }
+        for member in members.iter().filter_map(Value::as_str) {
+            let is_known = matches!(member, "allUsers" | "allAuthenticatedUsers")
+                || [
+                    "user:",
+                    "serviceAccount:",
+                    "group:",
+                    "domain:",
+                    "principal:",
+                    "principalSet:",
+                    "deleted:",
+                    "projectOwner:",
+                    "projectEditor:",
+                    "projectViewer:",
+                ]
+                .iter()
+                .any(|start| member.starts_with(start));
+            if !is_known {
+                let what = format!("the member {member} has no known prefix");
+                return Err(Refusal::field(&place("members"), &what));
+            }
+        }
+        if binding.get("condition").is_some() && policy["version"] != 3 {
+            let message = "Policies with conditional role bindings must specify version 3.";
+            return Err(Refusal::new(Code::InvalidArgument, message));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Google's discovery documents, and the stand-in of Google Cloud's control plane over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+mod client;
+mod documents;
+mod events;
+mod good_bodies;
+mod mistakes;
+mod peers;
+mod refusals;
+mod rights;
+mod secrets;
+mod services;
+mod topics;
