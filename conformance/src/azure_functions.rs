@@ -28,8 +28,6 @@ mod worker;
 
 use nephos_core::{Error, ErrorKind};
 
-pub(crate) use crate::server;
-
 pub use self::cloud::Cloud;
 pub use self::gateway::Keys;
 pub use self::host::{Host, Options, Services};

@@ -147,11 +147,11 @@ impl PayloadDeserializer<'_> {
     fn text(&self) -> std::result::Result<String, serde_json::Error> {
         // A JSON string is its content; any other JSON, asked for as text, is its own text.
         if is_json(self.content_type)
-            && let Ok(text) = serde_json::from_slice::<String>(&self.bytes)
+            && let Ok(text) = serde_json::from_slice::<String>(self.bytes)
         {
             return Ok(text);
         }
-        std::str::from_utf8(&self.bytes)
+        std::str::from_utf8(self.bytes)
             .map(str::to_owned)
             .map_err(|error| serde::de::Error::custom(format!("the body is not UTF-8 text: {error}")))
     }
@@ -160,7 +160,7 @@ impl PayloadDeserializer<'_> {
 macro_rules! json {
     ($($method:ident($($arg:ident: $ty:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($arg: $ty,)* visitor: V) -> std::result::Result<V::Value, Self::Error> {
-            let mut json = serde_json::Deserializer::from_slice(&self.bytes);
+            let mut json = serde_json::Deserializer::from_slice(self.bytes);
             let value = json.$method($($arg,)* visitor)?;
             json.end()?;
             Ok(value)
