@@ -27,9 +27,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use nephos_core::adapter::{Host, Launch};
+use nephos_core::ending::told_to_end;
 use nephos_core::env::Environment;
 use nephos_core::{Error, ErrorKind, Result};
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::drain::Drain;
 use self::invocation::Invocations;
@@ -67,20 +67,15 @@ impl Host for LambdaHost {
         }
         check_address(launch.environment.require(RUNTIME_API)?)?;
         let invocations = Arc::new(Invocations::new(launch).await?);
-        let told_to_end = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-        let [Ok(mut terminate), Ok(mut interrupt)] = told_to_end else {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "host.start",
-                "the process cannot listen for signals",
-            ));
-        };
+        let told_to_end = told_to_end();
         let drain = Drain::default();
         let mut running = poll_loop(invocations, drain.clone());
         let ended = tokio::select! {
             ended = &mut running => Some(ended),
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
+            told = told_to_end => {
+                told?;
+                None
+            }
         };
         let ended = match ended {
             Some(ended) => ended,

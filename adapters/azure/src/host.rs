@@ -8,6 +8,7 @@ mod callers;
 mod events;
 #[cfg(feature = "on-voice")]
 mod fetch;
+mod pieces;
 mod progress;
 mod requests;
 mod resources;
@@ -19,10 +20,10 @@ mod tests;
 
 use async_trait::async_trait;
 use nephos_core::adapter::{Host, Launch};
+use nephos_core::ending::told_to_end;
 use nephos_core::env::Environment;
 use nephos_core::{Error, ErrorKind, Result};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::server::serve_on;
 use crate::package::Package;
@@ -55,14 +56,6 @@ impl Host for FunctionsHost {
             .with(PORT, text)
             .caused_by(error)
         })?;
-        let told_to_end = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-        let [Ok(mut terminate), Ok(mut interrupt)] = told_to_end else {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "host.start",
-                "the process cannot listen for signals",
-            ));
-        };
         let package = Package::find()?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
             Error::new(
@@ -73,12 +66,6 @@ impl Host for FunctionsHost {
             .with(PORT, port)
             .caused_by(error)
         })?;
-        let told_to_end = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        serve_on(listener, launch, package, told_to_end).await
+        serve_on(listener, launch, package, told_to_end()).await
     }
 }

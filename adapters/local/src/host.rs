@@ -20,11 +20,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use nephos_core::adapter::{Host, Launch};
 use nephos_core::context::ContextBuilder;
+use nephos_core::ending::told_to_end;
 use nephos_core::env::Environment;
 use nephos_core::event::Body;
 use nephos_core::{Context, Error, ErrorKind, Event, Function, Outcome, Result};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -56,41 +56,30 @@ impl Host for LocalHost {
 
     async fn serve(&self, launch: Launch) -> Result<()> {
         let listener = listener_of_stdin()?;
-        let terminate = [SignalKind::terminate(), SignalKind::interrupt()]
-            .map(|kind| signal(kind).map_err(|error| start("the process cannot listen for signals", error)));
-        let [mut terminate, mut interrupt] = match terminate {
-            [Ok(terminate), Ok(interrupt)] => [terminate, interrupt],
-            [Err(error), _] | [_, Err(error)] => return Err(error),
-        };
         end_with_parent(&launch.environment)?;
-        let told_to_end = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        serve_on(listener, launch, told_to_end).await
+        serve_on(listener, launch, told_to_end()).await
     }
 }
 
 /// Serves deliveries on `listener` until `told_to_end`, and then finishes those in flight.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] or [`ErrorKind::Decode`] if the environment is not what the embedded host makes it.
+/// [`ErrorKind::InvalidArgument`] or [`ErrorKind::Decode`] if the environment is not what the embedded host makes it; and those of `told_to_end`, once what was in flight is
+/// finished.
 pub async fn serve_on(
     listener: UnixListener,
     launch: Launch,
-    told_to_end: impl Future<Output = ()>,
+    told_to_end: impl Future<Output = Result<()>>,
 ) -> Result<()> {
     let server = Arc::new(Server::new(launch)?);
     let ending = CancellationToken::new();
     // Each connection holds a sender; when all are gone, the receiver ends.
     let (in_flight, mut finished) = mpsc::channel::<Infallible>(1);
     let mut told_to_end = pin!(told_to_end);
-    loop {
+    let told = loop {
         let accepted = tokio::select! {
             biased;
-            () = &mut told_to_end => break,
+            told = &mut told_to_end => break told,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -104,14 +93,14 @@ pub async fn serve_on(
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
-    }
+    };
     drop(listener);
     drop(in_flight);
     ending.cancel();
     if tokio::time::timeout(DRAIN, finished.recv()).await.is_err() {
         tracing::warn!("deliveries were still in flight when the time to finish them was over");
     }
-    Ok(())
+    told
 }
 
 /// What all deliveries share.

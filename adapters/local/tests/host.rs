@@ -60,6 +60,7 @@ impl Running {
             serve_on(listener, launch, async {
                 // A test that is over drops its side.
                 let _ = told.await;
+                Ok(())
             })
             .await
         });

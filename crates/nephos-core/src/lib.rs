@@ -9,6 +9,8 @@ pub mod context;
 pub mod dead_letter;
 pub mod deploy;
 pub mod dispatch;
+#[cfg(unix)]
+pub mod ending;
 pub mod env;
 pub mod error;
 pub mod event;

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::pieces::Pieces;
 use super::site::Site;
 use crate::package::Package;
 
@@ -29,23 +30,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Serves invocations on `listener` until `told_to_end`, and then finishes those in flight.
 ///
 /// # Errors
-/// If the package is not what deployment writes.
+/// If the package is not what deployment writes, and those of `told_to_end`, once what was in flight is finished.
 pub async fn serve_on(
     listener: TcpListener,
     launch: Launch,
     package: Package,
-    told_to_end: impl Future<Output = ()>,
+    told_to_end: impl Future<Output = Result<()>>,
 ) -> Result<()> {
     let site = Arc::new(Site::new(launch, package)?);
     let mut http = http1::Builder::new();
-    // The Functions host keeps its connections for as long as it likes, and dates its answers itself.
-    http.header_read_timeout(None).auto_date_header(false);
+    // The Functions host keeps its connections for as long as it likes, and dates its answers itself. Each piece of a body is short.
+    http.header_read_timeout(None)
+        .auto_date_header(false)
+        .writev(false);
     let mut connections = Connections::default();
     let mut told_to_end = pin!(told_to_end);
-    loop {
+    let told = loop {
         let accepted = tokio::select! {
             biased;
-            () = &mut told_to_end => break,
+            told = &mut told_to_end => break told,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -56,7 +59,8 @@ pub async fn serve_on(
                 }
                 let site = Arc::clone(&site);
                 let service = service_fn(move |request: http::Request<Incoming>| {
-                    site.handle(request.map(Body::new)).map(Ok::<_, Infallible>)
+                    let answering = site.handle(request.map(Body::new));
+                    answering.map(|answer| Ok::<_, Infallible>(answer.map(Pieces::new)))
                 });
                 connections.serve(http.serve_connection(TokioIo::new(stream), service));
             }
@@ -65,12 +69,12 @@ pub async fn serve_on(
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
+    };
     drop(listener);
     if tokio::time::timeout(DRAIN, connections.end()).await.is_err() {
         tracing::warn!("invocations were still in flight when the time to finish them was over");
     }
-    Ok(())
+    told
 }
 
 /// The connections that are open. They are told to end by what each of them alone waits for: it is looked at whenever the connection waits, twice in each invocation, and what
@@ -84,7 +88,7 @@ struct Connections {
 impl Connections {
     fn serve<S>(&mut self, connection: http1::Connection<TokioIo<TcpStream>, S>)
     where
-        S: HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send + 'static,
+        S: HttpService<Incoming, ResBody = Pieces, Error = Infallible, Future: Send> + Send + 'static,
     {
         while self.open.try_join_next().is_some() {}
         self.endings.retain(|ending| !ending.is_closed());
