@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use nephos_core::{Error, ErrorKind, Result};
@@ -31,10 +31,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves each request with `handle`, at the same time.
-    pub(crate) async fn start<H, F>(what: &'static str, handle: H) -> Result<Self>
+    pub(crate) async fn start<H, F, B>(what: &'static str, handle: H) -> Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let failed = |error: std::io::Error| {
             Error::new(ErrorKind::Unavailable, START, "a stand-in cannot listen")

@@ -10,7 +10,7 @@ use nephos_conformance::{Exception, Suite};
 const SIDE_BY_SIDE: usize = 8;
 
 /// Rules that are known not to hold here, for what Azure itself does otherwise and a bucket has no way to declare, and for faults of emulators and stand-ins.
-const EXCEPTIONS: [Exception; 3] = [
+const EXCEPTIONS: [Exception; 2] = [
     Exception {
         rule: "bucket.keys.to-the-letter",
         why: "storage makes a slash of a backslash in a key, so that two keys would be one object; such a key is refused",
@@ -19,11 +19,6 @@ const EXCEPTIONS: [Exception; 3] = [
         rule: "table.batch.all-or-nothing",
         // Cosmos DB undoes it: <https://learn.microsoft.com/azure/cosmos-db/transactional-batch>
         why: "the emulator does a batch one after the other, and does not undo what it did before the one that failed",
-    },
-    Exception {
-        rule: "semantics.bucket.deleted",
-        // Storage tells of each: <https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage>
-        why: "the stand-in for Event Grid finds changes by listing a container, and misses a blob that comes and goes between two lists",
     },
 ];
 

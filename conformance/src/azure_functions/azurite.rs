@@ -1,9 +1,13 @@
 //! Azurite: the emulator of a storage account, with an account of its own for each that is started.
 
+mod watched;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nephos_core::Result;
 
+pub use self::watched::Watched;
+pub(in crate::azure_functions) use self::watched::Watcher;
 use super::storage::Account;
 use crate::process::{Launch, Running, Tool, free_port};
 

@@ -19,7 +19,7 @@ use serde_json::Value;
 use self::places::Here;
 pub use self::places::Places;
 use self::site::Site;
-use super::azurite::Azurite;
+use super::azurite::Watched;
 use super::cosmos::CosmosServer;
 use super::event_grid::{EventGrid, Schema, Subscription};
 use super::event_hub::EventHubs;
@@ -35,7 +35,7 @@ const OPERATION: &str = "azure-functions.cloud";
 /// The emulators that are programs: clouds share them, each with a storage account of its own, and a database of its own name. They end with the last that knows them.
 #[derive(Debug)]
 pub struct Emulators {
-    azurite: Azurite,
+    azurite: Watched,
     cosmos: CosmosServer,
     edge: Edge,
     identity: Identity,
@@ -46,9 +46,9 @@ impl Emulators {
     /// Starts them, empty, with accounts for so many clouds.
     ///
     /// # Errors
-    /// Those of [`Azurite::start`] and [`CosmosServer::start`].
+    /// Those of [`Watched::start`] and [`CosmosServer::start`].
     pub async fn start(clouds: usize) -> Result<Arc<Self>> {
-        let (azurite, cosmos) = tokio::join!(Azurite::with_accounts(clouds), CosmosServer::start());
+        let (azurite, cosmos) = tokio::join!(Watched::start(clouds), CosmosServer::start());
         let (edge, identity) = tokio::join!(Edge::start(), Identity::start());
         Ok(Arc::new(Self {
             azurite: azurite?,
@@ -163,7 +163,7 @@ impl Cloud {
             bus.create(last(queue), options);
         }
         let grid = EventGrid::start(account.clone()).await?;
-        let topics = subscribe(&template, &grid, &containers).await?;
+        let topics = subscribe(&template, &grid, &containers, &emulators.azurite).await?;
         let places = Places::of(&template, &account, &cosmos);
         places::route(&template, emulators.edge(), &hubs, &bus, &vault, &topics)?;
         let here = Here {
@@ -309,6 +309,7 @@ async fn subscribe(
     template: &Template<'_>,
     grid: &EventGrid,
     containers: &[&str],
+    storage: &Watched,
 ) -> Result<BTreeMap<String, String>> {
     let mut topics = BTreeMap::new();
     for topic in template.of("Microsoft.EventGrid/topics") {
@@ -316,7 +317,8 @@ async fn subscribe(
         topics.insert(last(topic).to_owned(), endpoint);
     }
     for topic in template.of("Microsoft.EventGrid/systemTopics") {
-        grid.create_storage_topic(last(topic), containers).await?;
+        grid.create_storage_topic(last(topic), containers, storage)
+            .await?;
     }
     for ty in ["topics", "systemTopics"] {
         for subscription in template.of(&format!("Microsoft.EventGrid/{ty}/eventSubscriptions")) {

@@ -20,6 +20,7 @@ pub(super) use self::subscription::event;
 pub use self::subscription::{Destination, Schema, Subscription};
 pub(super) use self::system::data;
 
+use super::azurite::Watched;
 use super::invoke::{Bound, Input};
 use super::log::Log;
 use super::refused;
@@ -56,8 +57,8 @@ struct Topic {
     id: String,
     schema: Schema,
     subscriptions: BTreeMap<String, Arc<Subscription>>,
-    /// Ends who makes its events, once another topic of the name takes its place.
-    replaced: CancellationToken,
+    /// Who makes its events, if it is a storage account's. Another topic of the name takes its place.
+    _watch: Option<Arc<system::Watch>>,
 }
 
 impl EventGrid {
@@ -90,24 +91,27 @@ impl EventGrid {
 
     /// Makes a custom topic, and gives the endpoint that its events are sent to.
     pub fn create_topic(&self, name: &str, schema: Schema) -> String {
-        self.grid.add(name, format!("/topics/{name}"), schema);
+        self.grid.add(name, format!("/topics/{name}"), schema, None);
         format!("{}/{name}/api/events", self.server.url())
     }
 
-    /// Makes the system topic of the storage account: from now on, what changes in these containers is an event. Another of the same name takes its place, without its
-    /// subscriptions.
+    /// Makes the system topic of its storage account, which is one of `storage`: from now on, what changes in these containers is an event. Another of the same name takes
+    /// its place, without its subscriptions.
     ///
     /// # Errors
     /// The account's, if a container cannot be listed.
-    pub async fn create_storage_topic(&self, name: &str, containers: &[&str]) -> Result<()> {
+    pub async fn create_storage_topic(
+        &self,
+        name: &str,
+        containers: &[&str],
+        storage: &Watched,
+    ) -> Result<()> {
         let id = format!(
             "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/test/providers/Microsoft.Storage/storageAccounts/{}",
             self.grid.account.name
         );
-        let containers = containers.iter().map(|name| (*name).to_owned()).collect();
-        let watch = system::Watch::start(self.grid.account.clone(), containers).await?;
-        let replaced = self.grid.add(name, id, Schema::EventGrid);
-        tokio::spawn(watch.run(Arc::clone(&self.grid), name.to_owned(), replaced));
+        let watch = system::Watch::start(&self.grid, name, containers, storage).await?;
+        self.grid.add(name, id, Schema::EventGrid, Some(watch));
         Ok(())
     }
 
@@ -153,19 +157,15 @@ impl Drop for EventGrid {
 }
 
 impl Grid {
-    fn add(&self, name: &str, id: String, schema: Schema) -> CancellationToken {
-        let replaced = self.stop.child_token();
+    fn add(&self, name: &str, id: String, schema: Schema, watch: Option<Arc<system::Watch>>) {
         let topic = Topic {
-            replaced: replaced.clone(),
             id,
             schema,
             subscriptions: BTreeMap::new(),
+            _watch: watch,
         };
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = topics.insert(name.to_owned(), topic) {
-            old.replaced.cancel();
-        }
-        replaced
+        topics.insert(name.to_owned(), topic);
     }
 
     /// Takes the events of one request: all or none.

@@ -58,9 +58,14 @@ impl App {
     /// With the emulator as the account that connection `Storage` names.
     pub(crate) async fn with_storage() -> (Self, Account) {
         let account = account().await;
+        (Self::with_account(&account), account)
+    }
+
+    /// With this account there.
+    pub(crate) fn with_account(account: &Account) -> Self {
         let mut app = Self::new();
         app.setting("AzureWebJobsStorage", &account.connection_string());
-        (app, account)
+        app
     }
 
     pub(crate) fn path(&self) -> &Path {

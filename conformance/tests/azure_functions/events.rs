@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use nephos_conformance::azure_functions::azurite::Watched;
 use nephos_conformance::azure_functions::event_grid::{Destination, EventGrid, Schema, Subscription};
 use nephos_conformance::azure_functions::storage::Account;
 use serde_json::{Value, json};
@@ -42,7 +43,9 @@ async fn delivered(account: &Account, queue: &str, count: usize) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blob_that_is_written_comes_through_the_inbox_to_the_function() {
-    let (mut app, account) = App::with_storage().await;
+    let storage = Watched::start(1).await.unwrap();
+    let account = storage.account().clone();
+    let mut app = App::with_account(&account);
     let (container, inbox) = (unique("in"), unique("inbox"));
     account.create_container(&container).await.unwrap();
     account.create_queue(&inbox).await.unwrap();
@@ -51,7 +54,9 @@ async fn a_blob_that_is_written_comes_through_the_inbox_to_the_function() {
         .await
         .unwrap();
     let grid = EventGrid::start(account.clone()).await.unwrap();
-    grid.create_storage_topic("storage", &[&container]).await.unwrap();
+    grid.create_storage_topic("storage", &[&container], &storage)
+        .await
+        .unwrap();
     let properties = json!({
         "destination": {"endpointType": "StorageQueue", "properties": {"resourceId": "/…", "queueName": inbox}},
         "eventDeliverySchema": "CloudEventSchemaV1_0",

@@ -29,6 +29,8 @@ enum Begun {
     Done(Option<Box<Outcome>>),
     /// The handler was called; with the ids of the records that it was called with.
     Running(Running, Vec<String>),
+    /// The handler was called with the one record that there is, which has this id.
+    One(Running, String),
     /// Records one by one.
     Records(OutcomeFuture),
 }
@@ -38,6 +40,7 @@ impl std::fmt::Debug for Begun {
         f.write_str(match self {
             Self::Done(_) => "Done",
             Self::Running(..) => "Running",
+            Self::One(..) => "One",
             Self::Records(_) => "Records",
         })
     }
@@ -53,6 +56,7 @@ impl Future for Dispatch {
                 None => return Poll::Pending,
             },
             Begun::Running(running, ids) => of_known(ready!(Pin::new(running).poll(task)), ids),
+            Begun::One(running, id) => of_one(ready!(Pin::new(running).poll(task)), id),
             Begun::Records(outcome) => ready!(outcome.as_mut().poll(task)),
         };
         let undecodable = std::mem::take(&mut self.undecodable);
@@ -81,6 +85,14 @@ impl Function {
                 return Begun::Done(Some(Box::new(Outcome::Ack)));
             }
             if self.info().shape == Shape::EachRecord {
+                // Most queues hand over one message at a time: it needs no place among others.
+                if ids.len() == 1 {
+                    let Place { id, attempt, .. } = Place::of(&event);
+                    return match self.run(event, cx.for_record(attempt)) {
+                        Ok(running) => Begun::One(running, id),
+                        Err(outcome) => Begun::Done(Some(Box::new(of_one(*outcome, &id)))),
+                    };
+                }
                 let function = self.clone();
                 return Begun::Records(Box::pin(
                     async move { function.dispatch_records(event, &cx).await },
@@ -208,6 +220,15 @@ impl Future for Running {
         };
         Poll::Ready(with_failures(outcome, std::mem::take(&mut this.failures)))
     }
+}
+
+/// What a handler of single records made of the only one, which has this id.
+fn of_one(outcome: Outcome, id: &str) -> Outcome {
+    let mut failures = BatchOutcome::new();
+    if let Outcome::Failed(error) = outcome {
+        failures.fail(id, error);
+    }
+    failures.into()
 }
 
 /// What a handler of whole events made of the records with these ids.

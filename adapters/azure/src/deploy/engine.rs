@@ -37,6 +37,7 @@ use serde_json::Value;
 
 use self::arm::Arm;
 use self::stack::Stack;
+use super::package::Handler;
 use super::settings::Settings;
 use super::template::layout::Layout;
 use super::template::{Template, render};
@@ -51,6 +52,8 @@ pub struct AzureDeployer {
     deployment: Deployment,
     settings: Settings,
     config: OnceLock<Config>,
+    /// Made when the first package is.
+    handler: OnceLock<Handler>,
 }
 
 /// Where the app goes, once the subscription is found.
@@ -100,6 +103,7 @@ fn open_on(deployment: Deployment, config: OnceLock<Config>) -> Result<Box<dyn D
         deployment,
         settings,
         config,
+        handler: OnceLock::new(),
     }))
 }
 

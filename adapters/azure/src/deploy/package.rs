@@ -51,6 +51,38 @@ impl Content {
     }
 }
 
+/// A binary as it is in each site's package: compressing it takes seconds, and packages are many.
+#[derive(Clone)]
+pub struct Handler(Vec<u8>);
+
+impl Handler {
+    /// Packs the binary.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if there is nothing in it.
+    pub fn new(binary: &[u8]) -> Result<Self> {
+        if binary.is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "deploy.package",
+                "the function's binary is empty; build it again",
+            ));
+        }
+        let file = File {
+            name: HANDLER,
+            bytes: binary,
+            executable: true,
+        };
+        archive::zip(&[file]).map(Self)
+    }
+}
+
+impl std::fmt::Debug for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Handler").field(&self.0.len()).finish()
+    }
+}
+
 /// A site's package.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Package {
@@ -105,26 +137,18 @@ pub fn contents(app: &App, target: &str, settings: &Settings) -> Result<Vec<Cont
 /// Packs one function's content with the binary. The same gives the same bytes, whenever and wherever it is packed.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] if there is nothing in the binary.
-pub fn pack(content: &Content, binary: &[u8]) -> Result<Package> {
-    if binary.is_empty() {
-        return Err(Error::new(
-            ErrorKind::InvalidArgument,
-            "deploy.package",
-            "the function's binary is empty; build it again",
-        ));
-    }
-    let mut files = vec![File {
-        name: HANDLER,
-        bytes: binary,
-        executable: true,
-    }];
-    files.extend(content.files.iter().map(|(name, text)| File {
-        name,
-        bytes: text.as_bytes(),
-        executable: false,
-    }));
-    let bytes = archive::zip(&files)?;
+/// [`ErrorKind::Internal`] if it cannot be packed.
+pub fn pack(content: &Content, handler: &Handler) -> Result<Package> {
+    let files: Vec<_> = content
+        .files
+        .iter()
+        .map(|(name, text)| File {
+            name,
+            bytes: text.as_bytes(),
+            executable: false,
+        })
+        .collect();
+    let bytes = archive::extended(handler.0.clone(), &files)?;
     let sha256 = sha256(&bytes);
     Ok(Package { bytes, sha256 })
 }

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use super::operator;
 use crate::config::{COSMOS_KEY, ENDPOINTS, STORAGE_KEY};
-use crate::deploy::package::{Content, contents, pack};
+use crate::deploy::package::{Content, Handler, contents, pack};
 use crate::deploy::settings::Settings;
 use crate::deploy::template::{OUTPUT_RESOURCES, render};
 use crate::package::HTTP;
@@ -101,7 +101,7 @@ fn packed(
     build: u32,
     folder: &TempDir,
 ) -> Result<BTreeMap<String, PathBuf>> {
-    let handler = binary::bootstrap(binary, build)?;
+    let handler = Handler::new(&binary::bootstrap(binary, build)?)?;
     let mut packages = BTreeMap::new();
     for content in contents {
         let path = folder.path().join(format!("{}-{build}.zip", content.site));

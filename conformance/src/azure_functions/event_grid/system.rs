@@ -1,56 +1,65 @@
-//! The system topic of a storage account: what changed in its containers, found by listing them again and again.
+//! The system topic of a storage account: what changed in its containers, found by listing one after each write to it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, Weak};
 
+use async_trait::async_trait;
 use nephos_core::{ErrorKind, Result};
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Mutex;
 
 use super::Grid;
 use super::subscription::event;
+use crate::azure_functions::azurite::{Watched, Watcher};
 use crate::azure_functions::storage::{Account, Blob};
 
-/// How often the containers are listed.
-const POLL: Duration = Duration::from_millis(100);
+/// Blobs by container and name.
+type Blobs = BTreeMap<(String, String), Blob>;
 
-/// Containers whose changes are events.
+/// Containers whose changes are events of a topic.
+#[derive(Debug)]
 pub(super) struct Watch {
     account: Account,
     containers: Vec<String>,
-    known: BTreeMap<(String, String), Blob>,
+    /// It holds this watch, as long as the topic is there.
+    grid: Weak<Grid>,
+    topic: String,
+    told: Mutex<Told>,
+}
+
+/// What was told so far.
+#[derive(Debug, Default)]
+struct Told {
+    known: Blobs,
     sequence: u64,
 }
 
 impl Watch {
-    /// Remembers what is there now: that is no event.
-    pub(super) async fn start(account: Account, containers: Vec<String>) -> Result<Self> {
-        let mut watch = Self {
-            account,
-            containers,
-            known: BTreeMap::new(),
-            sequence: 0,
-        };
-        watch.known = watch.listing().await?;
+    /// Remembers what is there now: that is no event. All that is written from then on is.
+    pub(super) async fn start(
+        grid: &Arc<Grid>,
+        topic: &str,
+        containers: &[&str],
+        storage: &Watched,
+    ) -> Result<Arc<Self>> {
+        let watch = Arc::new(Self {
+            account: grid.account.clone(),
+            containers: containers.iter().map(|name| (*name).to_owned()).collect(),
+            grid: Arc::downgrade(grid),
+            topic: topic.to_owned(),
+            told: Mutex::default(),
+        });
+        let mut told = watch.told.lock().await;
+        let watcher: Arc<dyn Watcher> = Arc::<Self>::clone(&watch);
+        for container in containers {
+            storage.watch(&watch.account.name, container, Arc::downgrade(&watcher));
+        }
+        told.known = watch.listing().await?;
+        drop(told);
         Ok(watch)
     }
 
-    /// Tells of changes until the service ends, or another topic takes the place of this one.
-    pub(super) async fn run(mut self, grid: Arc<Grid>, topic: String, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(POLL) => {}
-            }
-            match self.listing().await {
-                Ok(now) => self.tell(now, &grid, &topic),
-                Err(error) => grid.log.line(format!("a container cannot be listed: {error}")),
-            }
-        }
-    }
-
-    async fn listing(&self) -> Result<BTreeMap<(String, String), Blob>> {
+    async fn listing(&self) -> Result<Blobs> {
         let mut found = BTreeMap::new();
         for container in &self.containers {
             match self.account.list_blobs(container).await {
@@ -68,39 +77,47 @@ impl Watch {
         Ok(found)
     }
 
-    fn tell(&mut self, now: BTreeMap<(String, String), Blob>, grid: &Arc<Grid>, topic: &str) {
-        let before = std::mem::replace(&mut self.known, now);
+    fn tell(&self, told: &mut Told, now: Blobs, grid: &Arc<Grid>) {
+        let before = std::mem::replace(&mut told.known, now);
         let id = {
-            let topics = grid
-                .topics
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let topics = grid.topics.lock().unwrap_or_else(PoisonError::into_inner);
             topics
-                .get(topic)
+                .get(&self.topic)
                 .map(|topic| topic.id.clone())
                 .unwrap_or_default()
         };
-        let mut changes: Vec<(&str, &(String, String), &Blob)> = Vec::new();
-        for (key, blob) in &self.known {
-            if before
-                .get(key)
-                .is_none_or(|old| old.properties.etag != blob.properties.etag)
-            {
-                changes.push(("Microsoft.Storage.BlobCreated", key, blob));
-            }
-        }
-        for (key, blob) in before.iter().filter(|(key, _)| !self.known.contains_key(*key)) {
-            changes.push(("Microsoft.Storage.BlobDeleted", key, blob));
-        }
-        let mut sequence = self.sequence;
-        for (kind, (container, name), blob) in changes {
-            sequence += 1;
+        let created = told
+            .known
+            .iter()
+            .filter(|(key, blob)| {
+                before
+                    .get(*key)
+                    .is_none_or(|old| old.properties.etag != blob.properties.etag)
+            })
+            .map(|(key, blob)| ("Microsoft.Storage.BlobCreated", key, blob));
+        let deleted = before
+            .iter()
+            .filter(|(key, _)| !told.known.contains_key(*key))
+            .map(|(key, blob)| ("Microsoft.Storage.BlobDeleted", key, blob));
+        for (kind, (container, name), blob) in created.chain(deleted) {
+            told.sequence += 1;
             let subject = format!("/blobServices/default/containers/{container}/blobs/{name}");
             let url = self.account.blob_url(container, name);
-            let data = data(kind.ends_with("Created"), blob, &url, sequence);
-            grid.deliver(topic, &event(&id, &subject, kind, data));
+            let data = data(kind.ends_with("Created"), blob, &url, told.sequence);
+            grid.deliver(&self.topic, &event(&id, &subject, kind, data));
         }
-        self.sequence = sequence;
+    }
+}
+
+#[async_trait]
+impl Watcher for Watch {
+    async fn look(&self) {
+        let Some(grid) = self.grid.upgrade() else { return };
+        let mut told = self.told.lock().await;
+        match self.listing().await {
+            Ok(now) => self.tell(&mut told, now, &grid),
+            Err(error) => grid.log.line(format!("a container cannot be listed: {error}")),
+        }
     }
 }
 

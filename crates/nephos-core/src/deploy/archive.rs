@@ -26,14 +26,28 @@ pub struct File<'a> {
 /// # Errors
 /// [`ErrorKind::Internal`] if they cannot be packed: two of one name.
 pub fn zip(files: &[File<'_>]) -> Result<Vec<u8>> {
-    pack(files).map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            "deploy.package",
-            "the function's files cannot be packed",
-        )
-        .caused_by(error)
-    })
+    let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
+    let zip = ZipWriter::new(Cursor::new(Vec::with_capacity(bytes / 2)));
+    pack(zip, files).map_err(unpackable)
+}
+
+/// A zip of [`zip`] with these files behind its own; the bytes are those of all files packed at once. What several packages have in common is compressed only once so.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] if they cannot be packed: two of one name.
+pub fn extended(zip: Vec<u8>, files: &[File<'_>]) -> Result<Vec<u8>> {
+    ZipWriter::new_append(Cursor::new(zip))
+        .and_then(|zip| pack(zip, files))
+        .map_err(unpackable)
+}
+
+fn unpackable(error: zip::result::ZipError) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "deploy.package",
+        "the function's files cannot be packed",
+    )
+    .caused_by(error)
 }
 
 /// The SHA-256 in lower-case hexadecimal.
@@ -42,9 +56,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn pack(files: &[File<'_>]) -> zip::result::ZipResult<Vec<u8>> {
-    let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
-    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(bytes / 2)));
+fn pack(mut zip: ZipWriter<Cursor<Vec<u8>>>, files: &[File<'_>]) -> zip::result::ZipResult<Vec<u8>> {
     for file in files {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
@@ -78,6 +90,7 @@ mod tests {
         ];
         let bytes = zip(&files).unwrap();
         assert_eq!(bytes, zip(&files).unwrap());
+        assert_eq!(bytes, extended(zip(&files[..1]).unwrap(), &files[1..]).unwrap());
         assert_eq!(sha256(&bytes).len(), 64);
         let mut archive = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
         assert_eq!(archive.len(), 2);
@@ -101,5 +114,7 @@ mod tests {
             executable: true,
         };
         assert_eq!(zip(&[file, file]).unwrap_err().kind(), ErrorKind::Internal);
+        let one = zip(&[file]).unwrap();
+        assert_eq!(extended(one, &[file]).unwrap_err().kind(), ErrorKind::Internal);
     }
 }

@@ -15,7 +15,7 @@ use nephos_core::{Error, ErrorKind, Result};
 
 pub(super) use self::releases::Releases;
 use super::{AzureDeployer, Place};
-use crate::deploy::package::{self, Content};
+use crate::deploy::package::{self, Content, Handler};
 
 /// The kind of a package in plans and progress.
 pub(super) const PACKAGE: &str = "package";
@@ -39,6 +39,15 @@ impl AzureDeployer {
                 "this needs the functions' binary; build it first",
             )
         })
+    }
+
+    /// It as packages have it, packed once.
+    fn handler(&self) -> Result<&Handler> {
+        if let Some(handler) = self.handler.get() {
+            return Ok(handler);
+        }
+        let handler = Handler::new(self.binary()?)?;
+        Ok(self.handler.get_or_init(|| handler))
     }
 
     /// The packages of all sites.
@@ -126,7 +135,7 @@ impl AzureDeployer {
             });
         };
         tell(StepState::Started, None);
-        let package = bytes::Bytes::from(package::pack(content, self.binary()?)?.bytes);
+        let package = bytes::Bytes::from(package::pack(content, self.handler()?)?.bytes);
         store.keep(&site.fingerprint, package.clone()).await?;
         let published = self.publish(place, &content.site, package, operation).await;
         published

@@ -6,7 +6,7 @@ use nephos_core::app::{App, Trigger};
 use nephos_core::wiring::Wiring;
 use serde_json::{Value, json};
 
-use super::{Content, contents, pack};
+use super::{Content, Handler, contents, pack};
 use crate::deploy::settings::Settings;
 
 fn app(function: Value, resources: Value) -> App {
@@ -189,9 +189,13 @@ fn the_same_content_gives_the_same_bytes_with_an_executable_handler() {
         json!({}),
     );
     let content = content(&app);
-    let package = pack(&content, b"\x7fELF").unwrap();
-    assert_eq!(package, pack(&content, b"\x7fELF").unwrap());
-    assert_ne!(package.sha256, pack(&content, b"\x7fELF2").unwrap().sha256);
+    let handler = |binary: &[u8]| Handler::new(binary).unwrap();
+    let package = pack(&content, &handler(b"\x7fELF")).unwrap();
+    assert_eq!(package, pack(&content, &handler(b"\x7fELF")).unwrap());
+    assert_ne!(
+        package.sha256,
+        pack(&content, &handler(b"\x7fELF2")).unwrap().sha256
+    );
     let mut archive = zip::ZipArchive::new(Cursor::new(&package.bytes)).unwrap();
     assert_eq!(archive.len(), content.files.len() + 1);
     let mut handler = archive.by_name("handler").unwrap();
@@ -199,5 +203,5 @@ fn the_same_content_gives_the_same_bytes_with_an_executable_handler() {
     let mut bytes = Vec::new();
     handler.read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, b"\x7fELF");
-    assert!(pack(&content, b"").unwrap_err().to_string().contains("empty"));
+    assert!(Handler::new(b"").unwrap_err().to_string().contains("empty"));
 }
