@@ -28,11 +28,14 @@ impl TraceContext {
     /// The trace that a request's headers tell; empty if they tell none.
     #[must_use]
     pub fn of_headers(headers: &http::HeaderMap) -> Self {
+        // Names that are made once: one of text is read, letter by letter, at each request.
+        static PARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
+        static STATE: http::HeaderName = http::HeaderName::from_static("tracestate");
         let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
-        let parent: Option<String> = text("traceparent");
+        let parent: Option<String> = text(&PARENT);
         Self {
             // Half a trace context is not one.
-            state: parent.as_ref().and_then(|_| text("tracestate")),
+            state: parent.as_ref().and_then(|_| text(&STATE)),
             parent,
         }
     }

@@ -77,6 +77,7 @@ impl Function {
         }
     }
 
+    #[inline(always)]
     fn begin(&self, event: Event, cx: Context) -> Begun {
         let ids = event.record_ids();
         if event.kind().has_records() {
@@ -152,6 +153,7 @@ impl Function {
     }
 
     /// Calls the handler with one event, under deadline and panic guard. The error is an outcome that is there already.
+    #[inline]
     fn run(&self, event: Event, cx: Context) -> std::result::Result<Running, Box<Outcome>> {
         let failed = |error| Box::new(Outcome::Failed(error));
         let deadline = cx.deadline();

@@ -17,7 +17,7 @@ use crate::http::IntoResponse;
 pub fn function_of_event<E, R, Fut, F>(name: &str, handler: F) -> Function
 where
     E: FromEvent,
-    R: IntoOutcome<E::Answer>,
+    R: IntoOutcome<E::Answer> + 'static,
     Fut: Future<Output = R> + Send + 'static,
     F: Fn(E) -> Fut + Clone + Send + Sync + 'static,
 {
@@ -28,7 +28,7 @@ where
 pub fn function_of_event_and_context<E, R, Fut, F>(name: &str, handler: F) -> Function
 where
     E: FromEvent,
-    R: IntoOutcome<E::Answer>,
+    R: IntoOutcome<E::Answer> + 'static,
     Fut: Future<Output = R> + Send + 'static,
     F: Fn(E, Context) -> Fut + Clone + Send + Sync + 'static,
 {

@@ -71,6 +71,7 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
 
 /// Reads a request that the host forwarded: as the client sent it, without what the host added. `id` is the invocation's, from [the header](invocation_id).
 #[must_use]
+#[inline]
 pub fn decode_forwarded(mut request: Request, id: Option<String>, routes: &Routes<()>) -> Routed {
     let headers = request.headers_mut();
     headers.remove(INVOCATION_ID);
@@ -181,6 +182,8 @@ pub fn decode_wrapped(document: &Bytes, id: Option<String>, routes: &Routes<()>)
     Ok(Routed::To(event))
 }
 
+// Requests are large: each function that is not taken into its caller moves them twice.
+#[inline(always)]
 fn routed(mut request: Request, routes: &Routes<()>, id: Option<String>) -> Routed {
     let params = match routes.find(request.uri().path(), request.method()) {
         Ok((_, params)) => params,

@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum_core::response::IntoResponse;
+use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tower_service::Service;
 
@@ -67,13 +68,13 @@ where
     F: Fn(E) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = R> + Send + 'static,
     E: FromEvent,
-    R: IntoOutcome<E::Answer>,
+    R: IntoOutcome<E::Answer> + 'static,
 {
     type Event = E;
 
     fn call(&self, event: E, _cx: Context) -> OutcomeFuture {
-        let future = self(event);
-        Box::pin(async move { future.await.into_outcome() })
+        // Not an async block: that keeps room for the handler's state twice.
+        Box::pin(self(event).map(IntoOutcome::into_outcome))
     }
 }
 
@@ -82,13 +83,12 @@ where
     F: Fn(E, Context) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = R> + Send + 'static,
     E: FromEvent,
-    R: IntoOutcome<E::Answer>,
+    R: IntoOutcome<E::Answer> + 'static,
 {
     type Event = E;
 
     fn call(&self, event: E, cx: Context) -> OutcomeFuture {
-        let future = self(event, cx);
-        Box::pin(async move { future.await.into_outcome() })
+        Box::pin(self(event, cx).map(IntoOutcome::into_outcome))
     }
 }
 
