@@ -23,6 +23,8 @@ pub mod google_cloud;
 pub mod happening;
 pub mod harness;
 mod http;
+#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
+mod interruptions;
 pub mod mutants;
 mod neutral;
 pub mod payloads;

@@ -37,13 +37,37 @@ impl Server {
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
-        let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Unavailable, START, "a stand-in cannot listen")
-                .with("service", what)
-                .caused_by(error)
-        };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listen(what).await?;
+        Ok(Self::run(listener, address, handle))
+    }
+
+    /// The same for what must know its own address, because its answers tell it: `make` makes of it what every request is handled with.
+    pub(crate) async fn start_knowing<S, H, F, B>(
+        what: &'static str,
+        make: impl FnOnce(SocketAddr) -> Arc<S>,
+        handle: H,
+    ) -> Result<(Self, Arc<S>)>
+    where
+        S: Send + Sync + 'static,
+        H: Fn(Arc<S>, Request<Incoming>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        let (listener, address) = listen(what).await?;
+        let shared = make(address);
+        let known = Arc::clone(&shared);
+        let server = Self::run(listener, address, move |request| {
+            handle(Arc::clone(&known), request)
+        });
+        Ok((server, shared))
+    }
+
+    fn run<H, F, B>(listener: TcpListener, address: SocketAddr, handle: H) -> Self
+    where
+        H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let handle = Arc::new(handle);
@@ -80,7 +104,7 @@ impl Server {
                 });
             }
         });
-        Ok(Self { address, stop })
+        Self { address, stop }
     }
 
     /// Where it answers (`http://127.0.0.1:4000`).
@@ -93,6 +117,17 @@ impl Server {
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
+}
+
+async fn listen(what: &'static str) -> Result<(TcpListener, SocketAddr)> {
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::Unavailable, START, "a stand-in cannot listen")
+            .with("service", what)
+            .caused_by(error)
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 impl Drop for Server {

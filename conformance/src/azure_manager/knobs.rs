@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Refusal;
 use super::id::{self, Id};
+use crate::interruptions::Interruptions;
 
 /// What becomes of a request instead of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,18 +96,10 @@ pub(super) enum Deed {
     Delete,
 }
 
-#[derive(Debug)]
-struct Interrupted {
-    method: Option<String>,
-    path: String,
-    left: u32,
-    how: Interruption,
-}
-
 /// All knobs.
 #[derive(Debug, Default)]
 pub(super) struct Knobs {
-    interruptions: Vec<Interrupted>,
+    interruptions: Interruptions<Interruption>,
     failures: Vec<(String, Deed, Failure)>,
     /// What waits before it is made, by type or id.
     pub(super) paused: BTreeSet<String>,
@@ -132,29 +125,14 @@ pub(super) struct Knobs {
 }
 
 impl Knobs {
+    /// Azure reads paths without regard to case.
     pub(super) fn interrupt(&mut self, pattern: &str, times: u32, how: Interruption) {
-        let (method, path) = match pattern.split_once(' ') {
-            Some((method, path)) => (Some(method.to_owned()), path),
-            None => (None, pattern),
-        };
-        self.interruptions.push(Interrupted {
-            method,
-            path: path.to_ascii_lowercase(),
-            left: times,
-            how,
-        });
+        self.interruptions.add(&pattern.to_ascii_lowercase(), times, how);
     }
 
     /// What becomes of this request, if it is one of those.
     pub(super) fn interrupted(&mut self, method: &str, path: &str) -> Option<Interruption> {
-        let path = path.to_ascii_lowercase();
-        let found = self.interruptions.iter_mut().find(|one| {
-            one.left > 0
-                && one.method.as_deref().is_none_or(|other| other == method)
-                && path.contains(&one.path)
-        })?;
-        found.left -= 1;
-        Some(found.how)
+        self.interruptions.next(method, &path.to_ascii_lowercase())
     }
 
     pub(super) fn fail(&mut self, target: &str, deletion: bool, failure: Failure) {

@@ -1,7 +1,7 @@
 //! The stand-in itself: how it is started, what a test turns and what it asks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -17,7 +17,7 @@ use super::resource;
 use super::route;
 use super::scm::{self, Published};
 use super::state::{Exchange, Shared, Taken};
-use crate::server::{self, Server};
+use crate::server::Server;
 
 const OPERATION: &str = "azure-manager";
 /// How long a test waits for something that goes on.
@@ -50,21 +50,12 @@ impl Manager {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if no port can be had.
     pub async fn start(options: Options) -> Result<Self> {
-        // The address is in what it answers, and is known only when it listens.
-        let place: Arc<OnceLock<Arc<Shared>>> = Arc::new(OnceLock::new());
-        let known = Arc::clone(&place);
-        let server = Server::start("Azure Resource Manager", move |request| {
-            let known = known.get().map(Arc::clone);
-            async move {
-                match known {
-                    Some(shared) => route::handle(shared, request).await,
-                    None => server::answer(http::StatusCode::SERVICE_UNAVAILABLE, ""),
-                }
-            }
-        })
+        let (server, shared) = Server::start_knowing(
+            "Azure Resource Manager",
+            |address| Shared::new(options, format!("http://{address}")),
+            route::handle,
+        )
         .await?;
-        let shared = Shared::new(options, server.url());
-        let shared = Arc::clone(place.get_or_init(|| shared));
         Ok(Self { shared, server })
     }
 

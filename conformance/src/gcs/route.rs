@@ -26,7 +26,7 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
     let path = parts.uri.path().to_owned();
     let interface = interface(&path);
     let is_head = method == Method::HEAD;
-    let interruption = shared.lock().knobs.interrupted(method.as_str(), &uri);
+    let interruption = shared.lock().interruptions.next(method.as_str(), &uri);
     let mut answer = match interruption {
         Some(Interruption::Cut) => cut(),
         // The body is read whatever the answer is: who still sends does not listen.

@@ -10,11 +10,12 @@ use super::Options;
 use super::error::{Interface, Outcome, Refusal};
 use super::json::resource;
 use super::json::resumable::Session;
-use super::knobs::Knobs;
+use super::knobs::Interruption;
 use super::notify::{Config, Event, Message};
 use super::object::{Metadata, New, Object};
 use super::preconditions::{Found, Preconditions};
 use super::xml::multipart::Multipart;
+use crate::interruptions::Interruptions;
 
 /// Shared by all requests.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<String, Session>,
     pub(super) multiparts: BTreeMap<String, Multipart>,
     pub(super) tokens: BTreeSet<String>,
-    pub(super) knobs: Knobs,
+    pub(super) interruptions: Interruptions<Interruption>,
     pub(super) requests: Vec<Exchange>,
     pub(super) messages: Vec<Message>,
     pub(super) listeners: Vec<UnboundedSender<Message>>,

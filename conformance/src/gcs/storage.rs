@@ -1,7 +1,7 @@
 //! The stand-in itself: how it is started, what a test turns and what it asks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use nephos_core::{Error, ErrorKind, Result};
@@ -14,7 +14,7 @@ use super::notify::Message;
 use super::options::Options;
 use super::route;
 use super::state::{Exchange, Shared};
-use crate::server::{self, Server};
+use crate::server::Server;
 
 /// A running stand-in of Cloud Storage; it ends when it is dropped.
 #[derive(Debug)]
@@ -39,21 +39,12 @@ impl Storage {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if no port can be had.
     pub async fn start(options: Options) -> Result<Self> {
-        // The address is in what it answers, and is known only when it listens.
-        let place: Arc<OnceLock<Arc<Shared>>> = Arc::new(OnceLock::new());
-        let known = Arc::clone(&place);
-        let server = Server::start("Google Cloud Storage", move |request| {
-            let known = known.get().map(Arc::clone);
-            async move {
-                match known {
-                    Some(shared) => route::handle(shared, request).await,
-                    None => server::answer(http::StatusCode::SERVICE_UNAVAILABLE, ""),
-                }
-            }
-        })
+        let (server, shared) = Server::start_knowing(
+            "Google Cloud Storage",
+            |address| Arc::new(Shared::new(options, address.to_string())),
+            route::handle,
+        )
         .await?;
-        let shared = Arc::new(Shared::new(options, server.authority()));
-        let shared = Arc::clone(place.get_or_init(|| shared));
         Ok(Self { shared, server })
     }
 
@@ -138,7 +129,7 @@ impl Storage {
 
     /// What the next `times` requests whose path and query have `pattern` get (`uploadType=resumable`, or with a method before: `PUT /bucket/`).
     pub fn interrupt(&self, pattern: &str, times: u32, how: Interruption) {
-        self.shared.lock().knobs.interrupt(pattern, times, how);
+        self.shared.lock().interruptions.add(pattern, times, how);
     }
 
     /// A token counts from now on.

@@ -83,7 +83,7 @@ impl Control {
 
     /// What the next `times` requests get whose host and path have `pattern` (`/services`, or with a method before: `POST run.googleapis.com/`).
     pub fn interrupt(&self, pattern: &str, times: u32, how: Interruption) {
-        self.shared.lock().knobs.interrupt(pattern, times, how);
+        self.shared.lock().knobs.interruptions.add(pattern, times, how);
     }
 
     /// Has the making of a resource fail: of a kind (`run.services`), or of one by the end of its name (`/services/orders`).

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Code, Refusal};
 use super::kinds::Kind;
+use crate::interruptions::Interruptions;
 
 /// What becomes of a request instead of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,17 +91,10 @@ pub(super) enum Deed {
     Delete,
 }
 
-#[derive(Debug)]
-struct Interrupted {
-    pattern: String,
-    left: u32,
-    how: Interruption,
-}
-
 /// All knobs.
 #[derive(Debug, Default)]
 pub(super) struct Knobs {
-    interruptions: Vec<Interrupted>,
+    pub(super) interruptions: Interruptions<Interruption>,
     failures: Vec<(String, Deed, Failure)>,
     /// Kinds and names whose operations wait.
     pub(super) paused: BTreeSet<String>,
@@ -113,25 +107,6 @@ pub(super) struct Knobs {
 }
 
 impl Knobs {
-    pub(super) fn interrupt(&mut self, pattern: &str, times: u32, how: Interruption) {
-        self.interruptions.push(Interrupted {
-            pattern: pattern.to_owned(),
-            left: times,
-            how,
-        });
-    }
-
-    /// What becomes of this request (`POST run.googleapis.com/v2/…`), if it is one of those.
-    pub(super) fn interrupted(&mut self, request: &str) -> Option<Interruption> {
-        let (method, place) = request.split_once(' ')?;
-        let found = self.interruptions.iter_mut().find(|one| {
-            let (wanted, part) = one.pattern.split_once(' ').unwrap_or((method, &one.pattern));
-            one.left > 0 && wanted == method && place.contains(part)
-        })?;
-        found.left -= 1;
-        Some(found.how)
-    }
-
     pub(super) fn fail(&mut self, target: &str, deed: Deed, failure: Failure) {
         self.failures.push((target.to_owned(), deed, failure));
     }

@@ -46,7 +46,8 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
     let interruption = shared
         .lock()
         .knobs
-        .interrupted(&format!("{method} {host}{whole}"));
+        .interruptions
+        .next(method.as_str(), &format!("{host}{whole}"));
     let mut is_cut = false;
     let reply = || {
         let sent = sent.map_err(|error| {

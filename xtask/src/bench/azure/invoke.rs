@@ -12,14 +12,14 @@ use crate::bench::load::Load;
 use crate::bench::report::{Budget, Row};
 
 /// Cold starts of each side; one takes a few milliseconds.
-const STARTS: usize = 60;
-/// Processes of each side whose memory is measured, after so long a load.
+const STARTS: usize = 120;
+/// Warm processes of each side; their memory is measured after so long a load.
 const PROCESSES: usize = 5;
 const USE: Duration = Duration::from_millis(500);
 /// Turns are short, so that what else the machine does hits both sides.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 24;
 const ROUND: Duration = Duration::from_millis(100);
-const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_millis(500);
 /// The host keeps several connections.
 const CONNECTIONS: usize = 8;
 
@@ -81,17 +81,24 @@ fn compare(case: Case, programs: &Path, folder: &Path) -> Result<Vec<Row>> {
     ])
 }
 
-/// Warm invocations a second, and microseconds of processor time an invocation.
+/// Warm invocations a second, and microseconds of processor time an invocation, of several processes of each side: where one happens to lie in memory, and on which
+/// core, makes more of a difference than what is compared.
 fn rates(ours: &Side, theirs: &Side) -> Result<(Pairs, Pairs)> {
-    let (ours, theirs) = (ours.spawn()?, theirs.spawn()?);
-    for side in [&ours, &theirs] {
-        load(side, WARM_UP)?;
+    let mut all = (Pairs::new(), Pairs::new());
+    for _ in 0..PROCESSES {
+        let (ours, theirs) = (ours.spawn()?, theirs.spawn()?);
+        for side in [&ours, &theirs] {
+            load(side, WARM_UP)?;
+        }
+        let (rates, times) = compare::rates(ROUNDS, ROUND, &ours, &theirs, |running: &Running| {
+            let before = running.processor_time()?;
+            let rate = load(running, ROUND)?;
+            Ok((rate, running.processor_time()? - before))
+        })?;
+        all.0.extend(rates);
+        all.1.extend(times);
     }
-    compare::rates(ROUNDS, ROUND, &ours, &theirs, |running: &Running| {
-        let before = running.processor_time()?;
-        let rate = load(running, ROUND)?;
-        Ok((rate, running.processor_time()? - before))
-    })
+    Ok(all)
 }
 
 /// Invocations a second under a load of `duration`.
