@@ -1,0 +1,1 @@
+//! Nephos on Google Cloud: functions on Cloud Run, their triggers and resources.
