@@ -7,6 +7,7 @@
 
 mod accounts;
 mod control;
+pub mod emulators;
 mod error;
 mod jobs;
 mod kinds;

@@ -1,0 +1,100 @@
+//! The emulators and stand-ins of one run. Emulators are processes of their own, which end with the value that started them, or with the program.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use nephos_conformance::discovery::Documents;
+use nephos_conformance::edge::Edge;
+use nephos_conformance::gcs::{self, PRIVATE_KEY, ServiceAccount, Storage};
+use nephos_conformance::google_cloud::emulators::Emulator;
+use nephos_conformance::google_cloud::{Control, Options};
+use nephos_conformance::process::Running;
+use nephos_core::Result;
+use nephos_core::env::Environment;
+use serde_json::json;
+
+use super::operator::{self, Operator};
+use crate::config::{Config, ENDPOINTS, PROJECT};
+use crate::resources::{bucket, pubsub, table};
+
+/// The service account that asks, and signs.
+pub const ACCOUNT: &str = "app@nephos-tests.iam.gserviceaccount.com";
+
+/// Emulators and stand-ins, and a configuration that finds them. They end when dropped.
+#[derive(Debug)]
+pub struct Emulators {
+    _edge: Edge,
+    _pubsub: Running,
+    _firestore: Running,
+    storage: Storage,
+    control: Control,
+    environment: Environment,
+    config: Config,
+}
+
+impl Emulators {
+    /// Starts them, empty, and waits until they answer.
+    ///
+    /// # Errors
+    /// Those of [`Emulator::start`] and [`Documents::installed`], and [`ErrorKind::Unavailable`](nephos_core::ErrorKind::Unavailable) if no port is free.
+    pub async fn start() -> Result<Self> {
+        let (pubsub, firestore) = tokio::join!(Emulator::PubSub.start(), Emulator::Firestore.start());
+        let (pubsub, firestore) = (pubsub?, firestore?);
+        let control = Control::start(Options::default(), Arc::new(Documents::installed()?)).await?;
+        let edge = Edge::start().await?;
+        control.route(&edge);
+        let storage = Storage::start(gcs::Options {
+            // It is asked over plain HTTP, and so without a token.
+            anonymous: true,
+            service_accounts: vec![ServiceAccount::of_private_key(ACCOUNT, PRIVATE_KEY)?],
+            ..gcs::Options::default()
+        })
+        .await?;
+        let version = |endpoint: String| format!("{endpoint}/v1");
+        let endpoints = json!(BTreeMap::from([
+            (bucket::SERVICE, storage.url()),
+            (pubsub::SERVICE, version(pubsub.endpoint())),
+            (table::SERVICE, version(firestore.endpoint())),
+        ]));
+        let environment: Environment = [
+            (ENDPOINTS, endpoints.to_string().as_str()),
+            (PROJECT, control.options().project.as_str()),
+        ]
+        .into_iter()
+        .collect();
+        let operator = Operator::new(control.token());
+        let config = operator::config(&environment, operator, &edge)?;
+        Ok(Self {
+            _edge: edge,
+            _pubsub: pubsub,
+            _firestore: firestore,
+            storage,
+            control,
+            environment,
+            config,
+        })
+    }
+
+    /// The variables by which a function finds what is asked over plain HTTP.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The configuration of whoever may do everything.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The project of all resources.
+    pub(super) fn project(&self) -> &str {
+        &self.control.options().project
+    }
+
+    /// The stand-in of Cloud Storage.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+}
