@@ -14,11 +14,14 @@ use nephos_core::env::Environment;
 use serde_json::json;
 
 use super::operator::{self, Operator};
-use crate::config::{Config, ENDPOINTS, PROJECT};
+use crate::config::{Config, EMULATOR_TOKEN, ENDPOINTS, PROJECT};
 use crate::resources::{bucket, pubsub, table};
 
 /// The service account that asks, and signs.
 pub const ACCOUNT: &str = "app@nephos-tests.iam.gserviceaccount.com";
+
+/// What is sent over plain HTTP: the word by which the emulator of Firestore knows who may do everything (<https://cloud.google.com/firestore/docs/emulator>).
+const TOKEN: &str = "owner";
 
 /// Emulators and stand-ins, and a configuration that finds them. They end when dropped.
 #[derive(Debug)]
@@ -44,8 +47,7 @@ impl Emulators {
         let edge = Edge::start().await?;
         control.route(&edge);
         let storage = Storage::start(gcs::Options {
-            // It is asked over plain HTTP, and so without a token.
-            anonymous: true,
+            tokens: vec![TOKEN.to_owned()],
             service_accounts: vec![ServiceAccount::of_private_key(ACCOUNT, PRIVATE_KEY)?],
             ..gcs::Options::default()
         })
@@ -58,6 +60,7 @@ impl Emulators {
         ]));
         let environment: Environment = [
             (ENDPOINTS, endpoints.to_string().as_str()),
+            (EMULATOR_TOKEN, TOKEN),
             (PROJECT, control.options().project.as_str()),
         ]
         .into_iter()

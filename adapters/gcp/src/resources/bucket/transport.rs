@@ -51,7 +51,7 @@ impl HttpService for Transport {
             // <https://cloud.google.com/storage/docs/transcoding>
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        // Some requests are sent with the header even if there is no token.
+        // The header is there even if there is no token.
         if headers
             .get(AUTHORIZATION)
             .is_some_and(|value| value.as_bytes().trim_ascii_end() == b"Bearer")
