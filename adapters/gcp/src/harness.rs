@@ -4,7 +4,7 @@
 //! Of events and hosts it has nothing yet: it declares no kind of event, and deploys nothing.
 
 pub mod emulators;
-mod operator;
+pub mod operator;
 mod resources;
 
 use std::sync::Arc;

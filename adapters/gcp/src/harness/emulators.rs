@@ -1,4 +1,4 @@
-//! The emulators and stand-ins of one run. Emulators are processes of their own, which end with the value that started them, or with the program.
+//! The emulators and stand-ins of one run. What Google's emulators are asked is held against Google's discovery documents before. Emulators are processes of their own, which end with the value that started them, or with the program.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use nephos_conformance::discovery::Documents;
 use nephos_conformance::edge::Edge;
 use nephos_conformance::gcs::{self, PRIVATE_KEY, ServiceAccount, Storage};
 use nephos_conformance::google_cloud::emulators::Emulator;
-use nephos_conformance::google_cloud::{Control, Options};
+use nephos_conformance::google_cloud::{Checked, Control, Options};
 use nephos_conformance::process::Running;
 use nephos_core::Result;
 use nephos_core::env::Environment;
 use serde_json::json;
 
-use super::operator::{self, Operator};
+use super::operator;
 use crate::config::{Config, EMULATOR_TOKEN, ENDPOINTS, PROJECT};
 use crate::resources::{bucket, pubsub, table};
 
@@ -27,8 +27,8 @@ const TOKEN: &str = "owner";
 #[derive(Debug)]
 pub struct Emulators {
     _edge: Edge,
-    _pubsub: Running,
-    _firestore: Running,
+    _pubsub: (Running, Checked),
+    _firestore: (Running, Checked),
     storage: Storage,
     control: Control,
     environment: Environment,
@@ -43,7 +43,16 @@ impl Emulators {
     pub async fn start() -> Result<Self> {
         let (pubsub, firestore) = tokio::join!(Emulator::PubSub.start(), Emulator::Firestore.start());
         let (pubsub, firestore) = (pubsub?, firestore?);
-        let control = Control::start(Options::default(), Arc::new(Documents::installed()?)).await?;
+        let documents = Arc::new(Documents::installed()?);
+        let gate = |host: &'static str, emulator: &Running| {
+            let (base, documents) = (emulator.endpoint(), Arc::clone(&documents));
+            async move { Checked::start(host, &base, documents).await }
+        };
+        let gates = (
+            gate("pubsub.googleapis.com", &pubsub).await?,
+            gate("firestore.googleapis.com", &firestore).await?,
+        );
+        let control = Control::start(Options::default(), documents).await?;
         let edge = Edge::start().await?;
         control.route(&edge);
         let storage = Storage::start(gcs::Options {
@@ -52,11 +61,11 @@ impl Emulators {
             ..gcs::Options::default()
         })
         .await?;
-        let version = |endpoint: String| format!("{endpoint}/v1");
+        let version = |gate: &Checked| format!("{}/v1", gate.url());
         let endpoints = json!(BTreeMap::from([
             (bucket::SERVICE, storage.url()),
-            (pubsub::SERVICE, version(pubsub.endpoint())),
-            (table::SERVICE, version(firestore.endpoint())),
+            (pubsub::SERVICE, version(&gates.0)),
+            (table::SERVICE, version(&gates.1)),
         ]));
         let environment: Environment = [
             (ENDPOINTS, endpoints.to_string().as_str()),
@@ -65,12 +74,11 @@ impl Emulators {
         ]
         .into_iter()
         .collect();
-        let operator = Operator::new(control.token());
-        let config = operator::config(&environment, operator, &edge)?;
+        let config = operator::config(&environment, &control.token(), &edge)?;
         Ok(Self {
             _edge: edge,
-            _pubsub: pubsub,
-            _firestore: firestore,
+            _pubsub: (pubsub, gates.0),
+            _firestore: (firestore, gates.1),
             storage,
             control,
             environment,
