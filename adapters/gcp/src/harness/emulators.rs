@@ -23,12 +23,33 @@ pub const ACCOUNT: &str = "app@nephos-tests.iam.gserviceaccount.com";
 /// What is sent over plain HTTP: the word by which the emulator of Firestore knows who may do everything (<https://cloud.google.com/firestore/docs/emulator>).
 const TOKEN: &str = "owner";
 
-/// Emulators and stand-ins, and a configuration that finds them. They end when dropped.
+/// Running emulators, reachable from this machine only. They end when dropped.
+#[derive(Debug)]
+pub struct Processes {
+    pubsub: Running,
+    firestore: Running,
+}
+
+impl Processes {
+    /// Starts them, empty, and waits until they answer.
+    ///
+    /// # Errors
+    /// Those of [`Emulator::start`].
+    pub async fn start() -> Result<Self> {
+        let (pubsub, firestore) = tokio::join!(Emulator::PubSub.start(), Emulator::Firestore.start());
+        Ok(Self {
+            pubsub: pubsub?,
+            firestore: firestore?,
+        })
+    }
+}
+
+/// Emulators and stand-ins, and a configuration that finds them. Stand-ins and connections do not outlive the runtime in which they were made, so each has its own.
 #[derive(Debug)]
 pub struct Emulators {
+    _processes: Arc<Processes>,
     _edge: Edge,
-    _pubsub: (Running, Checked),
-    _firestore: (Running, Checked),
+    _gates: (Checked, Checked),
     storage: Storage,
     control: Control,
     environment: Environment,
@@ -36,21 +57,19 @@ pub struct Emulators {
 }
 
 impl Emulators {
-    /// Starts them, empty, and waits until they answer.
+    /// New stand-ins beside running emulators, and connections to them all.
     ///
     /// # Errors
-    /// Those of [`Emulator::start`] and [`Documents::installed`], and [`ErrorKind::Unavailable`](nephos_core::ErrorKind::Unavailable) if no port is free.
-    pub async fn start() -> Result<Self> {
-        let (pubsub, firestore) = tokio::join!(Emulator::PubSub.start(), Emulator::Firestore.start());
-        let (pubsub, firestore) = (pubsub?, firestore?);
+    /// Those of [`Documents::installed`], and [`ErrorKind::Unavailable`](nephos_core::ErrorKind::Unavailable) if no port is free.
+    pub async fn over(processes: Arc<Processes>) -> Result<Self> {
         let documents = Arc::new(Documents::installed()?);
         let gate = |host: &'static str, emulator: &Running| {
             let (base, documents) = (emulator.endpoint(), Arc::clone(&documents));
             async move { Checked::start(host, &base, documents).await }
         };
         let gates = (
-            gate("pubsub.googleapis.com", &pubsub).await?,
-            gate("firestore.googleapis.com", &firestore).await?,
+            gate("pubsub.googleapis.com", &processes.pubsub).await?,
+            gate("firestore.googleapis.com", &processes.firestore).await?,
         );
         let control = Control::start(Options::default(), documents).await?;
         let edge = Edge::start().await?;
@@ -76,9 +95,9 @@ impl Emulators {
         .collect();
         let config = operator::config(&environment, &control.token(), &edge)?;
         Ok(Self {
+            _processes: processes,
             _edge: edge,
-            _pubsub: (pubsub, gates.0),
-            _firestore: (firestore, gates.1),
+            _gates: gates,
             storage,
             control,
             environment,

@@ -7,12 +7,29 @@ mod secrets;
 mod tables;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use nephos_core::resource::{Binding, ResourceKind, Resources};
 use nephos_core::wiring::PHYSICAL;
 use nephos_gcp::config::Config;
+use nephos_gcp::harness::emulators::{Emulators, Processes};
 use nephos_gcp::resources::GcpDrivers;
+use tokio::sync::Mutex;
+
+/// The emulators, which tests that run at the same time share, and which end with the last of them. So each test's names are its own.
+async fn emulators() -> Emulators {
+    static RUNNING: Mutex<Weak<Processes>> = Mutex::const_new(Weak::new());
+    let mut running = RUNNING.lock().await;
+    let processes = match running.upgrade() {
+        Some(processes) => processes,
+        None => {
+            let started = Arc::new(Processes::start().await.unwrap());
+            *running = Arc::downgrade(&started);
+            started
+        }
+    };
+    Emulators::over(processes).await.unwrap()
+}
 
 /// The handles of a function that may do everything with one resource.
 fn open(config: &Config, kind: ResourceKind, physical: &str, properties: &[(&str, &str)]) -> Resources {

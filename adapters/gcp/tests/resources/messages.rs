@@ -13,27 +13,45 @@ use nephos_gcp::resources::queue::ORDERED;
 use nephos_gcp::resources::rest::Rest;
 use serde_json::{Value, json};
 
-use super::open;
+use super::{emulators, open};
 
-const TOPIC: &str = "projects/nephos-tests/topics/news";
+const PROJECT: &str = "projects/nephos-tests";
 
 struct Cloud {
     emulators: Emulators,
     rest: Rest,
+    /// The topic's own name.
+    name: String,
 }
 
 impl Cloud {
     /// A topic that is heard.
     async fn start() -> Self {
-        let emulators = Emulators::start().await.unwrap();
+        let emulators = emulators().await;
         let rest = Rest::new(emulators.config(), "https://pubsub.googleapis.com/v1").unwrap();
-        let _: Value = rest.put("test", &format!("/{TOPIC}"), &json!({})).await.unwrap();
-        let body = json!({"topic": TOPIC, "enableMessageOrdering": true});
-        let _: Value = rest
-            .put("test", "/projects/nephos-tests/subscriptions/heard", &body)
-            .await
-            .unwrap();
-        Self { emulators, rest }
+        let name = format!("news-{}", uuid::Uuid::new_v4().simple());
+        let cloud = Self {
+            emulators,
+            rest,
+            name,
+        };
+        let topic = format!("/{}", cloud.topic());
+        let _: Value = cloud.rest.put("test", &topic, &json!({})).await.unwrap();
+        cloud
+            .subscribe("heard-", &json!({"enableMessageOrdering": true}))
+            .await;
+        cloud
+    }
+
+    fn topic(&self) -> String {
+        format!("{PROJECT}/topics/{}", self.name)
+    }
+
+    async fn subscribe(&self, prefix: &str, options: &Value) {
+        let mut body = options.clone();
+        body["topic"] = self.topic().into();
+        let path = format!("/{PROJECT}/subscriptions/{prefix}{}", self.name);
+        let _: Value = self.rest.put("test", &path, &body).await.unwrap();
     }
 
     /// So many messages, in the order in which they come.
@@ -42,7 +60,7 @@ impl Cloud {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         while heard.len() < count {
             assert!(tokio::time::Instant::now() < deadline, "only {heard:?}");
-            let path = "/projects/nephos-tests/subscriptions/heard";
+            let path = format!("/{PROJECT}/subscriptions/heard-{}", self.name);
             let pulled: Value = self
                 .rest
                 .post(
@@ -72,7 +90,7 @@ impl Cloud {
 #[tokio::test]
 async fn a_notification_carries_bytes_type_subject_and_attributes() {
     let cloud = Cloud::start().await;
-    let topic = open(cloud.emulators.config(), ResourceKind::Topic, TOPIC, &[])
+    let topic = open(cloud.emulators.config(), ResourceKind::Topic, &cloud.topic(), &[])
         .topic("it")
         .unwrap();
     let body = Payload {
@@ -108,7 +126,7 @@ async fn a_notification_carries_bytes_type_subject_and_attributes() {
 async fn records_of_one_key_and_messages_of_one_group_come_in_order() {
     let cloud = Cloud::start().await;
     let config = cloud.emulators.config();
-    let stream = open(config, ResourceKind::Stream, "news", &[])
+    let stream = open(config, ResourceKind::Stream, &cloud.name, &[])
         .stream("it")
         .unwrap();
     let records = (0..10).map(|n| Append::new(if n % 2 == 0 { "even" } else { "odd" }, n.to_string()));
@@ -126,7 +144,7 @@ async fn records_of_one_key_and_messages_of_one_group_come_in_order() {
             .collect();
         assert_eq!(of, wanted, "{key}");
     }
-    let queue = open(config, ResourceKind::Queue, TOPIC, &[(ORDERED, "true")])
+    let queue = open(config, ResourceKind::Queue, &cloud.topic(), &[(ORDERED, "true")])
         .queue("it")
         .unwrap();
     queue.send(Outgoing::new("x").group("g")).await.unwrap();
@@ -135,7 +153,7 @@ async fn records_of_one_key_and_messages_of_one_group_come_in_order() {
 
 #[tokio::test]
 async fn what_pubsub_does_not_take_is_refused_before_anything_is_sent() {
-    let emulators = Emulators::start().await.unwrap();
+    let emulators = emulators().await;
     // Nobody made it: what is sent to it would be told as missing.
     let topic = open(emulators.config(), ResourceKind::Topic, "nobody-made-it", &[])
         .topic("it")
@@ -160,19 +178,14 @@ async fn what_pubsub_does_not_take_is_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn a_message_of_others_is_received_with_what_it_has() {
     let cloud = Cloud::start().await;
-    let body = json!({"topic": TOPIC, "ackDeadlineSeconds": 10});
-    let _: Value = cloud
-        .rest
-        .put("test", "/projects/nephos-tests/subscriptions/news", &body)
-        .await
-        .unwrap();
+    cloud.subscribe("", &json!({"ackDeadlineSeconds": 10})).await;
     let message = json!({"messages": [{"attributes": {"a": "b"}, "orderingKey": "k"}]});
     let _: Value = cloud
         .rest
-        .post("test", &format!("/{TOPIC}:publish"), &message)
+        .post("test", &format!("/{}:publish", cloud.topic()), &message)
         .await
         .unwrap();
-    let queue = open(cloud.emulators.config(), ResourceKind::Queue, TOPIC, &[])
+    let queue = open(cloud.emulators.config(), ResourceKind::Queue, &cloud.topic(), &[])
         .queue("it")
         .unwrap();
     let received = queue

@@ -3,11 +3,10 @@
 use nephos_core::ErrorKind;
 use nephos_core::resource::ResourceKind;
 use nephos_core::resource::table::{Condition, Key, Write};
-use nephos_gcp::harness::emulators::Emulators;
 use nephos_gcp::resources::rest::Rest;
 use serde_json::{Value, json};
 
-use super::open;
+use super::{emulators, open};
 
 const DOCUMENTS: &str = "projects/nephos-tests/databases/(default)/documents";
 const SCHEMA: &[(&str, &str)] = &[("key", "id"), ("sort", "at"), ("ttl", "ends")];
@@ -22,7 +21,7 @@ async fn documents(rest: &Rest, names: &[&str]) -> Vec<Value> {
 
 #[tokio::test]
 async fn an_item_is_a_document_that_others_read_and_write() {
-    let emulators = Emulators::start().await.unwrap();
+    let emulators = emulators().await;
     let rest = Rest::new(emulators.config(), "https://firestore.googleapis.com/v1").unwrap();
     let table = open(emulators.config(), ResourceKind::Table, "orders", SCHEMA)
         .table("it")
@@ -66,7 +65,7 @@ async fn an_item_is_a_document_that_others_read_and_write() {
 
 #[tokio::test]
 async fn a_batch_over_partitions_is_all_or_nothing_and_replaces_what_has_expired() {
-    let emulators = Emulators::start().await.unwrap();
+    let emulators = emulators().await;
     let table = open(emulators.config(), ResourceKind::Table, "locks", SCHEMA)
         .table("it")
         .unwrap();
@@ -108,7 +107,7 @@ async fn a_batch_over_partitions_is_all_or_nothing_and_replaces_what_has_expired
 
 #[tokio::test]
 async fn what_is_no_collection_is_refused_when_it_is_opened() {
-    let emulators = Emulators::start().await.unwrap();
+    let emulators = emulators().await;
     for physical in [
         "projects/p/databases/(default)/documents/a/b",
         "projects/p/databases/(default)/a",

@@ -62,6 +62,15 @@ impl HttpService for Transport {
             .0
             .client()
             .map_err(|error| HttpError::new(HttpErrorKind::Connect, error))?;
-        client.call(request).await
+        client.call(request).await.map_err(in_doubt)
+    }
+}
+
+/// `object_store` takes a connection that ended without an answer for a request that was not sent, and sends any such request again. It may have been done: of a conditional
+/// write the second try would be refused, and its own success be told as somebody else's write.
+fn in_doubt(error: HttpError) -> HttpError {
+    match error.kind() {
+        HttpErrorKind::Request => HttpError::new(HttpErrorKind::Interrupted, error),
+        _ => error,
     }
 }
