@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod buckets;
+mod identity;
 mod messages;
 mod secrets;
 mod tables;
