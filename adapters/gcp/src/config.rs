@@ -3,6 +3,7 @@
 //! | variable | what |
 //! |---|---|
 //! | [`ENDPOINTS`] | where services are, if not at their own place |
+//! | [`EMULATOR_TOKEN`] | what emulators are asked with, if they want a token |
 //! | [`PROJECT`] | the project of resources that are named without one |
 //! | `GOOGLE_APPLICATION_CREDENTIALS` | the file of whoever asks: a service account, a person, or a workload's federation |
 //! | `GOOGLE_CLOUD_QUOTA_PROJECT` | the project that requests are counted for, of those who deploy |
@@ -30,6 +31,10 @@ pub(crate) use self::client::builder;
 pub use self::endpoints::{ENDPOINTS, Endpoints};
 pub(crate) use self::identity::Identity;
 
+/// The variable with the token that is sent over plain HTTP, which only emulators are asked by; unset, none is sent. Whoever the configuration's credentials are of, their tokens
+/// go over TLS alone.
+pub const EMULATOR_TOKEN: &str = "NEPHOS_GCP_EMULATOR_TOKEN";
+
 /// The variable with the id of the project.
 pub const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
 
@@ -42,6 +47,7 @@ pub struct Config(Arc<Inner>);
 struct Inner {
     endpoints: Endpoints,
     project: Option<String>,
+    emulator_token: Option<String>,
     identity: Identity,
     https: Https,
 }
@@ -83,6 +89,7 @@ impl Config {
         Ok(Self(Arc::new(Inner {
             endpoints: Endpoints::of(environment)?,
             project: environment.get(PROJECT).map(str::to_owned),
+            emulator_token: environment.get(EMULATOR_TOKEN).map(str::to_owned),
             identity,
             https,
         })))
@@ -119,6 +126,11 @@ impl Config {
             return Ok(name.to_owned());
         }
         Ok(format!("projects/{}/{collection}/{name}", self.project()?))
+    }
+
+    /// What is sent over plain HTTP.
+    pub(crate) fn emulator_token(&self) -> Option<&str> {
+        self.0.emulator_token.as_deref()
     }
 
     pub(crate) fn identity(&self) -> &Identity {

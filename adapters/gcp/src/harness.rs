@@ -4,7 +4,7 @@
 //! Of events and hosts it has nothing yet: it declares no kind of event, and deploys nothing.
 
 pub mod emulators;
-mod operator;
+pub mod operator;
 mod resources;
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
-use self::emulators::Emulators;
+use self::emulators::{Emulators, Processes};
 
 /// Google Cloud under test. The emulators start when the first resource is asked for, and end with [`finish`](Harness::finish).
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl GcpHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        let started = Arc::new(Emulators::start().await?);
+        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?)).await?);
         *emulators = Some(Arc::clone(&started));
         Ok(started)
     }

@@ -18,10 +18,24 @@ pub mod host;
 pub mod wiring;
 
 #[cfg(feature = "sdk")]
+#[cfg_attr(
+    not(feature = "harness"),
+    allow(
+        dead_code,
+        reason = "of some kinds; a build with them all says what nobody uses"
+    )
+)]
 pub mod config;
 #[cfg(any(feature = "table", feature = "on-table"))]
 pub mod document;
 #[cfg(feature = "sdk")]
+#[cfg_attr(
+    not(feature = "harness"),
+    allow(
+        dead_code,
+        reason = "of some kinds; a build with them all says what nobody uses"
+    )
+)]
 pub mod error;
 pub mod payload;
 #[cfg(feature = "sdk")]

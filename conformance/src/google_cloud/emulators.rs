@@ -58,6 +58,10 @@ impl Emulator {
     /// # Errors
     /// [`ErrorKind::NotFound`] if it is not installed, with what to install.
     pub fn find(self) -> Result<PathBuf> {
+        self.find_in(root())
+    }
+
+    fn find_in(self, root: Option<PathBuf>) -> Result<PathBuf> {
         let missing = || {
             Error::new(
                 ErrorKind::NotFound,
@@ -70,7 +74,7 @@ impl Emulator {
                 ),
             )
         };
-        let root = root().ok_or_else(missing)?;
+        let root = root.ok_or_else(missing)?;
         std::fs::read_dir(root.join(self.folder()))
             .map_err(|error| missing().caused_by(error))?
             .flatten()
@@ -133,4 +137,34 @@ fn root() -> Option<PathBuf> {
     // The program in PATH may be a link to the one in the CLI's folder `bin`.
     let program = program.canonicalize().ok()?;
     Some(program.parent()?.parent()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emulator_is_found_below_the_clis_folder_and_one_that_is_not_there_is_named_with_what_to_install() {
+        let root = tempfile::tempdir().unwrap();
+        for (emulator, archive) in [
+            (Emulator::PubSub, "cloud-pubsub-emulator-0.8.20-all.jar"),
+            (Emulator::Firestore, "cloud-firestore-emulator.jar"),
+        ] {
+            for missing in [None, Some(root.path().to_owned())] {
+                let error = emulator.find_in(missing).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::NotFound);
+                let install = format!("gcloud components install {}", emulator.component());
+                assert!(error.message().contains(&install), "{error}");
+            }
+            let folder = root.path().join(emulator.folder());
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in ["LICENSE", archive] {
+                std::fs::write(folder.join(name), "").unwrap();
+            }
+            assert_eq!(
+                emulator.find_in(Some(root.path().to_owned())).unwrap(),
+                folder.join(archive)
+            );
+        }
+    }
 }

@@ -8,7 +8,8 @@ use nephos_core::{Error, ErrorKind, Result};
 use url::Url;
 
 /// The variable with other places of services: a JSON object from the beginning of a service's URL to what stands there instead, as in
-/// `{"https://pubsub.googleapis.com":"http://127.0.0.1:8085"}`. What is asked over plain HTTP is asked without credentials.
+/// `{"https://pubsub.googleapis.com":"http://127.0.0.1:8085"}`. What is asked over plain HTTP is asked without credentials, or
+/// with [`EMULATOR_TOKEN`](super::EMULATOR_TOKEN).
 pub const ENDPOINTS: &str = "NEPHOS_GCP_ENDPOINTS";
 
 /// Beginnings of URLs, and what stands there instead.

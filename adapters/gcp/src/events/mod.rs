@@ -123,7 +123,7 @@ mod asynchronous {
     }
 
     pub(super) enum Read {
-        Event(Event),
+        Event(Box<Event>),
         Unwanted,
         /// With the id of what came.
         NotBuilt(Option<String>),
@@ -131,7 +131,7 @@ mod asynchronous {
 
     impl From<Event> for Read {
         fn from(event: Event) -> Self {
-            Self::Event(event)
+            Self::Event(Box::new(event))
         }
     }
 

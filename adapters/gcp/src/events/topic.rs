@@ -64,7 +64,7 @@ fn foreign(topic: &str, received: Received) -> Event {
         id: told.id,
         topic: topic.to_owned(),
         body: Payload {
-            content_type: raw.content_type.map(|ty| ty.into_owned()),
+            content_type: raw.content_type.map(std::borrow::Cow::into_owned),
             bytes: raw.bytes,
         },
         subject: told.subject,

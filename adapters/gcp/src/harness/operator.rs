@@ -20,19 +20,13 @@ use crate::config::{Config, Https, Identity, builder, choose_cryptography};
 type AuthResult<T> = std::result::Result<T, CredentialsError>;
 
 /// Has this token for everything.
-pub(super) struct Operator {
+struct Operator {
     token: String,
 }
 
 impl std::fmt::Debug for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Operator")
-    }
-}
-
-impl Operator {
-    pub(super) fn new(token: String) -> Self {
-        Self { token }
     }
 }
 
@@ -60,11 +54,11 @@ impl AccessTokenCredentialsProvider for Operator {
     }
 }
 
-/// The configuration of whoever has these variables, and asks by this proxy.
+/// The configuration of whoever has these variables and this token, and asks by this proxy.
 ///
 /// # Errors
 /// As [`Config::load`], and [`ErrorKind::Internal`] if there can be no such client or signer.
-pub(super) fn config(environment: &Environment, operator: Operator, edge: &Edge) -> Result<Config> {
+pub fn config(environment: &Environment, token: &str, edge: &Edge) -> Result<Config> {
     choose_cryptography();
     let failed = |message: &'static str, cause: String| {
         Error::new(ErrorKind::Internal, "harness.open", message).caused_by(cause)
@@ -76,7 +70,12 @@ pub(super) fn config(environment: &Environment, operator: Operator, edge: &Edge)
         .tls_certs_only([authority])
         .build()
         .map_err(of_client)?;
-    let identity = Identity::known(AccessTokenCredentials::from(operator), Some(signer()?));
+    let identity = Identity::known(
+        AccessTokenCredentials::from(Operator {
+            token: token.to_owned(),
+        }),
+        Some(signer()?),
+    );
     Config::with(environment, identity, Https::known(client))
 }
 

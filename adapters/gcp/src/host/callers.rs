@@ -53,13 +53,16 @@ impl Callers {
         Ok(Self {
             #[cfg(feature = "on-email")]
             mail: mail::Verifier::new(service, drivers)?,
-            ..Self::default()
+            #[cfg(feature = "token")]
+            keys: super::keys::KeyRing::default(),
+            #[cfg(feature = "on-voice")]
+            voice: voice::Verifier::default(),
         })
     }
 
     /// With these keys; without a secret of a mail service.
     #[cfg(test)]
-    #[cfg(feature = "token")]
+    #[cfg(feature = "on-all")]
     pub(super) fn by(keys: super::keys::KeyRing) -> Self {
         Self {
             keys,

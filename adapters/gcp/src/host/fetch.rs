@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nephos_core::{Error, ErrorKind, Result};
-use pki_types::CertificateDer;
+use rustls::pki_types::CertificateDer;
 use url::Url;
 
 const OPERATION: &str = "https.get";

@@ -80,7 +80,6 @@ impl GcpBucket {
         let mut builder = GoogleCloudStorageBuilder::new()
             .with_bucket_name(bucket)
             .with_base_url(service.as_str().trim_end_matches('/'))
-            .with_skip_signature(!is_secure)
             .with_credentials(Arc::new(Credentials::new(config, is_secure)))
             .with_http_connector(Connector::new(config.https()));
         // Its own source of signatures looks for credentials of its own; it is not asked.

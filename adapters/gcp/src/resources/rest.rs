@@ -4,8 +4,8 @@
 //! start, and more code than all the rest of a function, for the few methods that are asked here. Their client of Pub/Sub also pulls by itself and keeps leases of its own,
 //! where a queue is to receive when it is asked.
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method};
 use nephos_core::Result;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +20,7 @@ pub struct Rest {
     config: Config,
     /// Where the service is, without a slash at its end.
     base: String,
-    /// Whether who asks is told: over plain HTTP, which only emulators are asked by, nobody is.
+    /// Whether who asks is told: over plain HTTP, which only emulators are asked by, they are not.
     is_secure: bool,
 }
 
@@ -84,7 +84,9 @@ impl Rest {
         let mut headers = if self.is_secure {
             self.config.identity().headers(operation).await?
         } else {
-            HeaderMap::new()
+            let token = self.config.emulator_token();
+            let value = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+            value.map(|value| (AUTHORIZATION, value)).into_iter().collect()
         };
         let mut request = self
             .config

@@ -68,7 +68,7 @@ async fn web(request: Request, meeting: Arc<Barrier>) -> Response {
         _ => {}
     }
     let read = BufferedRequest::read(request, 1 << 20).await.unwrap();
-    let own = read.parts.headers.get("x-own").map(|value| value.as_bytes());
+    let own = read.parts.headers.get("x-own").map(http::HeaderValue::as_bytes);
     let said = json!({
         "uri": read.parts.uri.path_and_query().map(ToString::to_string),
         "own": own.map(String::from_utf8_lossy),

@@ -8,7 +8,7 @@ use object_store::{CredentialProvider, Result};
 
 use crate::config::Config;
 
-/// Tokens, or none where an emulator is asked.
+/// Tokens, or what an emulator is asked with.
 #[derive(Debug)]
 pub(super) struct Credentials {
     config: Config,
@@ -38,7 +38,7 @@ impl CredentialProvider for Credentials {
             })?
         } else {
             // The transport leaves out a header that holds no token.
-            String::new()
+            self.config.emulator_token().unwrap_or_default().to_owned()
         };
         Ok(Arc::new(GcpCredential { bearer }))
     }

@@ -51,7 +51,7 @@ impl HttpService for Transport {
             // <https://cloud.google.com/storage/docs/transcoding>
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        // Some requests are sent with the header even if there is no token.
+        // The header is there even if there is no token.
         if headers
             .get(AUTHORIZATION)
             .is_some_and(|value| value.as_bytes().trim_ascii_end() == b"Bearer")
@@ -62,6 +62,15 @@ impl HttpService for Transport {
             .0
             .client()
             .map_err(|error| HttpError::new(HttpErrorKind::Connect, error))?;
-        client.call(request).await
+        client.call(request).await.map_err(in_doubt)
+    }
+}
+
+/// `object_store` takes a connection that ended without an answer for a request that was not sent, and sends any such request again. It may have been done: of a conditional
+/// write the second try would be refused, and its own success be told as somebody else's write.
+fn in_doubt(error: HttpError) -> HttpError {
+    match error.kind() {
+        HttpErrorKind::Request => HttpError::new(HttpErrorKind::Interrupted, error),
+        _ => error,
     }
 }
