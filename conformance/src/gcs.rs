@@ -25,6 +25,6 @@ mod xml;
 
 pub use self::knobs::Interruption;
 pub use self::notify::Message;
-pub use self::options::{Options, ServiceAccount};
+pub use self::options::{Options, PRIVATE_KEY, ServiceAccount};
 pub use self::state::Exchange;
 pub use self::storage::{Existing, Storage};

@@ -6,7 +6,9 @@
 //! ([`Control::fail`], [`Control::interrupt`] and others). What is not there is in this folder's README.
 
 mod accounts;
+mod checked;
 mod control;
+pub mod emulators;
 mod error;
 mod jobs;
 mod kinds;
@@ -26,6 +28,7 @@ mod secrets;
 mod state;
 mod triggers;
 
+pub use self::checked::Checked;
 pub use self::control::{Control, Existing};
 pub use self::error::Code;
 pub use self::knobs::{Failure, Interruption, Unready, When};

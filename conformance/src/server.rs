@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// Its host and port.
-    #[cfg(feature = "azure-functions")]
+    #[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
@@ -165,7 +165,7 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> std::result::Result<By
 }
 
 /// A header's text.
-#[cfg(feature = "azure-functions")]
+#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
 pub(crate) fn header<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

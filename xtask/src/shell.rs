@@ -63,7 +63,7 @@ pub fn root() -> PathBuf {
 }
 
 /// The features that no package of the workspace asks for by itself, but whose code is checked and tested all the same.
-pub const FEATURES: &str = "nephos-local/harness,nephos-aws/harness,nephos-azure/harness,nephos/s3,nephos-conformance/azure-functions,nephos-conformance/google-cloud";
+pub const FEATURES: &str = "nephos-local/harness,nephos-aws/harness,nephos-azure/harness,nephos-gcp/harness,nephos/s3,nephos-conformance/azure-functions,nephos-conformance/google-cloud";
 
 /// Cargo, in the workspace's root.
 #[must_use]

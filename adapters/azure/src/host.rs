@@ -8,7 +8,6 @@ mod callers;
 mod events;
 #[cfg(feature = "on-voice")]
 mod fetch;
-mod pieces;
 mod progress;
 mod requests;
 mod resources;

@@ -5,6 +5,9 @@ use pki_types::pem::PemObject as _;
 use pki_types::{PrivatePkcs1KeyDer, PrivatePkcs8KeyDer};
 use ring::signature::{KeyPair as _, RsaKeyPair};
 
+/// The private key of a service account that there is in tests alone, in PEM: to sign URLs with.
+pub const PRIVATE_KEY: &str = include_str!("service_account.pem");
+
 /// A service account whose signatures count.
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {

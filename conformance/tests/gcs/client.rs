@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub(crate) const BUCKET: &str = "tests";
 pub(crate) const ACCOUNT: &str = "app@tests.iam.gserviceaccount.com";
-pub(crate) const KEY: &str = include_str!("service_account.pem");
+pub(crate) const KEY: &str = nephos_conformance::gcs::PRIVATE_KEY;
 
 /// The answer to a request.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 
 mod client;
 mod documents;
+mod emulators;
 mod events;
 mod good_bodies;
 mod mistakes;

@@ -24,8 +24,8 @@ pub const EVENT_TYPE: &str = "nephos-event-type";
 /// The event's source.
 pub const SOURCE: &str = "nephos-source";
 
-/// The longest reason that is kept, in bytes: attributes count against a message's size.
-const MAX_REASON: usize = 4096;
+/// The longest reason that is kept, in bytes: attributes count against a message's size, and the strictest target takes no longer ones.
+const MAX_REASON: usize = 1024;
 
 /// What a dead letter says of what it holds.
 #[derive(Debug, Clone, Copy)]

@@ -22,6 +22,8 @@ pub mod plan;
 pub mod resource;
 pub mod retry;
 pub mod route;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod wiring;
 
 pub use self::context::{Context, TraceContext};

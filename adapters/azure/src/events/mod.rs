@@ -15,8 +15,6 @@ mod base64;
 mod bucket;
 #[cfg(any(feature = "on-queue", feature = "on-stream"))]
 mod column;
-#[cfg(feature = "on-email")]
-pub mod email;
 #[cfg(any(feature = "on-bucket", feature = "on-topic"))]
 pub mod grid;
 #[cfg(feature = "on-http")]
@@ -40,6 +38,8 @@ mod wrapped;
 
 use bytes::Bytes;
 use nephos_core::app::Trigger;
+#[cfg(feature = "on-email")]
+pub use nephos_core::event::posted as email;
 use nephos_core::event::{Data, Raw};
 use nephos_core::wiring::Wiring;
 use nephos_core::{Error, ErrorKind, Event, Result};

@@ -1,5 +1,8 @@
 //! E-mail events: a message as it was received, its parts already read.
 
+#[cfg(feature = "email-posted")]
+pub mod posted;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

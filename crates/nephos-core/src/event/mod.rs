@@ -32,6 +32,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::auth::{AuthDecision, AuthEvent, AuthStage, AuthVerdict};
 pub use self::bucket::{ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo};
+#[cfg(feature = "email-posted")]
+pub use self::email::posted;
 pub use self::email::{Attachment, Email, Envelope, Mailbox};
 pub(crate) use self::http::READ;
 pub use self::http::{Body, BufferedRequest, Request, Response, read_body, read_json};

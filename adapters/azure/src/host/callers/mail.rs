@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode, Uri};
 use nephos_core::app::Trigger;
 use nephos_core::event::{BufferedRequest, Data, Response};
@@ -49,8 +46,7 @@ impl Verifier {
                 "the function has no secret for the mail service; set `mail_secret` in the target's settings",
             ));
         };
-        let brought = password(headers)
-            .or_else(|| key(uri))
+        let brought = email::proof(uri, headers)
             .ok_or_else(|| refused("the request brings no secret; let the mail service post to an address with `user:SECRET@` before the host"))?;
         let value = secret.get().await?;
         if bool::from(brought.as_bytes().ct_eq(value.expose())) {
@@ -61,22 +57,6 @@ impl Verifier {
             ))
         }
     }
-}
-
-/// The password of [basic authentication](https://www.rfc-editor.org/rfc/rfc7617).
-fn password(headers: &HeaderMap) -> Option<String> {
-    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let decoded = (scheme.eq_ignore_ascii_case("basic")).then(|| STANDARD.decode(encoded.trim()).ok())??;
-    let text = String::from_utf8(decoded).ok()?;
-    text.split_once(':').map(|(_, password)| password.to_owned())
-}
-
-/// The secret in the query.
-fn key(uri: &Uri) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
-    pairs
-        .find(|(name, _)| name == "key")
-        .map(|(_, value)| value.into_owned())
 }
 
 impl Site {
@@ -113,30 +93,5 @@ impl Site {
     fn takes(&self, recipient: &str) -> bool {
         (self.package.triggers.values())
             .any(|trigger| matches!(trigger, Trigger::Email { address } if email::fits(address, recipient)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn the_secret_is_the_password_or_a_key_in_the_query() {
-        let with = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
-            password(&headers)
-        };
-        // user:a:b
-        assert_eq!(with("Basic dXNlcjphOmI="), Some("a:b".to_owned()));
-        assert_eq!(with("Bearer dXNlcjphOmI="), None);
-        assert_eq!(with("Basic ?"), None);
-        assert_eq!(
-            key(&Uri::from_static("/.nephos/mail?a=1&key=a%20b")),
-            Some("a b".to_owned())
-        );
-        assert_eq!(key(&Uri::from_static("/.nephos/mail")), None);
     }
 }

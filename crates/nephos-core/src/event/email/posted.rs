@@ -1,4 +1,4 @@
-//! Inbound e-mail, which a mail service posts to the function: the message itself, or a form with it.
+//! Inbound e-mail, which a service that receives mail posts to the function: the message itself, or a form with it. For targets that have none of their own.
 //!
 //! | post | message | envelope |
 //! |---|---|---|
@@ -8,15 +8,18 @@
 //! Without an envelope, it is what the message's `Return-Path` and `Delivered-To`, or its `From` and `To` tell. A service that takes the message apart must be
 //! set to post it whole: what it leaves out cannot be made again.
 //!
-//! Who posts must be verified before; each service has its own way.
+//! Who posts must be verified before, by a secret that it [brings](proof).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::FutureExt as _;
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-use nephos_core::event::{Attributes, BufferedRequest, Data, Email, Envelope, Raw};
-use nephos_core::{Error, ErrorKind, Event, Result};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Uri};
 use serde::Deserialize;
+
+use crate::event::{Attributes, BufferedRequest, Data, Email, Envelope, Raw};
+use crate::{Error, ErrorKind, Event, Result};
 
 /// The fields of a form that may hold the whole message.
 const MESSAGES: [&str; 4] = ["email", "body-mime", "message", "raw"];
@@ -74,6 +77,26 @@ pub fn fits(address: &str, recipient: &str) -> bool {
     }
 }
 
+/// The secret by which a service proves itself: the password of [basic authentication](https://www.rfc-editor.org/rfc/rfc7617), or `key` in the query. To be compared in constant time.
+#[must_use]
+pub fn proof(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    password(headers).or_else(|| key(uri))
+}
+
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = (scheme.eq_ignore_ascii_case("basic")).then(|| STANDARD.decode(encoded.trim()).ok())??;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn key(uri: &Uri) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs
+        .find(|(name, _)| name == "key")
+        .map(|(_, value)| value.into_owned())
+}
+
 fn is_urlencoded(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
@@ -129,7 +152,7 @@ fn form(body: Bytes, boundary: String) -> Result<Posted> {
     let envelope = match text("envelope") {
         Some(json) => {
             let written: Written = serde_json::from_str(&json).map_err(|error| {
-                super::malformed("the form's envelope is not the JSON that it should be", error)
+                refused("the form's envelope is not the JSON that it should be").caused_by(error)
             })?;
             Envelope {
                 from: written.from,
@@ -186,15 +209,15 @@ fn address(text: &str) -> String {
 }
 
 fn refused(what: &'static str) -> Error {
-    Error::new(ErrorKind::Decode, super::DECODE, what)
+    Error::new(ErrorKind::Decode, "event.decode", what)
 }
 
 #[cfg(test)]
 mod tests {
-    use nephos_core::event::Body;
     use proptest::prelude::{any, proptest};
 
     use super::*;
+    use crate::event::Body;
 
     const MESSAGE: &str = "Return-Path: <bounce@example.net>\r\nFrom: Ann <ann@example.net>\r\nTo: gate@example.com\r\n\
         Message-ID: <1@example.net>\r\nSubject: A face\r\n\r\nhi\r\n";
@@ -291,6 +314,21 @@ mod tests {
         assert!(fits("*", "anyone"));
         assert!(!fits("*@example.net", "bob@sub.example.net"));
         assert!(!fits("ann@example.net", "bob@example.net"));
+    }
+
+    #[test]
+    fn the_secret_is_the_password_or_a_key_in_the_query() {
+        let with = |value: &'static str| {
+            let headers = [(AUTHORIZATION, http::HeaderValue::from_static(value))].into_iter();
+            proof(&Uri::from_static("/mail"), &headers.collect())
+        };
+        // user:a:b
+        assert_eq!(with("Basic dXNlcjphOmI="), Some("a:b".to_owned()));
+        assert_eq!(with("Bearer dXNlcjphOmI="), None);
+        assert_eq!(with("Basic ?"), None);
+        let asked = |uri: &'static str| proof(&Uri::from_static(uri), &HeaderMap::new());
+        assert_eq!(asked("/mail?a=1&key=a%20b"), Some("a b".to_owned()));
+        assert_eq!(asked("/mail"), None);
     }
 
     proptest! {

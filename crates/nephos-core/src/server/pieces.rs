@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use nephos_core::event::Body;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::event::Body;
 
 /// The longest piece, in bytes.
 const PIECE: usize = 64 << 10;

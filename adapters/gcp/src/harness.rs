@@ -1,0 +1,145 @@
+//! The conformance suite's harness over Google's own emulators of Pub/Sub and Firestore, and the suite's stand-ins of Cloud Storage and of the control plane, which has secrets.
+//! Every resource is made as an operator makes it, and reached through the drivers that functions have.
+//!
+//! Of events and hosts it has nothing yet: it declares no kind of event, and deploys nothing.
+
+pub mod emulators;
+pub mod operator;
+mod resources;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use nephos_conformance::{
+    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+};
+use nephos_core::app::{App, QueueSpec, StreamSpec};
+use nephos_core::resource::bucket::Bucket;
+use nephos_core::resource::queue::Queue;
+use nephos_core::resource::secret::Secret;
+use nephos_core::resource::stream::Stream;
+use nephos_core::resource::table::{Table, TableSchema};
+use nephos_core::resource::topic::Topic;
+use nephos_core::{Error, ErrorKind, Result};
+use tokio::sync::Mutex;
+
+use self::emulators::{Emulators, Processes};
+
+/// Google Cloud under test. The emulators start when the first resource is asked for, and end with [`finish`](Harness::finish).
+#[derive(Debug, Default)]
+pub struct GcpHarness {
+    emulators: Mutex<Option<Arc<Emulators>>>,
+}
+
+impl GcpHarness {
+    /// A harness; nothing is started before it is asked for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    async fn emulators(&self) -> Result<Arc<Emulators>> {
+        let mut emulators = self.emulators.lock().await;
+        if let Some(running) = &*emulators {
+            return Ok(Arc::clone(running));
+        }
+        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?)).await?);
+        *emulators = Some(Arc::clone(&started));
+        Ok(started)
+    }
+}
+
+fn not_there(message: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, "harness", message)
+}
+
+#[async_trait]
+impl Harness for GcpHarness {
+    fn adapter(&self) -> &'static str {
+        "gcp"
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Emulator
+    }
+
+    fn host(&self) -> HostCapabilities {
+        HostCapabilities {
+            kinds: [].into(),
+            counts_tries: false,
+            tells_tries: [].into(),
+            query_values: false,
+            dead_letter_facts: false,
+            stream_letters: false,
+            auth: AuthCapabilities::default(),
+            isolation: false,
+            shared_process: false,
+            streams_answers: false,
+            changes_each: false,
+            changes_removed: false,
+            changes_old: false,
+            changes_kinds_told: false,
+        }
+    }
+
+    async fn native(&self, _happening: &Happening) -> Result<Vec<Native>> {
+        Err(not_there("no kind of event is declared"))
+    }
+
+    async fn decode(&self, _native: &Native) -> Result<Vec<Delivered>> {
+        Err(not_there("no kind of event is declared"))
+    }
+
+    async fn bucket(&self) -> Result<Bucket> {
+        resources::bucket(&*self.emulators().await?)
+    }
+
+    async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
+        resources::queue(&*self.emulators().await?, &spec).await
+    }
+
+    async fn missing_queue(&self) -> Result<Queue> {
+        resources::missing_queue(&*self.emulators().await?)
+    }
+
+    async fn topic(&self) -> Result<Topic> {
+        resources::topic(&*self.emulators().await?).await
+    }
+
+    async fn stream(&self, _spec: StreamSpec) -> Result<Stream> {
+        resources::stream(&*self.emulators().await?).await
+    }
+
+    async fn table(&self, schema: TableSchema) -> Result<Table> {
+        resources::table(&*self.emulators().await?, schema)
+    }
+
+    async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
+        resources::secret(&*self.emulators().await?, value).await
+    }
+
+    async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()> {
+        resources::add_version(&*self.emulators().await?, secret.name(), value).await
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    /// Really waits: the emulators' clock is the machine's.
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
+        Err(not_there("no app is deployed"))
+    }
+
+    async fn finish(&self) -> Result<()> {
+        // Ends with the last handle, which is this one: all rules have run.
+        drop(self.emulators.lock().await.take());
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The connections of a host that is called over HTTP, and their orderly end.
+//!
+//! What calls is a provider's own front, which keeps its connections for as long as it likes and dates answers itself. An answer is written as a whole: waiting for more would
+//! only delay it.
+
+mod pieces;
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use self::pieces::Pieces;
+use crate::Result;
+use crate::event::{Body, Request, Response};
+
+/// The wait after a connection could not be accepted, most often for too many open files: the next try may find some closed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How many requests one connection of HTTP/2 carries at once: more than any front lets one process have.
+#[cfg(feature = "server-http2")]
+const MAX_STREAMS: u32 = 1_024;
+
+/// Answers requests of HTTP/1.1 on `listener` until `told_to_end`, and then finishes those in flight, at most within `drain`.
+///
+/// # Errors
+/// Those of `told_to_end`, once what was in flight is finished.
+pub async fn serve_http1<A, F>(
+    listener: TcpListener,
+    drain: Duration,
+    told_to_end: impl Future<Output = Result<()>>,
+    answer: A,
+) -> Result<()>
+where
+    A: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let http = http1_builder();
+    serve(listener, drain, told_to_end, move |stream| {
+        let answer = answer.clone();
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let answering = answer(request.map(Body::new));
+            answering.map(|answer| Ok::<_, Infallible>(answer.map(Pieces::new)))
+        });
+        http.serve_connection(TokioIo::new(stream), service)
+    })
+    .await
+}
+
+/// The same of HTTP/1.1 and of HTTP/2 without TLS, whichever a connection begins with.
+///
+/// # Errors
+/// As [`serve_http1`].
+#[cfg(feature = "server-http2")]
+pub async fn serve_http1_and_2<A, F>(
+    listener: TcpListener,
+    drain: Duration,
+    told_to_end: impl Future<Output = Result<()>>,
+    answer: A,
+) -> Result<()>
+where
+    A: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    use hyper_util::rt::TokioExecutor;
+    use hyper_util::server::conn::auto;
+
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .header_read_timeout(None)
+        .auto_date_header(false)
+        .writev(false);
+    http.http2()
+        .auto_date_header(false)
+        .max_concurrent_streams(MAX_STREAMS);
+    serve(listener, drain, told_to_end, move |stream| {
+        let answer = answer.clone();
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let answering = answer(request.map(Body::new));
+            answering.map(|answer| Ok::<_, Infallible>(answer.map(Pieces::new)))
+        });
+        http.serve_connection(TokioIo::new(stream), service).into_owned()
+    })
+    .await
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // Each piece of a body is short.
+    http.header_read_timeout(None)
+        .auto_date_header(false)
+        .writev(false);
+    http
+}
+
+async fn serve<C>(
+    listener: TcpListener,
+    drain: Duration,
+    told_to_end: impl Future<Output = Result<()>>,
+    connection: impl Fn(TcpStream) -> C,
+) -> Result<()>
+where
+    C: GracefulConnection<Error: Display + Send> + Send + 'static,
+{
+    let mut connections = Connections::default();
+    let mut told_to_end = pin!(told_to_end);
+    let told = loop {
+        let accepted = tokio::select! {
+            biased;
+            told = &mut told_to_end => break told,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection keeps its delay");
+                }
+                connections.serve(connection(stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    };
+    drop(listener);
+    if tokio::time::timeout(drain, connections.end()).await.is_err() {
+        tracing::warn!("invocations were still in flight when the time to finish them was over");
+    }
+    told
+}
+
+/// The connections that are open. They are told to end by what each of them alone waits for: it is looked at whenever the connection waits, twice in each invocation, and what
+/// waits together must be locked.
+#[derive(Debug, Default)]
+struct Connections {
+    open: JoinSet<()>,
+    endings: Vec<oneshot::Sender<()>>,
+}
+
+impl Connections {
+    fn serve<C>(&mut self, connection: C)
+    where
+        C: GracefulConnection<Error: Display + Send> + Send + 'static,
+    {
+        while self.open.try_join_next().is_some() {}
+        self.endings.retain(|ending| !ending.is_closed());
+        let (ending, told_to_end) = oneshot::channel::<()>();
+        self.endings.push(ending);
+        self.open.spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                _ = told_to_end => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                // The caller hung up, or sent what is no HTTP: its own loss, as it got no answer.
+                tracing::debug!(%error, "a connection broke off");
+            }
+        });
+    }
+
+    /// Ends them, each after what it is at.
+    async fn end(&mut self) {
+        self.endings.clear();
+        while self.open.join_next().await.is_some() {}
+    }
+}
