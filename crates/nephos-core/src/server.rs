@@ -7,8 +7,11 @@ mod pieces;
 
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -18,7 +21,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use self::pieces::Pieces;
@@ -141,12 +143,39 @@ where
     told
 }
 
-/// The connections that are open. They are told to end by what each of them alone waits for: it is looked at whenever the connection waits, twice in each invocation, and what
-/// waits together must be locked.
+/// The connections that are open.
 #[derive(Debug, Default)]
 struct Connections {
     open: JoinSet<()>,
-    endings: Vec<oneshot::Sender<()>>,
+    endings: Vec<Weak<Ending>>,
+}
+
+/// What tells one connection to end. It is looked at whenever the connection is, twice in each invocation: so looking is reading a flag, where a channel would be registered with
+/// each time, and what all connections wait for together must be locked.
+#[derive(Debug, Default)]
+struct Ending {
+    told: AtomicBool,
+    /// Of the task of the connection, which is one and the same all along.
+    waker: OnceLock<Waker>,
+}
+
+impl Ending {
+    fn is_told(&self, task: &Context<'_>) -> bool {
+        if self.waker.get().is_none() {
+            let _ = self.waker.set(task.waker().clone());
+            // Either this sees the flag, or who sets it sees the waker.
+            fence(Ordering::SeqCst);
+        }
+        self.told.load(Ordering::Acquire)
+    }
+
+    fn tell(&self) {
+        self.told.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
 }
 
 impl Connections {
@@ -155,19 +184,20 @@ impl Connections {
         C: GracefulConnection<Error: Display + Send> + Send + 'static,
     {
         while self.open.try_join_next().is_some() {}
-        self.endings.retain(|ending| !ending.is_closed());
-        let (ending, told_to_end) = oneshot::channel::<()>();
-        self.endings.push(ending);
+        self.endings.retain(|ending| ending.strong_count() > 0);
+        let ending = Arc::new(Ending::default());
+        self.endings.push(Arc::downgrade(&ending));
         self.open.spawn(async move {
             let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                biased;
-                ended = connection.as_mut() => ended,
-                _ = told_to_end => {
+            let mut is_ending = false;
+            let ended = poll_fn(|task| {
+                if !is_ending && ending.is_told(task) {
+                    is_ending = true;
                     connection.as_mut().graceful_shutdown();
-                    connection.await
                 }
-            };
+                connection.as_mut().poll(task)
+            })
+            .await;
             if let Err(error) = ended {
                 // The caller hung up, or sent what is no HTTP: its own loss, as it got no answer.
                 tracing::debug!(%error, "a connection broke off");
@@ -177,7 +207,9 @@ impl Connections {
 
     /// Ends them, each after what it is at.
     async fn end(&mut self) {
-        self.endings.clear();
+        for ending in self.endings.drain(..).filter_map(|ending| ending.upgrade()) {
+            ending.tell();
+        }
         while self.open.join_next().await.is_some() {}
     }
 }

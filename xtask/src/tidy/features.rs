@@ -6,14 +6,17 @@ use super::graph::{Dependency, Metadata, Package, Role, manifest, ours};
 /// The features that every adapter has.
 const ADAPTER_FEATURES: [&str; 3] = ["host", "deploy", "harness"];
 
-/// Adapters whose features are not the three of the layout, or that turn one on by default.
+/// Adapters whose features are not the three of the layout, or that turn one on by default. One that the command does not name yet needs no `deploy`.
 #[must_use]
 pub fn adapter_features(metadata: &Metadata) -> Vec<Offence> {
     let mut offences = Vec::new();
+    let named = |adapter: &Package| {
+        linked_adapters(metadata, Role::Cli).any(|(_, dependency)| dependency.name == adapter.name)
+    };
     for package in adapters(metadata) {
         for feature in ADAPTER_FEATURES
             .iter()
-            .filter(|f| !package.features.contains_key(**f))
+            .filter(|f| !package.features.contains_key(**f) && (**f != "deploy" || named(package)))
         {
             offences.push(Offence::new(
                 manifest(package),
@@ -205,6 +208,19 @@ mod tests {
         let mut features = AS_DESIGNED.to_vec();
         features.push(("default", &["host"]));
         assert_eq!(adapter_features(&workspace(adapter(&features, true))).len(), 1);
+    }
+
+    #[test]
+    fn only_an_adapter_that_the_command_names_must_deploy() {
+        let begun = [AS_DESIGNED[0], AS_DESIGNED[2]];
+        let named = adapter_features(&workspace(adapter(&begun, true)));
+        assert!(named.len() == 1 && named[0].what.contains("deploy"), "{named:?}");
+        let mut other = adapter(&begun, true);
+        other.name = "nephos-mars".to_owned();
+        other.manifest_path = "/w/adapters/mars/Cargo.toml".into();
+        let mut unnamed = adapter_features(&workspace(other));
+        unnamed.retain(|offence| offence.at.contains("mars"));
+        assert_eq!(unnamed, []);
     }
 
     #[test]
