@@ -1,4 +1,4 @@
-//! What deployment tells the process in [`WIRING`](nephos_core::env::WIRING): what every target tells, and beside it the triggers whose events come as requests of Google's services.
+//! What deployment tells the process in [`WIRING`]: what every target tells, and beside it the triggers whose events come as requests of Google's services.
 //! Pure. It is a variable of the service's revision, so that going back to an earlier revision takes it along.
 //!
 //! The path of a request names its trigger: `/.nephos/<kind>/<trigger>`, the name being a key of [`Service::triggers`]; everything else is a client's request. Deployment puts the path

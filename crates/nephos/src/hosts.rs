@@ -11,6 +11,8 @@ pub(crate) const HOSTS: &[&dyn Host] = &[
     &nephos_aws::host::LambdaHost,
     #[cfg(feature = "azure")]
     &nephos_azure::host::FunctionsHost,
+    #[cfg(feature = "gcp")]
+    &nephos_gcp::host::CloudRunHost,
 ];
 
 /// The host that started this process, if one did.

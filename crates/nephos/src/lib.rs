@@ -18,7 +18,7 @@
 //! `uses` in nephos.toml names. `Ok` acknowledges the event, an error has it delivered again, and [`Error::reject`] sends it to the dead-letter
 //! queue at once.
 //!
-//! Features: `local` (on by default) runs on one's own machine, `aws` on AWS Lambda, `azure` on Azure Functions; `s3` opens buckets by URL, `email` parses inbound e-mail. What a
+//! Features: `local` (on by default) runs on one's own machine, `aws` on AWS Lambda, `azure` on Azure Functions, `gcp` on Google Cloud Run; `s3` opens buckets by URL, `email` parses inbound e-mail. What a
 //! provider's host reads (`on-http`, …, `on-voice`) and opens (`bucket`, …, `secret`) is a feature for each kind: `nephos build` turns on those of
 //! the manifest, `all` is all of them.
 

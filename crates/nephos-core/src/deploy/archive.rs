@@ -31,7 +31,7 @@ pub fn zip(files: &[File<'_>]) -> Result<Vec<u8>> {
     pack(zip, files).map_err(unpackable)
 }
 
-/// A zip of [`zip`] with these files behind its own; the bytes are those of all files packed at once. What several packages have in common is compressed only once so.
+/// A zip of [`zip()`] with these files behind its own; the bytes are those of all files packed at once. What several packages have in common is compressed only once so.
 ///
 /// # Errors
 /// [`ErrorKind::Internal`] if they cannot be packed: two of one name.
