@@ -1,9 +1,10 @@
 //! The conformance suite's harness over Google's own emulators of Pub/Sub and Firestore, and the suite's stand-ins of Cloud Storage and of the control plane, which has secrets.
 //! Every resource is made as an operator makes it, and reached through the drivers that functions have.
 //!
-//! Of events and hosts it has nothing yet: it declares no kind of event, and deploys nothing.
+//! Events are requests as Google's services send them. It deploys nothing yet, so of hosts it declares nothing.
 
 pub mod emulators;
+mod events;
 pub mod operator;
 mod resources;
 
@@ -16,13 +17,14 @@ use nephos_conformance::{
     AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
 };
 use nephos_core::app::{App, QueueSpec, StreamSpec};
+use nephos_core::event::AuthStage;
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
 use nephos_core::resource::secret::Secret;
 use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, TriggerKind};
 use tokio::sync::Mutex;
 
 use self::emulators::{Emulators, Processes};
@@ -51,10 +53,6 @@ impl GcpHarness {
     }
 }
 
-fn not_there(message: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, "harness", message)
-}
-
 #[async_trait]
 impl Harness for GcpHarness {
     fn adapter(&self) -> &'static str {
@@ -67,29 +65,43 @@ impl Harness for GcpHarness {
 
     fn host(&self) -> HostCapabilities {
         HostCapabilities {
-            kinds: [].into(),
+            // A service is called by its clients and its triggers, and by nothing else.
+            kinds: (TriggerKind::ALL.into_iter())
+                .filter(|kind| *kind != TriggerKind::Raw)
+                .collect(),
+            // Pub/Sub tells, where the subscription has a dead-letter policy; Eventarc, Cloud Scheduler and mail services do not:
+            // <https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts>.
+            tells_tries: [TriggerKind::Bucket, TriggerKind::Topic, TriggerKind::Stream].into(),
+            // Cloud Run passes a request on as it is: <https://cloud.google.com/run/docs/container-contract>.
+            query_values: true,
+            // A user has an id before it is made; what a client sent along is not told:
+            // <https://cloud.google.com/identity-platform/docs/blocking-functions>.
+            auth: AuthCapabilities {
+                stages: vec![AuthStage::BeforeSignUp, AuthStage::BeforeSignIn],
+                user_before_sign_up: true,
+                client_data: false,
+            },
+            // An event has the document before and after: <https://cloud.google.com/firestore/docs/extend-with-functions-2nd-gen>.
+            changes_removed: true,
+            changes_old: true,
+            changes_kinds_told: true,
+            // What only a deployed function can show is not declared, as none is deployed yet.
+            changes_each: false,
             counts_tries: false,
-            tells_tries: [].into(),
-            query_values: false,
             dead_letter_facts: false,
             stream_letters: false,
-            auth: AuthCapabilities::default(),
             isolation: false,
             shared_process: false,
             streams_answers: false,
-            changes_each: false,
-            changes_removed: false,
-            changes_old: false,
-            changes_kinds_told: false,
         }
     }
 
-    async fn native(&self, _happening: &Happening) -> Result<Vec<Native>> {
-        Err(not_there("no kind of event is declared"))
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
+        events::native(happening)
     }
 
-    async fn decode(&self, _native: &Native) -> Result<Vec<Delivered>> {
-        Err(not_there("no kind of event is declared"))
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
+        events::decode(native)
     }
 
     async fn bucket(&self) -> Result<Bucket> {
@@ -134,7 +146,11 @@ impl Harness for GcpHarness {
     }
 
     async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
-        Err(not_there("no app is deployed"))
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "harness.deploy",
+            "no app is deployed",
+        ))
     }
 
     async fn finish(&self) -> Result<()> {

@@ -9,11 +9,11 @@ use nephos_gcp::harness::GcpHarness;
 /// How many rules run at the same time, unless the command line says otherwise: most of their time they wait for a message to come again.
 const SIDE_BY_SIDE: usize = 8;
 
-/// The groups that need no host.
-const GROUPS: [&str; 5] = ["bucket", "queue", "stream", "table", "secret"];
+/// The groups that need no deployment.
+const GROUPS: [&str; 6] = ["bucket", "queue", "stream", "table", "secret", "events"];
 
 /// Rules that are known not to hold here, for what Google Cloud itself does otherwise and a resource has no way to declare, and for faults of emulators and stand-ins.
-const EXCEPTIONS: [Exception; 2] = [
+const EXCEPTIONS: [Exception; 6] = [
     Exception {
         rule: "queue.depth.counts",
         why: UNCOUNTED,
@@ -22,7 +22,27 @@ const EXCEPTIONS: [Exception; 2] = [
         rule: "queue.depth.leased-apart",
         why: UNCOUNTED,
     },
+    Exception {
+        rule: "events.queue.batch.in-order",
+        why: ONE_BY_ONE,
+    },
+    Exception {
+        rule: "events.stream.records.neutral-equal",
+        why: ONE_BY_ONE,
+    },
+    Exception {
+        rule: "events.table.change.neutral-equal",
+        why: ONE_BY_ONE,
+    },
+    Exception {
+        rule: "events.auth.client",
+        // <https://cloud.google.com/identity-platform/docs/blocking-functions#get_user_and_context_information>
+        why: "a project of Identity Platform knows no clients apart, and its events tell none",
+    },
 ];
+
+/// <https://cloud.google.com/pubsub/docs/push#receive_push>, <https://cloud.google.com/eventarc/docs/cloudevents>; one by one the other rules of the kind hold them.
+const ONE_BY_ONE: &str = "Pub/Sub and Eventarc send each message and each change in a request of its own, so that there is no event of several";
 
 /// <https://cloud.google.com/pubsub/docs/monitoring#monitoring_the_backlog>
 const UNCOUNTED: &str =

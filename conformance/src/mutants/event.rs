@@ -161,6 +161,7 @@ async fn event(event: &mut Event, fault: Fault) {
         Data::Auth(step) if fault == Fault::PartLost => {
             step.client_data.clear();
             step.attributes.clear();
+            step.client = None;
         }
         Data::Voice(voice) if fault == Fault::PartLost => {
             if let VoiceRequestKind::Intent { slots, .. } = &mut voice.request {

@@ -96,6 +96,9 @@ struct Claims {
     sign_in_method: Option<String>,
     #[serde(default)]
     user_record: Map<String, Value>,
+    /// What the identity provider says of the user, where one by SAML or OpenID Connect does.
+    #[serde(default)]
+    sign_in_attributes: Map<String, Value>,
 }
 
 /// The event of verified claims. `body` is the request's, which handlers have raw: it holds more, such as tokens of the provider that the user signs in by.
@@ -118,8 +121,10 @@ pub fn decode(stage: &AuthStage, claims: Value, body: &Bytes) -> Result<Event> {
         Some(Value::String(text)) => Some(text.clone()),
         _ => None,
     };
-    let attributes: BTreeMap<String, String> = (claims.user_record.iter())
-        .filter(|(name, _)| !matches!(name.as_str(), "uid" | "email"))
+    // The record is the directory's own, and comes last: no provider of others overrides it.
+    let attributes: BTreeMap<String, String> = (claims.sign_in_attributes.iter())
+        .chain(&claims.user_record)
+        .filter(|(name, _)| *name != "uid")
         .filter_map(|(name, value)| Some((name.clone(), plain(value)?)))
         .collect();
     let project = claims.iss.rsplit('/').next().unwrap_or_default();

@@ -136,14 +136,9 @@ fn eventarc(wanted: &Wanted<'_>, wiring: &Wiring, received: Received) -> Result<
     };
     let object = read(&received.raw.bytes)?;
     let told = received.attributes;
-    // The data name the object; the subject is `objects/<name>`.
-    let key = object.name.clone().or_else(|| {
-        let subject = told.subject.as_deref()?;
-        subject.strip_prefix("objects/").map(str::to_owned)
-    });
-    let bucket = (object.bucket.clone()).or_else(|| told.extensions.get("bucket").cloned());
-    let (Some(bucket), Some(key)) = (bucket, key) else {
-        return Err(refused("the event names no bucket or no object"));
+    // The attributes name them too, but data that do not are none of an object.
+    let (Some(bucket), Some(key)) = (object.bucket.clone(), object.name.clone()) else {
+        return Err(refused("the event's data name no bucket or no object"));
     };
     let what = match kind.as_str() {
         "finalized" => What::Created,

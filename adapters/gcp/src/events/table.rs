@@ -33,8 +33,10 @@ struct Told {
     old_value: Option<Document>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Document {
+    /// Each has one, also without fields: what has none is no document.
+    name: String,
     #[serde(default)]
     fields: Map<String, Value>,
 }
@@ -55,6 +57,10 @@ pub(super) fn decode(
             .with("table", table)
     })?;
     let told = read(&received)?;
+    let documents = told.value.iter().chain(&told.old_value);
+    if documents.into_iter().any(|document| document.name.is_empty()) {
+        return Err(refused("the event holds a document without a name"));
+    }
     let kind = match (&told.old_value, &told.value) {
         (None, Some(_)) => ChangeKind::Inserted,
         (Some(_), Some(_)) => ChangeKind::Modified,
@@ -105,12 +111,15 @@ pub(super) fn decode(
 fn read(received: &Received) -> Result<Told> {
     let content_type = received.raw.content_type.as_deref().unwrap_or_default();
     if content_type.contains("json") {
-        return serde_json::from_slice(&received.raw.bytes)
+        // A list could else be taken for the fields in their order.
+        return serde_json::from_slice::<Map<String, Value>>(&received.raw.bytes)
+            .and_then(|told| serde_json::from_value(Value::Object(told)))
             .map_err(|error| malformed("the event's data are not a change of a document", error));
     }
     let data = proto::DocumentEventData::decode(received.raw.bytes.clone())
         .map_err(|error| refused("the event's data are not a change of a document").caused_by(error))?;
     let document = |document: proto::Document| Document {
+        name: document.name,
         fields: proto::fields(document.fields),
     };
     Ok(Told {

@@ -66,6 +66,7 @@ pub(in crate::rules) const RULES: &[Rule] = &[
     rule!("events.schedule.tick.neutral-equal", "a tick is of its schedule, and of the time it was due, not of the time it came", "EventBridge Scheduler documentation, scheduled-time", TimeLost, tick, needs schedule::declared, schedule::refused),
     rule!("events.email.message.neutral-equal", "a message is its envelope, its headers, its text and its attachments", "DESIGN, the four ports; RFC 5322", PartLost, email, needs email::declared, email::refused),
     rule!("events.auth.stages.neutral-equal", "a refusal at the wrong step of a sign-up lets in whom it should not", "DESIGN, the four ports; Cognito Lambda trigger documentation", PartLost, stages, needs auth::declared, auth::refused),
+    rule!("events.auth.client", "who may sign in to one application may not be let into another", "Cognito Lambda trigger documentation, callerContext; Microsoft Entra documentation, clientServicePrincipal", PartLost, client, needs auth::declared, auth::refused),
     rule!("events.voice.requests.neutral-equal", "what the user said is an intent with its slots, whoever understood it", "DESIGN, the four ports; Alexa Skills Kit request reference", PartLost, spoken, needs voice::declared, voice::refused),
     rule!("events.http.request.neutral-equal", "a request is its method, path, query, headers and body, whatever front it came through", "functions-framework-conformance, HTTP", QueryHidden, request, needs request::declared, request::refused),
     rule!("events.http.query.several-values", "a name that is there twice has two values; where the provider's front joins them, each is still told", "WHATWG URL, application/x-www-form-urlencoded", QueryHidden, repeated, needs repeats, repeated_joined, kills QueryHidden),
@@ -317,6 +318,8 @@ async fn stages(harness: Subject) -> Verdict {
             if let Some(attributes) = actual["data"]["attributes"].as_object_mut() {
                 attributes.retain(|name, _| expected["data"]["attributes"].get(name).is_some());
             }
+            // The client has a rule of its own.
+            actual["data"]["client"] = expected["data"]["client"].clone();
             if let Some(differences) = crate::neutral::differences(&expected, &actual) {
                 return Err(Violation::new(format!(
                     "a payload ({}) of the step {} is another neutral event: {differences}",
@@ -324,6 +327,28 @@ async fn stages(harness: Subject) -> Verdict {
                     stage.name()
                 )));
             }
+        }
+    }
+    Ok(())
+}
+
+async fn client(harness: Subject) -> Verdict {
+    for stage in harness.host().auth.stages {
+        let happening = samples::auth(stage.clone());
+        let What::Auth(step) = &happening.what else {
+            return Err(Violation::new("the sample is of another kind"));
+        };
+        for native in natives(&*harness, &happening).await? {
+            let Data::Auth(told) = one(&*harness, &native).await?.event.data else {
+                return Err(Violation::new("a step is another event"));
+            };
+            ensure_eq!(
+                told.client,
+                step.client,
+                "the client of the step {} ({})",
+                stage.name(),
+                native.form
+            );
         }
     }
     Ok(())

@@ -40,6 +40,24 @@ fn a_verified_event_becomes_a_step() {
     }
 }
 
+#[test]
+fn what_an_identity_provider_says_of_a_user_is_told_and_overrides_nothing_of_the_record() {
+    let mut told = claims();
+    told["sign_in_attributes"] =
+        json!({"department": "press", "display_name": "Eve", "uid": "u-2", "groups": ["a", "b"]});
+    let event = decode(&AuthStage::BeforeSignUp, told, &Bytes::new()).unwrap();
+    let Data::Auth(auth) = event.data else {
+        panic!("another kind")
+    };
+    assert_eq!(auth.user.as_deref(), Some("u-1"));
+    let text = |name: &str| auth.attributes.get(name).map(String::as_str);
+    assert_eq!(text("department"), Some("press"));
+    assert_eq!(text("groups"), Some(r#"["a","b"]"#));
+    assert_eq!(text("display_name"), Some("Ann"));
+    assert_eq!(text("email"), Some("ann@example.net"));
+    assert_eq!(text("uid"), None);
+}
+
 fn answer(stage: &AuthStage, decision: &AuthDecision) -> (u16, Value) {
     let (status, body) = encode(stage, decision).unwrap();
     (status.as_u16(), serde_json::from_slice(&body).unwrap())
