@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// Its host and port.
-    #[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
+    #[cfg(feature = "azure-functions")]
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }

@@ -210,9 +210,8 @@ fn can_run(binary: &[u8], requirements: &Requirements) -> Result<(), Fail> {
 fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
     const MARK: &[u8] = b"GLIBC_";
     let mut newest = None;
-    let mut rest = binary;
-    while let Some(at) = rest.windows(MARK.len()).position(|window| window == MARK) {
-        rest = rest.get(at + MARK.len()..).unwrap_or_default();
+    for at in memchr::memmem::find_iter(binary, MARK) {
+        let rest = binary.get(at + MARK.len()..).unwrap_or_default();
         let end = rest.iter().position(|&byte| byte == 0).unwrap_or(0);
         let text = rest.get(..end.min(16)).unwrap_or_default();
         let version = std::str::from_utf8(text).ok().and_then(|text| {
