@@ -50,6 +50,13 @@ impl Differences {
             .find(|field| fixed.contains(field))
     }
 
+    /// The same with a field that is sent again, though it is as it is to be.
+    pub(super) fn again(mut self, field: &str) -> Self {
+        self.fields.insert(field.to_owned());
+        self.paths.insert(format!("{field} (it does not work)"));
+        self
+    }
+
     /// Which fields, in a few words.
     pub(super) fn why(&self) -> Option<String> {
         let mut named: Vec<&str> = self.paths.iter().take(NAMED).map(String::as_str).collect();

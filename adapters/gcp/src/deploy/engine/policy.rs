@@ -153,31 +153,31 @@ fn email(member: &str) -> Option<&str> {
     account.split('?').next()
 }
 
-/// Whether a member is one of whom deployment gives something: `accounts` are the addresses of the app's.
-pub(super) fn is_ours(member: &str, accounts: &BTreeSet<String>, on_project: bool) -> bool {
+/// Whether a member is one of those to whom deployment gives something: `accounts` are the addresses of the app's. On what is a stranger's, as the project is, it is those alone.
+pub(super) fn is_ours(member: &str, accounts: &BTreeSet<String>, is_strangers: bool) -> bool {
     if email(member).is_some_and(|email| accounts.contains(email)) {
         return true;
     }
     let is_agent = |end: &&str| email(member).is_some_and(|email| email.ends_with(*end));
-    !on_project && (member == "allUsers" || AGENTS.iter().any(|end| is_agent(&end)))
+    !is_strangers && (member == "allUsers" || AGENTS.iter().any(|end| is_agent(&end)))
 }
 
-/// What is to be given, and what is to be taken away, on something.
+/// What is to be given, and what is to be taken away, on something of the app's, or of a stranger's.
 pub(super) fn difference(
     on: &str,
     wanted: &[&Grant],
     policy: &Policy,
     accounts: &BTreeSet<String>,
+    is_strangers: bool,
     parts: impl Fn(&str) -> Part,
 ) -> (Vec<Grant>, Vec<Grant>) {
     let there = policy.held();
     let wanted_held: BTreeSet<Held> = wanted.iter().map(|grant| Held::of(grant)).collect();
     let missing = wanted.iter().filter(|grant| !there.contains(&Held::of(grant)));
     let missing = missing.map(|grant| (*grant).clone()).collect();
-    let on_project = on.starts_with(PROJECTS);
     let extra = there
         .into_iter()
-        .filter(|held| !wanted_held.contains(held) && is_ours(&held.member, accounts, on_project))
+        .filter(|held| !wanted_held.contains(held) && is_ours(&held.member, accounts, is_strangers))
         .map(|held| {
             let part = parts(&held.member);
             held.grant(on, part)
@@ -336,16 +336,16 @@ mod tests {
     #[test]
     fn only_our_own_members_are_taken_away() {
         let accounts = BTreeSet::from(["ours@p.iam.gserviceaccount.com".to_owned()]);
-        let taken = |on: &str| -> Vec<String> {
-            let (_, extra) = difference(on, &[], &policy(), &accounts, |_| Part::App);
+        let taken = |on: &str, strangers: bool| -> Vec<String> {
+            let (_, extra) = difference(on, &[], &policy(), &accounts, strangers, |_| Part::App);
             extra.into_iter().map(|grant| title(&grant)).collect()
         };
         assert_eq!(
-            taken("//run.googleapis.com/projects/p/locations/r/services/s"),
+            taken("//run.googleapis.com/projects/p/locations/r/services/s", false),
             ["roles/run.invoker on s for ours"]
         );
-        assert_eq!(taken(&format!("{PROJECTS}p")), ["roles/run.invoker on the project for ours"]);
-        for (member, on_project, ours) in [
+        assert_eq!(taken(&format!("{PROJECTS}p"), true), ["roles/run.invoker on the project for ours"]);
+        for (member, is_strangers, ours) in [
             ("allUsers", false, true),
             ("allUsers", true, false),
             ("serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com", false, true),
@@ -353,7 +353,7 @@ mod tests {
             ("deleted:serviceAccount:ours@p.iam.gserviceaccount.com?uid=1", true, true),
             ("user:ours@p.iam.gserviceaccount.com", false, false),
         ] {
-            assert_eq!(is_ours(member, &accounts, on_project), ours, "{member}");
+            assert_eq!(is_ours(member, &accounts, is_strangers), ours, "{member}");
         }
     }
 
