@@ -1,5 +1,6 @@
 //! Deployment: an app becomes a graph of what it is on Google Cloud, and the graph is brought about.
 
+pub mod engine;
 pub mod graph;
 pub mod label;
 pub mod settings;

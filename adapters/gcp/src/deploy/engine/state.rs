@@ -181,7 +181,7 @@ impl Place {
         for kind in kinds::GOING {
             let parent = match kinds::of(kind).scope {
                 Scope::Project => format!("projects/{}", self.project),
-                Scope::Region => format!("projects/{}/locations/{}", self.project, self.region),
+                Scope::Region => self.regional(),
                 Scope::Within => continue,
             };
             all.insert((kind, parent));
@@ -195,7 +195,8 @@ impl Place {
         all
     }
 
-    async fn listed(&self, kind: Kind, parent: &str, graph: &Graph) -> Result<Vec<Thing>> {
+    /// Those of a kind in a parent.
+    pub(super) async fn listed(&self, kind: Kind, parent: &str, graph: &Graph) -> Result<Vec<Thing>> {
         let interface = kinds::of(kind);
         let mut path = match kind {
             Kind::Bucket => format!("/storage/v1/b?project={}&{}", self.project, interface.page),
