@@ -66,7 +66,10 @@ impl Mark {
     #[must_use]
     pub fn part(&self) -> Part {
         let name = self.name.clone();
-        match ResourceKind::ALL.into_iter().find(|kind| kind.name() == self.kind) {
+        match ResourceKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == self.kind)
+        {
             Some(kind) => Part::Resource { kind, name },
             None if self.kind == FUNCTION => Part::Function { name },
             None => Part::App,
@@ -112,7 +115,10 @@ impl Mark {
         let words: Vec<(&str, &str)> = words.filter_map(|word| word.split_once('=')).collect();
         Self::read(|label| {
             let name = label.strip_prefix("nephos-")?;
-            words.iter().find(|(word, _)| *word == name).map(|(_, value)| *value)
+            words
+                .iter()
+                .find(|(word, _)| *word == name)
+                .map(|(_, value)| *value)
         })
     }
 
@@ -130,7 +136,11 @@ impl Mark {
 /// The filter of a list (<https://google.aip.dev/160>) by which an interface gives only what is of this app on this target.
 #[must_use]
 pub fn filter(app: &str, target: &str) -> String {
-    format!("labels.{APP}={} AND labels.{TARGET}={}", value(app), value(target))
+    format!(
+        "labels.{APP}={} AND labels.{TARGET}={}",
+        value(app),
+        value(target)
+    )
 }
 
 /// A name as the value of a label: lower-case letters, digits, hyphens and underscores. What is none is cut, and told apart by a hash.
@@ -186,14 +196,22 @@ mod tests {
             assert!(mark.is_of("shop", "gcp") && !mark.is_of("shop", "other") && !mark.is_of("shops", "gcp"));
         }
         let mark = Mark::of("shop", "gcp", &parts()[1]);
-        assert_eq!(mark.description(), "nephos app=shop target=gcp name=jobs kind=function");
+        assert_eq!(
+            mark.description(),
+            "nephos app=shop target=gcp name=jobs kind=function"
+        );
     }
 
     #[test]
     fn what_is_of_others_has_no_mark() {
         assert_eq!(Mark::of_labels(&json!({"nephos-app": "shop"})), None);
         assert_eq!(Mark::of_labels(&Value::Null), None);
-        for text in ["", "calls the shop", "nephos app=shop target=gcp", "x nephos app=a target=b name=c kind=d"] {
+        for text in [
+            "",
+            "calls the shop",
+            "nephos app=shop target=gcp",
+            "x nephos app=a target=b name=c kind=d",
+        ] {
             assert_eq!(Mark::of_description(text), None, "{text}");
         }
     }
@@ -201,10 +219,21 @@ mod tests {
     #[test]
     fn values_are_short_plain_and_never_shared() {
         assert_eq!(value("face-gate"), "face-gate");
-        let names = ["Shop", "shop.x", "shopx", &"x".repeat(63), &"x".repeat(64), &"x".repeat(65)];
+        let names = [
+            "Shop",
+            "shop.x",
+            "shopx",
+            &"x".repeat(63),
+            &"x".repeat(64),
+            &"x".repeat(65),
+        ];
         let mut values: Vec<String> = names.map(value).to_vec();
         assert!(values.iter().all(|value| value.len() <= MAX_VALUE));
-        assert!(values.iter().all(|value| value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')));
+        assert!(values.iter().all(|value| {
+            value
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        }));
         values.sort_unstable();
         values.dedup();
         assert_eq!(values.len(), names.len());

@@ -224,11 +224,9 @@ impl Settings {
 /// The error of a setting of this target.
 fn wrong(target: &str) -> impl Fn(&str, &str, &'static str) -> Result<()> {
     move |key, value, message| {
-        Err(
-            Error::new(ErrorKind::InvalidArgument, "deploy.settings", message)
-                .with("key", format!("target.{target}.{key}"))
-                .with("value", value),
-        )
+        Err(Error::new(ErrorKind::InvalidArgument, "deploy.settings", message)
+            .with("key", format!("target.{target}.{key}"))
+            .with("value", value))
     }
 }
 
@@ -243,8 +241,7 @@ fn is_region(text: &str) -> bool {
         return false;
     };
     let digits = rest.trim_start_matches(|letter: char| letter.is_ascii_lowercase());
-    let is_word =
-        |text: &str| !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_lowercase());
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_lowercase());
     is_word(continent)
         && digits.len() < rest.len()
         && !digits.is_empty()
@@ -255,7 +252,8 @@ fn is_region(text: &str) -> bool {
 fn is_project(text: &str) -> bool {
     let id = match text.split_once(':') {
         Some((domain, id)) => {
-            let is_domain = domain.contains('.') && domain.split('.').all(|part| !part.is_empty() && is_plain(part));
+            let is_domain =
+                domain.contains('.') && domain.split('.').all(|part| !part.is_empty() && is_plain(part));
             if !is_domain {
                 return false;
             }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::Method;
 use nephos_core::retry::RetryPolicy;
 use nephos_core::{Error, ErrorKind, Result};
@@ -48,6 +49,14 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// A value within a path or a query.
 pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
+}
+
+/// How many requests are on their way at once.
+pub(super) const AT_ONCE: usize = 24;
+
+/// Does all of these, several at once, until the first that fails.
+pub(super) async fn all<T>(futures: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(futures).buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// Asks for one operation of deployment. Cheap to clone.

@@ -3,18 +3,18 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use nephos_core::deploy::{Deployed, Happening, Progress, StepState};
 use nephos_core::plan::{Action, Data, Plan, Step};
 use nephos_core::{Error, ErrorKind, Result};
 
+use super::api::all;
 use super::changes::{Deed, going, interface, role, wanted};
 use super::image::repository;
 use super::kinds;
 use super::order::{self, Task};
 use super::policy::Held;
 use super::preview::Work;
-use super::state::{AT_ONCE, Thing};
+use super::state::Thing;
 use super::{GcpDeployer, Place};
 use crate::deploy::graph::{Grant, Kind, Node};
 
@@ -172,30 +172,21 @@ impl Place {
                 "the app itself is as it is to be; what is left of its former state goes by the next run",
             )
         };
-        stream::iter(&work.changes.take)
-            .map(|(on, grants)| self.take(on, grants, progress))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await
-            .map_err(after)?;
+        let taking = work.changes.take.iter();
+        let taking = taking.map(|(on, grants)| self.take(on, grants, progress));
+        all(taking.collect()).await.map_err(after)?;
         self.remove_all(&work.changes.gone, progress).await.map_err(after)?;
-        stream::iter(&work.changes.left)
-            .map(|thing| told(progress, going(thing, Data::Kept), self.keep(thing)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await
-            .map_err(after)
+        let keeping = work.changes.left.iter();
+        let keeping = keeping.map(|thing| told(progress, going(thing, Data::Kept), self.keep(thing)));
+        all(keeping.collect()).await.map(drop).map_err(after)
     }
 
     /// Deletes things, kind by kind: what calls before what is called.
     pub(super) async fn remove_all(&self, things: &[Thing], progress: &Progress) -> Result<()> {
         for kind in kinds::GOING {
             let of_kind = things.iter().filter(|thing| thing.kind == kind);
-            stream::iter(of_kind)
-                .map(|thing| told(progress, going(thing, Data::Untouched), self.delete(thing)))
-                .buffer_unordered(AT_ONCE)
-                .try_collect::<()>()
-                .await?;
+            let going = of_kind.map(|thing| told(progress, going(thing, Data::Untouched), self.delete(thing)));
+            all(going.collect()).await?;
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::Method;
 use nephos_core::deploy::{Destroyed, Keep, Kept, Progress};
 use nephos_core::plan::{Data, Part};
@@ -10,12 +9,12 @@ use nephos_core::{ErrorKind, Result};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::api::escaped;
+use super::api::{all, escaped};
 use super::apply::told;
 use super::changes::{accounts, going};
 use super::kinds::last;
 use super::policy::{Held, is_ours};
-use super::state::{AT_ONCE, State, Thing};
+use super::state::{State, Thing};
 use super::{GcpDeployer, Place};
 use crate::deploy::graph::{Graph, Kind, full_name};
 
@@ -87,7 +86,7 @@ impl Place {
     /// Takes away what the app's accounts may do on what stays: the project, what is a stranger's, and what holds data.
     async fn take_all(&self, graph: &Graph, state: &State) -> Result<()> {
         let accounts = accounts(graph, state, self.owner());
-        let mut all: BTreeMap<&String, Vec<Held>> = BTreeMap::new();
+        let mut taken: BTreeMap<&String, Vec<Held>> = BTreeMap::new();
         for (on, policy) in &state.policies {
             let stays = match state.things.get(on) {
                 Some(thing) => thing.kind.holds_data(),
@@ -101,14 +100,11 @@ impl Place {
                 .filter(|held| is_ours(&held.member, &accounts, is_strangers))
                 .collect();
             if !held.is_empty() {
-                all.insert(on, held);
+                taken.insert(on, held);
             }
         }
-        stream::iter(all)
-            .map(|(on, held)| async move { self.regrant(on, &[], &held).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await
+        let taking = taken.iter().map(|(on, held)| self.regrant(on, &[], held));
+        all(taking.collect()).await.map(drop)
     }
 
     /// Makes that it may be deleted with its data.
@@ -141,24 +137,17 @@ impl Place {
             if items.is_empty() {
                 return Ok(());
             }
-            stream::iter(items)
-                .map(|object| {
-                    let objects = &objects;
-                    async move {
-                        let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
-                        let name = utf8_percent_encode(text("name"), NON_ALPHANUMERIC);
-                        let path = format!("{objects}/{name}?generation={}", text("generation"));
-                        match self.api.call(host, Method::DELETE, &path, None).await {
-                            Err(error) if error.kind() != ErrorKind::NotFound => {
-                                Err(error.with("bucket", bucket))
-                            }
-                            _ => Ok(()),
-                        }
-                    }
-                })
-                .buffer_unordered(AT_ONCE)
-                .try_collect::<()>()
-                .await?;
+            all(items.iter().map(|object| self.delete_object(&objects, object)).collect()).await?;
+        }
+    }
+
+    async fn delete_object(&self, objects: &str, object: &Value) -> Result<()> {
+        let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+        let name = utf8_percent_encode(text("name"), NON_ALPHANUMERIC);
+        let path = format!("{objects}/{name}?generation={}", text("generation"));
+        match self.api.call(Kind::Bucket.host(), Method::DELETE, &path, None).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 }

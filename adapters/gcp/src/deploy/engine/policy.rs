@@ -242,8 +242,8 @@ fn way(on: &str, operation: &'static str) -> Result<Way> {
 }
 
 impl Place {
-    /// The policy of something that is there.
-    pub(super) async fn policy(&self, on: &str) -> Result<Policy> {
+    /// The policy of something that is there, with its name.
+    pub(super) async fn policy(&self, on: &str) -> Result<(String, Policy)> {
         let way = way(on, self.api.operation)?;
         let options = json!({"options": {"requestedPolicyVersion": 3}});
         let (method, body) = if way.is_posted {
@@ -252,7 +252,10 @@ impl Place {
             (Method::GET, None)
         };
         let policy = self.api.call(&way.host, method, &way.get, body).await;
-        policy.map(Policy).map_err(|error| error.with("on", last(on)))
+        match policy {
+            Ok(policy) => Ok((on.to_owned(), Policy(policy))),
+            Err(error) => Err(error.with("on", last(on))),
+        }
     }
 
     /// Gives and takes away. Whoever else changes the policy at the same time is not lost: it is read again.
@@ -261,7 +264,7 @@ impl Place {
         let begun = Instant::now();
         let mut attempt = 1;
         loop {
-            let Some(policy) = self.policy(on).await?.changed(add, remove) else {
+            let Some(policy) = self.policy(on).await?.1.changed(add, remove) else {
                 return Ok(());
             };
             let written = if way.is_bucket {

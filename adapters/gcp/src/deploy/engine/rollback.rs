@@ -4,15 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use nephos_core::deploy::{Moved, Progress, StepState};
 use nephos_core::plan::{Action, Data, Part, Step};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
+use super::api::all;
 use super::apply::tell;
 use super::kinds::{self, last};
-use super::state::AT_ONCE;
 use super::status::{Running, time};
 use super::{GcpDeployer, Place};
 use crate::deploy::graph::Kind;
@@ -33,14 +32,7 @@ impl GcpDeployer {
         let place = self.place(OPERATION).await?;
         let running = self.chosen(&place, names).await?;
         // All are looked at before any is moved.
-        let looked: Vec<(Running, Option<String>)> = stream::iter(running)
-            .map(|one| {
-                let place = &place;
-                async move { place.before(&one).await.map(|before| (one, before)) }
-            })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let looked = all(running.into_iter().map(|one| place.before(one)).collect()).await?;
         let mut moves = Vec::new();
         for (one, before) in looked {
             let current = one.serving().unwrap_or("none").to_owned();
@@ -61,14 +53,11 @@ impl GcpDeployer {
                 }
             }
         }
-        stream::iter(moves)
-            .map(|(one, from, to)| {
-                let place = &place;
-                async move { place.move_to(one, from, to, progress).await }
-            })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
+        let moving = moves.into_iter();
+        let moving = moving.map(|(one, from, to)| place.move_to(one, from, to, progress));
+        let mut moved = all(moving.collect()).await?;
+        moved.sort_by(|one, other| one.function.cmp(&other.function));
+        Ok(moved)
     }
 }
 
@@ -99,16 +88,18 @@ fn before(mut revisions: Vec<Value>, serving: &str) -> Option<String> {
 }
 
 impl Place {
-    async fn before(&self, one: &Running) -> Result<Option<String>> {
-        let Some(serving) = one.serving() else {
-            return Ok(None);
+    /// A service with the revision before the one that takes requests, if there is one.
+    async fn before(&self, one: Running) -> Result<(Running, Option<String>)> {
+        let Some(serving) = one.serving().map(str::to_owned) else {
+            return Ok((one, None));
         };
         let path = format!(
             "{}/revisions?pageSize=500",
             kinds::path(Kind::Service, &one.thing.name)
         );
         let revisions = self.api.list(Kind::Service.host(), &path, "revisions").await?;
-        Ok(before(revisions, serving))
+        let before = before(revisions, &serving);
+        Ok((one, before))
     }
 
     async fn move_to(&self, one: Running, from: String, to: String, progress: &Progress) -> Result<Moved> {

@@ -2,21 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use nephos_core::plan::Part;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
 use super::Place;
-use super::api::escaped;
+use super::api::{all, escaped};
 use super::failure::is_disabled;
 use super::kinds::{self, Scope, last, parent};
 use super::policy::{PROJECTS, Policy};
 use crate::deploy::graph::{Graph, Kind, full_name};
 use crate::deploy::label::{self, Mark};
-
-/// How many requests are on their way at once.
-pub(super) const AT_ONCE: usize = 24;
 
 /// The label of what deployment let go of with its data.
 pub(super) const KEPT: &str = "nephos-kept";
@@ -154,11 +150,9 @@ impl Place {
     /// Reads all that there is, and the policies of what the graph grants something on.
     pub(super) async fn read(&self, graph: &Graph) -> Result<State> {
         let mut state = State::default();
-        let lists: Vec<Vec<Thing>> = stream::iter(self.collections(graph))
-            .map(|(kind, parent)| async move { self.listed(kind, &parent, graph).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let collections = self.collections(graph);
+        let lists = collections.iter().map(|(kind, parent)| self.listed(*kind, parent, graph));
+        let lists = all(lists.collect()).await?;
         for thing in lists.into_iter().flatten() {
             let full = thing.full_name();
             if thing.mark.as_ref().is_some_and(|mark| self.is_mine(mark)) || graph.nodes.contains_key(&full) {
@@ -243,11 +237,8 @@ impl Place {
             })
             .map(|(_, node)| (node.kind, node.name.clone()))
             .collect();
-        let found: Vec<Option<Thing>> = stream::iter(wanted)
-            .map(|(kind, name)| async move { self.get(kind, &name).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let found = wanted.iter().map(|(kind, name)| self.get(*kind, name));
+        let found = all(found.collect()).await?;
         for thing in found.into_iter().flatten() {
             state.take(thing);
         }
@@ -292,11 +283,8 @@ impl Place {
                 .map(|(_, thing)| thing.name.clone()),
         );
         buckets.retain(|bucket| state.things.contains_key(&full_name(Kind::Bucket, bucket)));
-        let lists: Vec<Vec<Thing>> = stream::iter(buckets)
-            .map(|bucket| async move { self.notifications(&bucket).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let lists = buckets.iter().map(|bucket| self.notifications(bucket));
+        let lists = all(lists.collect()).await?;
         for thing in lists.into_iter().flatten() {
             let is_ours = thing.mark.as_ref().is_some_and(|mark| self.is_mine(mark));
             // Others may send their own to whatever topics they like; two of one topic are told apart by their number.
@@ -343,11 +331,8 @@ impl Place {
                 .filter(|(name, thing)| graph.nodes.contains_key(*name) && has_policy(thing.kind))
                 .map(|(name, _)| name.clone()),
         );
-        let found: Vec<(String, Policy)> = stream::iter(names)
-            .map(|name| async move { Ok::<_, Error>((name.clone(), self.policy(&name).await?)) })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let found = all(names.iter().map(|name| self.policy(name)).collect());
+        let found = found.await?;
         state.policies.extend(found);
         Ok(())
     }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::Method;
 use nephos_core::deploy::{FunctionStatus, Health, Status};
 use nephos_core::plan::Part;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
+use super::api::all;
 use super::kinds::{self, last};
-use super::state::{AT_ONCE, Thing};
+use super::state::Thing;
 use super::{GcpDeployer, Place};
 use crate::deploy::graph::{Graph, Kind};
 
@@ -108,11 +108,8 @@ impl GcpDeployer {
             }
             status.changed = status.changed.max(time(&thing.body, "updateTime"));
         }
-        status.functions = stream::iter(running)
-            .map(|one| async move { place.function(one).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let functions = running.into_iter().map(|one| place.function(one));
+        status.functions = all(functions.collect()).await?.into_iter().collect();
         Ok(status)
     }
 }

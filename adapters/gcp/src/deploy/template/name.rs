@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn a_buckets_name_ends_in_the_project_and_fits() {
-        assert_eq!(bucket("shop-gcp", "receipts", "my-shop"), "shop-gcp-receipts-my-shop");
+        assert_eq!(
+            bucket("shop-gcp", "receipts", "my-shop"),
+            "shop-gcp-receipts-my-shop"
+        );
         let long = bucket(&"x".repeat(24), &"y".repeat(63), &"z".repeat(30));
         assert!(long.len() <= MAX_BUCKET, "{long}");
         let old = bucket("shop-gcp", "receipts", "example.com:my-shop");
@@ -119,7 +122,10 @@ mod tests {
 
     #[test]
     fn a_triggers_name_is_short_and_plain() {
-        assert_eq!(trigger("schedule", "0 6 * * 1-5", "0a1b2c3d"), "schedule-0-6-1-5-0a1b2c3d");
+        assert_eq!(
+            trigger("schedule", "0 6 * * 1-5", "0a1b2c3d"),
+            "schedule-0-6-1-5-0a1b2c3d"
+        );
         let long = trigger("stream", &"x".repeat(63), "0a1b2c3d");
         assert!(long.len() <= MAX_CALLED && long.ends_with("x-0a1b2c3d"), "{long}");
     }
