@@ -67,7 +67,25 @@ pub(super) fn wanted(node: &Node, thing: Option<&Thing>) -> Value {
             labels.insert(KEPT.to_owned(), Value::Null);
         }
     }
+    for path in kinds::of(node.kind).ours {
+        clear(&mut body, path);
+    }
     body
+}
+
+/// Says of a field that it is to be none, if nothing is said of it.
+fn clear(body: &mut Value, path: &str) {
+    let Value::Object(fields) = body else { return };
+    match path.split_once('.') {
+        Some((first, rest)) => {
+            if let Some(within) = fields.get_mut(first) {
+                clear(within, rest);
+            }
+        }
+        None => {
+            fields.entry(path).or_insert(Value::Null);
+        }
+    }
 }
 
 /// The addresses of the app's accounts: those that are to be, and those that are.

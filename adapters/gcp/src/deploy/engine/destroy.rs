@@ -16,7 +16,7 @@ use super::kinds::last;
 use super::policy::{Held, is_ours};
 use super::state::{State, Thing};
 use super::{GcpDeployer, Place};
-use crate::deploy::graph::{Graph, Kind, full_name};
+use crate::deploy::graph::{Graph, Kind};
 
 const OPERATION: &str = "deploy.destroy";
 
@@ -65,21 +65,13 @@ fn part(graph: &Graph, thing: &Thing) -> Part {
 }
 
 impl Place {
-    /// What is the app's: by its mark, and of databases, which have none, those that have the app's name and its time to live.
+    /// What is the app's: by its mark, and of databases, which have none, those whose names are the app's tables'.
     fn own(&self, graph: &Graph, state: &State) -> Vec<Thing> {
         let mut all: Vec<Thing> = (state.ours(&self.app, &self.target))
             .map(|(_, thing)| thing.clone())
             .collect();
-        let databases: BTreeSet<&str> = (state.things.values())
-            .filter(|thing| thing.kind == Kind::Field && thing.body.get("ttlConfig").is_some_and(|ttl| !ttl.is_null()))
-            .filter_map(|thing| thing.name.split("/collectionGroups/").next())
-            .collect();
-        for name in databases {
-            let full = full_name(Kind::Database, name);
-            if let (Some(thing), true) = (state.things.get(&full), graph.nodes.contains_key(&full)) {
-                all.push(thing.clone());
-            }
-        }
+        let databases = (state.things.values()).filter(|thing| thing.kind == Kind::Database);
+        all.extend(databases.filter(|thing| graph.nodes.contains_key(&thing.full_name())).cloned());
         all
     }
 

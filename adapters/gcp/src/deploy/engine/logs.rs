@@ -93,12 +93,12 @@ impl GcpDeployer {
     }
 }
 
-/// What services of the region printed since then: <https://cloud.google.com/logging/docs/view/logging-query-language>.
+/// What services of the region printed since then, and what Cloud Run said of their instances: <https://cloud.google.com/logging/docs/view/logging-query-language>.
 fn filter(place: &Place, services: &[&String], since: DateTime<Utc>) -> String {
     let names: Vec<String> = (services.iter())
         .map(|service| format!("resource.labels.service_name=\"{service}\""))
         .collect();
-    let logs: Vec<String> = ["stdout", "stderr"]
+    let logs: Vec<String> = ["stdout", "stderr", "varlog%2Fsystem"]
         .map(|stream| format!("logName=\"projects/{}/logs/run.googleapis.com%2F{stream}\"", place.project))
         .to_vec();
     format!(

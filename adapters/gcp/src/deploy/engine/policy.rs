@@ -66,6 +66,10 @@ impl Held {
 }
 
 impl Policy {
+    pub(super) const fn of(body: Value) -> Self {
+        Self(body)
+    }
+
     /// Everything that it gives.
     pub(super) fn held(&self) -> BTreeSet<Held> {
         let mut all = BTreeSet::new();
@@ -253,7 +257,7 @@ impl Place {
         };
         let policy = self.api.call(&way.host, method, &way.get, body).await;
         match policy {
-            Ok(policy) => Ok((on.to_owned(), Policy(policy))),
+            Ok(policy) => Ok((on.to_owned(), Policy::of(policy))),
             Err(error) => Err(error.with("on", last(on))),
         }
     }

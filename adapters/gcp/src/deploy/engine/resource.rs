@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Place;
 use super::api::escaped;
+use super::changes::wanted;
 use super::diff;
 use super::failure::{is_of_new_account, is_overtaken};
 use super::kinds::{self, Change, Making, last, parent};
@@ -104,11 +105,12 @@ impl Place {
         if let Some(fault) = there.fault() {
             return Err(self.faulty(&there, &fault));
         }
-        let differences = diff::between(node.kind, &node.body, &there.body, self.ids());
+        let wanted = wanted(node, Some(&there));
+        let differences = diff::between(node.kind, &wanted, &there.body, self.ids());
         if differences.is_empty() {
             return Ok(());
         }
-        self.change(&there, &node.body, &differences.fields).await
+        self.change(&there, &wanted, &differences.fields).await
     }
 
     /// Whether it is ours, so far as it can say so.
