@@ -24,7 +24,7 @@ fn functions(graph: &Graph) -> BTreeMap<String, String> {
 }
 
 /// Where events are sent: the URLs of pushes and jobs, and of Eventarc's triggers as such; with the form in which they come.
-fn destinations(graph: &Graph, region: &str) -> BTreeSet<(String, Form)> {
+fn destinations(graph: &Graph, region: &str) -> BTreeMap<String, Form> {
     let url = |service: &str| format!("https://{service}-{NUMBER}.{region}.run.app");
     graph
         .nodes
@@ -70,7 +70,7 @@ fn events_are_sent_where_a_function_takes_them_and_nowhere_else() {
         }
         let region = app.targets["gcp"]["region"].as_str().unwrap();
         let graph = rendered(&app);
-        let mut taken = BTreeSet::new();
+        let mut taken = BTreeMap::new();
         for (service, function) in functions(&graph) {
             for (trigger, source) in told(&graph, &service).triggers {
                 assert!(
@@ -82,7 +82,7 @@ fn events_are_sent_where_a_function_takes_them_and_nowhere_else() {
                     "https://{service}-{NUMBER}.{region}.run.app{}",
                     source.path(&trigger)
                 );
-                taken.insert((url, source.by));
+                taken.insert(url, source.by);
             }
         }
         assert_eq!(destinations(&graph, region), taken, "{name}");
@@ -259,7 +259,7 @@ fn those_who_wait_are_known_by_what_the_function_is_told() {
 #[test]
 fn keys_and_kinds_of_a_bucket_become_its_notifications() {
     let graph = rendered(&case("every-trigger"));
-    let filters: BTreeSet<(String, Value)> = of_kind(&graph, Kind::Notification)
+    let filters: BTreeMap<String, Value> = of_kind(&graph, Kind::Notification)
         .into_iter()
         .map(|node| {
             assert_eq!(node.body["payload_format"], "JSON_API_V1");
