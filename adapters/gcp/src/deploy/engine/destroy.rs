@@ -119,7 +119,7 @@ impl Place {
     }
 
     /// Deletes all objects of a bucket, with all their generations: <https://cloud.google.com/storage/docs/json_api/v1/objects/delete>.
-    async fn empty_bucket(&self, bucket: &str) -> Result<()> {
+    pub(super) async fn empty_bucket(&self, bucket: &str) -> Result<()> {
         let host = Kind::Bucket.host();
         let objects = format!("/storage/v1/b/{}/o", escaped(bucket));
         let list = format!("{objects}?versions=true&maxResults=1000");

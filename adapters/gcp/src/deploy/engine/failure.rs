@@ -33,16 +33,19 @@ pub(super) fn is_overtaken(error: &Error) -> bool {
     error.kind() == ErrorKind::Conflict && fact(error, STATUS) != Some("FAILED_PRECONDITION")
 }
 
-/// Whether it says that an account is not known, which it is some seconds after it was made:
-/// <https://cloud.google.com/iam/docs/service-accounts-create>.
-pub(super) fn is_of_new_account(error: &Error) -> bool {
+/// Whether it says that an account is not known, which one is some seconds after it was made (<https://cloud.google.com/iam/docs/service-accounts-create>), or that what a service may do
+/// is not known yet, as of one that was enabled just now (<https://cloud.google.com/eventarc/docs/troubleshooting>).
+pub(super) fn is_too_early(error: &Error) -> bool {
     let said = said(error).to_ascii_lowercase();
     let names = said.contains("service account") || said.contains("iam.serviceaccounts.actas");
-    let kind = matches!(
-        error.kind(),
-        ErrorKind::InvalidArgument | ErrorKind::NotFound | ErrorKind::PermissionDenied
-    );
-    kind && names && (said.contains("does not exist") || said.contains("may not exist") || said.contains("not found"))
+    let is_unknown = ["does not exist", "may not exist", "not found"]
+        .iter()
+        .any(|words| said.contains(words));
+    match error.kind() {
+        ErrorKind::InvalidArgument | ErrorKind::NotFound | ErrorKind::PermissionDenied => names && is_unknown,
+        ErrorKind::Conflict => said.contains("may take a few minutes"),
+        _ => false,
+    }
 }
 
 /// The same error in the words of those who deploy, where a function's would say something else.
@@ -155,6 +158,19 @@ mod tests {
         let error = refused(403, &region);
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.chain().contains("mars"), "{}", error.chain());
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_told_from_what_is_not_there() {
+        let said = |code: u64, message: &str| {
+            is_too_early(&of_operation("deploy.apply", &json!({"code": code, "message": message})))
+        };
+        assert!(said(3, "Service account a@p.iam.gserviceaccount.com does not exist."));
+        assert!(said(7, "Permission 'iam.serviceaccounts.actAs' denied on service account a (or it may not exist)."));
+        assert!(said(9, "If you recently started to use Eventarc, it may take a few minutes before all necessary permissions are propagated"));
+        assert!(!said(7, "Permission 'run.services.create' denied on resource 'x' (or it may not exist)."));
+        assert!(!said(5, "Resource not found (resource=jobs)."));
+        assert!(!said(9, "Revision 'r' is not ready and cannot serve traffic."));
     }
 
     #[test]

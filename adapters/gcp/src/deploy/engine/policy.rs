@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Place;
 use super::api::escaped;
-use super::failure::{is_of_new_account, is_overtaken};
+use super::failure::{is_overtaken, is_too_early};
 use super::kinds::last;
 use crate::deploy::graph::{Condition, Grant, Kind};
 
@@ -282,12 +282,37 @@ impl Place {
             };
             attempt += 1;
             let pause = BACKOFF.backoff(attempt);
-            let passes = is_overtaken(&error) || is_of_new_account(&error);
+            let is_unknown = is_too_early(&error);
+            if is_unknown && attempt == 2 {
+                self.call_agents(add).await?;
+            }
+            let passes = is_overtaken(&error) || is_unknown;
             if !passes || begun.elapsed() + pause > PATIENCE {
                 return Err(error.with("on", last(on)));
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Has Google make its own agents among these, which a project does not have before it is asked for them: <https://cloud.google.com/iam/docs/create-service-agents>.
+    async fn call_agents(&self, held: &[Held]) -> Result<()> {
+        let is_named = |agent: &str| held.iter().any(|held| held.member.ends_with(agent));
+        let [storage, pubsub] = AGENTS;
+        if is_named(storage) {
+            let path = format!("/storage/v1/projects/{}/serviceAccount", self.project);
+            self.api.call(Kind::Bucket.host(), Method::GET, &path, None).await?;
+        }
+        if is_named(pubsub) {
+            let path = format!(
+                "/v1beta1/projects/{}/services/{}:generateServiceIdentity",
+                self.project,
+                Kind::Topic.host()
+            );
+            let host = "serviceusage.googleapis.com";
+            let answer = self.api.call(host, Method::POST, &path, None).await?;
+            self.api.wait(host, "v1beta1", answer).await?;
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use super::Place;
 use super::api::escaped;
 use super::changes::wanted;
 use super::diff;
-use super::failure::{is_of_new_account, is_overtaken};
+use super::failure::{is_overtaken, is_too_early};
 use super::kinds::{self, Change, Making, last, parent};
 use super::state::{KEPT, Thing, is_marked};
 use crate::deploy::graph::{Kind, Node};
@@ -25,6 +25,21 @@ const BACKOFF: RetryPolicy = RetryPolicy {
     base: Duration::from_millis(250),
     max: Duration::from_secs(10),
 };
+
+/// How long where somebody may only lack a permission: nothing tells that from an account that is not known yet.
+const DENIED: Duration = Duration::from_secs(30);
+
+/// Whether it may be otherwise when it is tried again.
+fn passes(error: &Error) -> bool {
+    is_too_early(error) || is_overtaken(error)
+}
+
+fn patience(error: &Error) -> Duration {
+    match error.kind() {
+        ErrorKind::PermissionDenied => DENIED,
+        _ => PATIENCE,
+    }
+}
 
 /// A body without the fields that are to be none.
 fn without_nulls(body: &Value) -> Value {
@@ -43,17 +58,17 @@ impl Place {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            // The answer to an earlier request may have been lost, or an earlier command killed.
-            if error.kind() == ErrorKind::AlreadyExists
+            // The answer to an earlier request may have been lost, or an earlier command killed. Cloud Storage says of a bucket that is there no more than that it is a conflict.
+            if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::Conflict)
                 && let Some(there) = self.get(node.kind, &node.name).await?
                 && self.may_change(&there)
+                && !there.is_half_made()
             {
                 return self.bring(node, there).await;
             }
             attempt += 1;
             let pause = BACKOFF.backoff(attempt);
-            let passes = is_of_new_account(&error) || is_overtaken(&error);
-            if !passes || begun.elapsed() + pause > PATIENCE {
+            if !passes(&error) || begun.elapsed() + pause > patience(&error) {
                 return Err(named(error, node.kind, &node.name));
             }
             tokio::time::sleep(pause).await;
@@ -164,10 +179,9 @@ impl Place {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let passes = is_overtaken(&error) || is_of_new_account(&error);
             attempt += 1;
             let pause = BACKOFF.backoff(attempt);
-            if !passes || begun.elapsed() + pause > PATIENCE {
+            if !passes(&error) || begun.elapsed() + pause > patience(&error) {
                 return Err(named(error, thing.kind, &thing.name));
             }
             tokio::time::sleep(pause).await;
@@ -271,6 +285,10 @@ impl Place {
                 return Err(named(error, thing.kind, &thing.name));
             }
             tokio::time::sleep(pause).await;
+            if thing.kind == Kind::Bucket {
+                // Somebody put something into it, after it was emptied.
+                self.empty_bucket(last(&thing.name)).await?;
+            }
             match self.get(thing.kind, &thing.name).await? {
                 None => return Ok(()),
                 Some(found) if found.spec() != thing.spec() => {

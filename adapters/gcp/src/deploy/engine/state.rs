@@ -96,6 +96,11 @@ impl Thing {
         }
     }
 
+    /// Whether the operation that made it failed, and left it.
+    pub(super) fn is_half_made(&self) -> bool {
+        self.kind == Kind::Trigger && self.fault().is_some()
+    }
+
     /// What changes when somebody changes it: of two readings they are the same if nobody did.
     pub(super) fn spec(&self) -> Value {
         if let Some(generation) = self.body.get("generation") {
@@ -338,11 +343,11 @@ impl Place {
     }
 }
 
-/// Whether it has a policy of its own that deployment may write.
+/// Whether its policy is read also where the graph gives nothing on it, for what it may have given. Of an account that is no more than the right to sign as itself.
 const fn has_policy(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Service | Kind::Topic | Kind::Subscription | Kind::Bucket | Kind::Secret | Kind::Account | Kind::Repository
+        Kind::Service | Kind::Topic | Kind::Subscription | Kind::Bucket | Kind::Secret
     )
 }
 
