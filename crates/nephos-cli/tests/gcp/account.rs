@@ -60,7 +60,16 @@ fn program() -> &'static [u8] {
         let folder = tempfile::tempdir().unwrap();
         let binary = folder.path().join("functions");
         let made = Command::new("rustc")
-            .args(["--edition", "2024", "-C", "opt-level=s", "-C", "strip=symbols", "-C", "target-feature=+crt-static"])
+            .args([
+                "--edition",
+                "2024",
+                "-C",
+                "opt-level=s",
+                "-C",
+                "strip=symbols",
+                "-C",
+                "target-feature=+crt-static",
+            ])
             .arg("-o")
             .arg(&binary)
             .arg(source)
@@ -143,7 +152,10 @@ impl Account {
     pub(crate) fn command(&self, project: &Project, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nephos"));
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("GOOGLE_") || name.starts_with("NEPHOS_GCP")) {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("GOOGLE_") || name.starts_with("NEPHOS_GCP"))
+            {
                 command.env_remove(name);
             }
         }
@@ -189,8 +201,13 @@ impl Account {
 
     /// What there is of a kind (`run.services`), by the last parts of names.
     pub(crate) fn names(&self, kind: &str) -> Vec<String> {
-        let all = self.control.resources().into_iter().filter(|one| one.kind == kind);
-        all.map(|one| one.name.rsplit('/').next().unwrap().to_owned()).collect()
+        let all = self
+            .control
+            .resources()
+            .into_iter()
+            .filter(|one| one.kind == kind);
+        all.map(|one| one.name.rsplit('/').next().unwrap().to_owned())
+            .collect()
     }
 
     /// The body of a resource by the end of its name.
@@ -208,7 +225,10 @@ impl Account {
     /// How many requests changed something.
     pub(crate) fn changes(&self) -> usize {
         let is_change = |path: &str, method: &str| {
-            method != "GET" && !path.contains("getIamPolicy") && !path.contains(":list") && !path.contains("/token")
+            method != "GET"
+                && !path.contains("getIamPolicy")
+                && !path.contains(":list")
+                && !path.contains("/token")
         };
         let all = self.control.requests();
         all.iter().filter(|one| is_change(&one.path, &one.method)).count()
@@ -217,7 +237,10 @@ impl Account {
     /// Holds that Google's documents allow every request.
     pub(crate) fn was_understood(&self) {
         let found = self.control.findings();
-        let wrong: Vec<_> = found.iter().filter(|finding| finding.level == Level::Error).collect();
+        let wrong: Vec<_> = found
+            .iter()
+            .filter(|finding| finding.level == Level::Error)
+            .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
         assert!(self.edge.refused().is_empty(), "{:?}", self.edge.refused());
     }
@@ -238,7 +261,8 @@ async fn metadata(token: String) -> String {
                         Err(_) => return,
                     }
                 }
-                let body = json!({"access_token": token, "expires_in": 3599, "token_type": "Bearer"}).to_string();
+                let body =
+                    json!({"access_token": token, "expires_in": 3599, "token_type": "Bearer"}).to_string();
                 let answer = format!(
                     "HTTP/1.1 200 OK\r\nmetadata-flavor: Google\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
@@ -253,7 +277,9 @@ async fn metadata(token: String) -> String {
 
 /// Runs a command beside what answers it.
 pub(crate) async fn output(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

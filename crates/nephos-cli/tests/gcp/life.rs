@@ -14,20 +14,33 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
     let (google, project) = (Account::start().await, Project::new(SHOP));
 
     let plan = done(&google.deploy(&project, &["--plan"]).await);
-    assert!(plan.contains("+ function hello") && plan.contains("Cloud Run service"), "{plan}");
-    assert_eq!(google.inventory(), Vec::<String>::new(), "a plan alone makes something");
+    assert!(
+        plan.contains("+ function hello") && plan.contains("Cloud Run service"),
+        "{plan}"
+    );
+    assert_eq!(
+        google.inventory(),
+        Vec::<String>::new(),
+        "a plan alone makes something"
+    );
     assert_eq!(google.changes(), 0);
     assert!(done(&google.run(&project, &["status"]).await).contains("is not deployed"));
 
     let deployed = google.deployed(&project).await;
-    assert!(deployed.contains("deployed in") && deployed.contains(".run.app"), "{deployed}");
+    assert!(
+        deployed.contains("deployed in") && deployed.contains(".run.app"),
+        "{deployed}"
+    );
     google.was_understood();
     assert_eq!(google.names(SERVICE).len(), 5);
     for service in google.names(SERVICE) {
         let body = google.body(&format!("/services/{service}"));
         let image = body["template"]["containers"][0]["image"].as_str().unwrap();
         assert!(google.control.image(image).is_some(), "{image} was not pushed");
-        assert_eq!(body["terminalCondition"]["state"], "CONDITION_SUCCEEDED", "{body:#}");
+        assert_eq!(
+            body["terminalCondition"]["state"], "CONDITION_SUCCEEDED",
+            "{body:#}"
+        );
     }
 
     let before = google.changes();
@@ -38,12 +51,21 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
     // New code alone changes the services, and nothing else.
     project.code(2);
     let changed = google.deployed(&project).await;
-    assert!(changed.contains("5 to update") && changed.contains("containers.image"), "{changed}");
+    assert!(
+        changed.contains("5 to update") && changed.contains("containers.image"),
+        "{changed}"
+    );
     let status = google.status(&project).await;
     assert_eq!(status["health"], "works", "{status:#}");
     let newest = status["functions"]["hello"].clone();
-    assert!(newest["url"].as_str().unwrap().ends_with(".run.app"), "{status:#}");
-    assert!(newest["code"].as_str().unwrap().starts_with("sha256:"), "{status:#}");
+    assert!(
+        newest["url"].as_str().unwrap().ends_with(".run.app"),
+        "{status:#}"
+    );
+    assert!(
+        newest["code"].as_str().unwrap().starts_with("sha256:"),
+        "{status:#}"
+    );
 
     let back = done(&google.run(&project, &["rollback", "hello", "--yes"]).await);
     assert!(back.contains("instead of"), "{back}");
@@ -54,8 +76,14 @@ async fn an_app_is_deployed_changed_brought_back_and_removed() {
     let no_further = google.run(&project, &["rollback", "hello", "--yes"]).await;
     refused(&no_further, &["no version before", "function=hello"]);
     let forward = google.deployed(&project).await;
-    assert!(forward.contains("1 to update") && forward.contains("traffic"), "{forward}");
-    assert_eq!(google.status(&project).await["functions"]["hello"]["version"], newest["version"]);
+    assert!(
+        forward.contains("1 to update") && forward.contains("traffic"),
+        "{forward}"
+    );
+    assert_eq!(
+        google.status(&project).await["functions"]["hello"]["version"],
+        newest["version"]
+    );
 
     let removed = done(&google.run(&project, &["destroy", "--delete-data", "--yes"]).await);
     assert!(removed.contains("removed"), "{removed}");
@@ -77,8 +105,14 @@ async fn what_leaves_the_manifest_goes_and_what_holds_data_stays() {
         .replace("[bucket.pictures]\n", "")
         .replace("[secret.token]\n", "")
         .replace(", token = [\"read\"], pictures = [\"read\"]", "")
-        .replace("[function.look]\non = [{ bucket = \"pictures\" }]\ntimeout = \"10 s\"\n", "")
-        .replace("[function.tick]\non = [{ schedule = \"0 5 * * *\" }]\ntimeout = \"10 s\"\n", "");
+        .replace(
+            "[function.look]\non = [{ bucket = \"pictures\" }]\ntimeout = \"10 s\"\n",
+            "",
+        )
+        .replace(
+            "[function.tick]\non = [{ schedule = \"0 5 * * *\" }]\ntimeout = \"10 s\"\n",
+            "",
+        );
     project.write(&without);
     project.code(1);
     let changed = google.deployed(&project).await;
@@ -104,7 +138,9 @@ async fn what_leaves_the_manifest_goes_and_what_holds_data_stays() {
     }
     let left: Vec<String> = google.inventory();
     let has_data = |name: &String| {
-        ["/buckets/", "/databases/", "/secrets/"].iter().any(|part| name.contains(part))
+        ["/buckets/", "/databases/", "/secrets/"]
+            .iter()
+            .any(|part| name.contains(part))
     };
     assert!(left.iter().all(has_data), "{left:#?}");
     let nothing = done(&google.run(&project, &["destroy", "--yes"]).await);
@@ -128,8 +164,14 @@ async fn a_queue_that_loses_its_trigger_is_pulled_and_what_somebody_changed_by_h
     let changed = google.deployed(&project).await;
     assert!(changed.contains("pushConfig"), "{changed}");
     let subscription = google.body("/subscriptions/shop-gcp-jobs");
-    assert!(subscription["pushConfig"]["pushEndpoint"].is_null(), "{subscription:#}");
-    assert_eq!(subscription["enableExactlyOnceDelivery"], true, "{subscription:#}");
+    assert!(
+        subscription["pushConfig"]["pushEndpoint"].is_null(),
+        "{subscription:#}"
+    );
+    assert_eq!(
+        subscription["enableExactlyOnceDelivery"], true,
+        "{subscription:#}"
+    );
     assert!(google.deployed(&project).await.contains("no changes"));
     google.was_understood();
 }
@@ -156,10 +198,18 @@ async fn lines_are_read_each_once_and_followed() {
     }
     let logs = done(&google.run(&project, &["logs", "--since", "1h"]).await);
     for number in 0..1200 {
-        assert_eq!(logs.matches(&format!("line {number}.")).count(), 1, "line {number}");
+        assert_eq!(
+            logs.matches(&format!("line {number}.")).count(),
+            1,
+            "line {number}"
+        );
     }
     let mut follow = google.command(&project, &["logs", "--follow", "--target", "gcp"]);
-    let mut following = follow.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut following = follow
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
     let mut next = || tokio::task::block_in_place(|| lines.next().unwrap().unwrap());
     assert!(next().contains("line 0."));
@@ -185,13 +235,22 @@ async fn a_function_of_requests_is_called_by_one_and_others_with_their_sources_b
     );
     // What answers at the service's address tells what it was asked.
     let server = echo().await;
-    google.edge.route("shop-gcp-work-123456789012.europe-west1.run.app", &server);
-    let invoked = google.run(&project, &["--json", "invoke", "work", r#"{"message": {}}"#]).await;
+    google
+        .edge
+        .route("shop-gcp-work-123456789012.europe-west1.run.app", &server);
+    let invoked = google
+        .run(&project, &["--json", "invoke", "work", r#"{"message": {}}"#])
+        .await;
     let invoked: Value = serde_json::from_str(&done(&invoked)).unwrap();
     assert_eq!(invoked["result"], "ok", "{invoked:#}");
     let asked = invoked["answer"].as_str().unwrap();
     assert!(asked.starts_with("POST /.nephos/queue/"), "{asked}");
-    assert!(asked.to_ascii_lowercase().contains("content-type: application/json"), "{asked}");
+    assert!(
+        asked
+            .to_ascii_lowercase()
+            .contains("content-type: application/json"),
+        "{asked}"
+    );
     assert!(asked.contains("Bearer eyJ"), "{asked}");
     google.control.deny("iam.serviceAccounts.getOpenIdToken", "");
     google.control.deny("iamcredentials.*", "");
@@ -216,7 +275,11 @@ async fn echo() -> String {
                 }
             }
             let answer = [
-                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", head.len()).as_bytes(),
+                format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    head.len()
+                )
+                .as_bytes(),
                 &head,
             ]
             .concat();

@@ -41,7 +41,10 @@ async fn a_project_a_region_and_a_name_that_cannot_be_are_refused_before_anythin
     assert_eq!(google.inventory(), Vec::<String>::new());
     // The project of the environment.
     project.write(&SMALL.replace("project = \"nephos-tests\"\n", ""));
-    refused(&google.deploy(&project, &["--yes"]).await, &["GOOGLE_CLOUD_PROJECT"]);
+    refused(
+        &google.deploy(&project, &["--yes"]).await,
+        &["GOOGLE_CLOUD_PROJECT"],
+    );
     let mut named = google.deploying(&project, &["--yes"]);
     named.env("GOOGLE_CLOUD_PROJECT", "nephos-tests");
     done(&output(named).await);
@@ -50,16 +53,24 @@ async fn a_project_a_region_and_a_name_that_cannot_be_are_refused_before_anythin
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_project_has_not_enabled_is_named_or_enabled() {
     let mut options = Options::default();
-    options.enabled.retain(|host| host != "run.googleapis.com" && host != "artifactregistry.googleapis.com");
+    options
+        .enabled
+        .retain(|host| host != "run.googleapis.com" && host != "artifactregistry.googleapis.com");
     let (google, project) = (Account::with(options).await, Project::new(SMALL));
     refused(
         &google.deploy(&project, &["--yes"]).await,
-        &["gcloud services enable artifactregistry.googleapis.com run.googleapis.com", "enable_apis"],
+        &[
+            "gcloud services enable artifactregistry.googleapis.com run.googleapis.com",
+            "enable_apis",
+        ],
     );
     assert_eq!(google.inventory(), Vec::<String>::new());
     project.write(&format!("{SMALL}enable_apis = true\n"));
     let deployed = google.deployed(&project).await;
-    assert!(deployed.contains("interface") && deployed.contains("run.googleapis.com"), "{deployed}");
+    assert!(
+        deployed.contains("interface") && deployed.contains("run.googleapis.com"),
+        "{deployed}"
+    );
     assert!(google.deployed(&project).await.contains("no changes"));
 }
 
@@ -68,7 +79,9 @@ async fn a_revision_that_does_not_get_ready_leaves_the_app_as_it_was() {
     let (google, project) = (Account::start().await, Project::new(SHOP));
     google.deployed(&project).await;
     let before = google.status(&project).await;
-    let image = |name: &str| google.body(&format!("/services/shop-gcp-{name}"))["template"]["containers"][0]["image"].clone();
+    let image = |name: &str| {
+        google.body(&format!("/services/shop-gcp-{name}"))["template"]["containers"][0]["image"].clone()
+    };
     let old = image("hello");
 
     project.write(&SHOP.replace("timeout = \"10 s\"", "timeout = \"20 s\""));
@@ -83,12 +96,19 @@ async fn a_revision_that_does_not_get_ready_leaves_the_app_as_it_was() {
     let failed = google.deploy(&project, &["--yes"]).await;
     refused(
         &failed,
-        &["failed to start and listen", "Cloud Run service shop-gcp-hello", "undone="],
+        &[
+            "failed to start and listen",
+            "Cloud Run service shop-gcp-hello",
+            "undone=",
+        ],
     );
     // It cannot get ready as it was before either; the others are as they were.
     for name in ["work", "look", "watch", "tick"] {
         assert_eq!(image(name), old, "{name}");
-        assert_eq!(google.body(&format!("/services/shop-gcp-{name}"))["template"]["timeout"], "20s");
+        assert_eq!(
+            google.body(&format!("/services/shop-gcp-{name}"))["template"]["timeout"],
+            "20s"
+        );
     }
     let after = google.status(&project).await;
     assert_eq!(
@@ -111,7 +131,11 @@ async fn what_is_half_made_is_made_again() {
     google.control.fail("eventarc.triggers", failure);
     refused(
         &google.deploy(&project, &["--yes"]).await,
-        &["the trigger is half made", "Eventarc trigger", "what was made stays"],
+        &[
+            "the trigger is half made",
+            "Eventarc trigger",
+            "what was made stays",
+        ],
     );
     google.control.let_succeed();
     let deployed = google.deployed(&project).await;
@@ -125,16 +149,35 @@ async fn what_is_half_made_is_made_again() {
 async fn a_quota_is_told_and_throttling_is_waited_out() {
     let (google, project) = (Account::start().await, Project::new(SHOP));
     google.control.limit(SERVICE, 2);
-    refused(&google.deploy(&project, &["--yes"]).await, &["quota", "have it raised"]);
+    refused(
+        &google.deploy(&project, &["--yes"]).await,
+        &["quota", "have it raised"],
+    );
     google.control.let_succeed();
-    google.control.interrupt("POST run.googleapis.com/", 1, Interruption::Throttled(1));
-    google.control.interrupt("GET pubsub.googleapis.com/", 1, Interruption::Broken(Code::Unavailable));
-    google.control.interrupt("PUT pubsub.googleapis.com/", 1, Interruption::Cut);
+    google
+        .control
+        .interrupt("POST run.googleapis.com/", 1, Interruption::Throttled(1));
+    google.control.interrupt(
+        "GET pubsub.googleapis.com/",
+        1,
+        Interruption::Broken(Code::Unavailable),
+    );
+    google
+        .control
+        .interrupt("PUT pubsub.googleapis.com/", 1, Interruption::Cut);
     google.deployed(&project).await;
     // What was done all the same is not done twice.
-    project.write(&SHOP.replace("[queue.jobs]\n", "[queue.jobs]\n[queue.more]\n").replace("10 s", "20 s"));
-    google.control.interrupt("PUT pubsub.googleapis.com/", 1, Interruption::CutAfterwards);
-    google.control.interrupt("PATCH run.googleapis.com/", 1, Interruption::CutAfterwards);
+    project.write(
+        &SHOP
+            .replace("[queue.jobs]\n", "[queue.jobs]\n[queue.more]\n")
+            .replace("10 s", "20 s"),
+    );
+    google
+        .control
+        .interrupt("PUT pubsub.googleapis.com/", 1, Interruption::CutAfterwards);
+    google
+        .control
+        .interrupt("PATCH run.googleapis.com/", 1, Interruption::CutAfterwards);
     google.deployed(&project).await;
     assert!(google.deployed(&project).await.contains("no changes"));
     google.was_understood();
@@ -147,7 +190,10 @@ async fn what_is_somebody_elses_is_left_alone() {
     let before = google.inventory();
     let changes = google.changes();
     // Another app whose names are the same.
-    let other = Project::new(&format!("{}prefix = \"small-gcp\"\n", SMALL.replace("app = \"small\"", "app = \"other\"")));
+    let other = Project::new(&format!(
+        "{}prefix = \"small-gcp\"\n",
+        SMALL.replace("app = \"small\"", "app = \"other\"")
+    ));
     refused(
         &google.deploy(&other, &["--yes"]).await,
         &["not this app's", "the app small", "`prefix`"],

@@ -26,8 +26,10 @@ impl GcpDeployer {
         let graph = self.graph(&place, None)?;
         let state = place.read(&graph).await?;
         let all = place.own(&graph, &state);
-        let (data, others): (Vec<Thing>, Vec<Thing>) = all.into_iter().partition(|thing| thing.kind.holds_data());
-        let is_there = !others.is_empty() || data.iter().any(|thing| thing.mark.is_some() && !thing.is_kept());
+        let (data, others): (Vec<Thing>, Vec<Thing>) =
+            all.into_iter().partition(|thing| thing.kind.holds_data());
+        let is_there =
+            !others.is_empty() || data.iter().any(|thing| thing.mark.is_some() && !thing.is_kept());
         let mut done = Destroyed::default();
         if !is_there && (keep == Keep::Data || data.is_empty()) {
             return Ok(done);
@@ -71,7 +73,11 @@ impl Place {
             .map(|(_, thing)| thing.clone())
             .collect();
         let databases = (state.things.values()).filter(|thing| thing.kind == Kind::Database);
-        all.extend(databases.filter(|thing| graph.nodes.contains_key(&thing.full_name())).cloned());
+        all.extend(
+            databases
+                .filter(|thing| graph.nodes.contains_key(&thing.full_name()))
+                .cloned(),
+        );
         all
     }
 
@@ -125,11 +131,19 @@ impl Place {
         let list = format!("{objects}?versions=true&maxResults=1000");
         loop {
             let page = self.api.call(host, Method::GET, &list, None).await?;
-            let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+            let items = page
+                .get("items")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
             if items.is_empty() {
                 return Ok(());
             }
-            all(items.iter().map(|object| self.delete_object(&objects, object)).collect()).await?;
+            all(items
+                .iter()
+                .map(|object| self.delete_object(&objects, object))
+                .collect())
+            .await?;
         }
     }
 
@@ -137,7 +151,11 @@ impl Place {
         let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
         let name = utf8_percent_encode(text("name"), NON_ALPHANUMERIC);
         let path = format!("{objects}/{name}?generation={}", text("generation"));
-        match self.api.call(Kind::Bucket.host(), Method::DELETE, &path, None).await {
+        match self
+            .api
+            .call(Kind::Bucket.host(), Method::DELETE, &path, None)
+            .await
+        {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -289,7 +289,10 @@ mod tests {
             "/storage/v1/b/b/notificationConfigs/7"
         );
         assert_eq!(
-            path(Kind::Account, "projects/p/serviceAccounts/a@p.iam.gserviceaccount.com"),
+            path(
+                Kind::Account,
+                "projects/p/serviceAccounts/a@p.iam.gserviceaccount.com"
+            ),
             "/v1/projects/p/serviceAccounts/a@p.iam.gserviceaccount.com"
         );
     }

@@ -88,7 +88,11 @@ impl Policy {
     }
 
     fn bindings(&self) -> impl Iterator<Item = &Value> {
-        self.0.get("bindings").and_then(Value::as_array).into_iter().flatten()
+        self.0
+            .get("bindings")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
     }
 
     /// The same with these added and those taken away; `None` if nothing changes.
@@ -105,7 +109,12 @@ impl Policy {
                 }
             }
         }
-        bindings.retain(|binding| binding.get("members").and_then(Value::as_array).is_none_or(|all| !all.is_empty()));
+        bindings.retain(|binding| {
+            binding
+                .get("members")
+                .and_then(Value::as_array)
+                .is_none_or(|all| !all.is_empty())
+        });
         let there = self.held();
         for held in add.iter().filter(|held| !there.contains(held)) {
             let found = bindings.iter_mut().find(|binding| fits(binding, held));
@@ -122,7 +131,8 @@ impl Policy {
             }
         }
         let before: Vec<&Value> = self.bindings().collect();
-        if before.len() == bindings.len() && before.iter().zip(&bindings).all(|(one, other)| **one == *other) {
+        if before.len() == bindings.len() && before.iter().zip(&bindings).all(|(one, other)| **one == *other)
+        {
             return None;
         }
         // Conditions are lost below version 3: <https://cloud.google.com/iam/docs/policies#versions>.
@@ -140,7 +150,13 @@ fn role(binding: &Value) -> &str {
 
 fn condition(binding: &Value) -> Option<Condition> {
     let condition = binding.get("condition")?;
-    let text = |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        condition
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     Some(Condition {
         title: text("title"),
         expression: text("expression"),
@@ -153,7 +169,10 @@ fn fits(binding: &Value, held: &Held) -> bool {
 
 /// The e-mail address of a service account that is, or was, a member.
 fn email(member: &str) -> Option<&str> {
-    let account = member.strip_prefix("deleted:").unwrap_or(member).strip_prefix("serviceAccount:")?;
+    let account = member
+        .strip_prefix("deleted:")
+        .unwrap_or(member)
+        .strip_prefix("serviceAccount:")?;
     account.split('?').next()
 }
 
@@ -233,8 +252,15 @@ fn way(on: &str, operation: &'static str) -> Result<Way> {
         (format!("{bucket}?optionsRequestedPolicyVersion=3"), bucket)
     } else {
         let path = format!("/{version}/{}", escaped(name));
-        let query = if is_posted { "" } else { "?options.requestedPolicyVersion=3" };
-        (format!("{path}:getIamPolicy{query}"), format!("{path}:setIamPolicy"))
+        let query = if is_posted {
+            ""
+        } else {
+            "?options.requestedPolicyVersion=3"
+        };
+        (
+            format!("{path}:getIamPolicy{query}"),
+            format!("{path}:setIamPolicy"),
+        )
     };
     Ok(Way {
         host: host.to_owned(),
@@ -272,10 +298,14 @@ impl Place {
                 return Ok(());
             };
             let written = if way.is_bucket {
-                self.api.call(&way.host, Method::PUT, &way.set, Some(&policy)).await
+                self.api
+                    .call(&way.host, Method::PUT, &way.set, Some(&policy))
+                    .await
             } else {
                 let body = json!({"policy": policy});
-                self.api.call(&way.host, Method::POST, &way.set, Some(&body)).await
+                self.api
+                    .call(&way.host, Method::POST, &way.set, Some(&body))
+                    .await
             };
             let Err(error) = written else {
                 return Ok(());
@@ -300,7 +330,9 @@ impl Place {
         let [storage, pubsub] = AGENTS;
         if is_named(storage) {
             let path = format!("/storage/v1/projects/{}/serviceAccount", self.project);
-            self.api.call(Kind::Bucket.host(), Method::GET, &path, None).await?;
+            self.api
+                .call(Kind::Bucket.host(), Method::GET, &path, None)
+                .await?;
         }
         if is_named(pubsub) {
             let path = format!(
@@ -317,90 +349,4 @@ impl Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn held(role: &str, member: &str, condition: Option<&str>) -> Held {
-        Held {
-            role: role.to_owned(),
-            member: member.to_owned(),
-            condition: condition.map(|expression| Condition {
-                title: "t".to_owned(),
-                expression: expression.to_owned(),
-            }),
-        }
-    }
-
-    fn policy() -> Policy {
-        Policy(json!({"etag": "e", "version": 1, "bindings": [
-            {"role": "roles/owner", "members": ["user:ann@example.com"]},
-            {"role": "roles/run.invoker", "members": ["serviceAccount:ours@p.iam.gserviceaccount.com", "serviceAccount:other@p.iam.gserviceaccount.com"]},
-            {"role": "roles/x", "members": ["user:ann@example.com"], "condition": {"title": "t", "expression": "e", "description": "kept"}},
-        ]}))
-    }
-
-    #[test]
-    fn nothing_but_what_is_named_changes() {
-        let ours = "serviceAccount:ours@p.iam.gserviceaccount.com";
-        let changed = policy()
-            .changed(
-                &[held("roles/y", ours, Some("c")), held("roles/owner", "allUsers", None)],
-                &[held("roles/run.invoker", ours, None)],
-            )
-            .unwrap();
-        assert_eq!(
-            changed,
-            json!({"etag": "e", "version": 3, "bindings": [
-                {"role": "roles/owner", "members": ["user:ann@example.com", "allUsers"]},
-                {"role": "roles/run.invoker", "members": ["serviceAccount:other@p.iam.gserviceaccount.com"]},
-                {"role": "roles/x", "members": ["user:ann@example.com"], "condition": {"title": "t", "expression": "e", "description": "kept"}},
-                {"role": "roles/y", "members": [ours], "condition": {"title": "t", "expression": "c"}},
-            ]})
-        );
-        assert!(policy().changed(&[held("roles/run.invoker", ours, None)], &[held("roles/z", ours, None)]).is_none());
-        // The last member takes the binding along.
-        let without = policy().changed(&[], &[held("roles/owner", "user:ann@example.com", None)]).unwrap();
-        assert_eq!(without["bindings"].as_array().unwrap().len(), 2);
-        // The same role under another condition is another.
-        assert!(policy().changed(&[held("roles/x", "user:ann@example.com", Some("other"))], &[]).is_some());
-    }
-
-    #[test]
-    fn only_our_own_members_are_taken_away() {
-        let accounts = BTreeSet::from(["ours@p.iam.gserviceaccount.com".to_owned()]);
-        let taken = |on: &str, strangers: bool| -> Vec<String> {
-            let (_, extra) = difference(on, &[], &policy(), &accounts, strangers, |_| Part::App);
-            extra.into_iter().map(|grant| title(&grant)).collect()
-        };
-        assert_eq!(
-            taken("//run.googleapis.com/projects/p/locations/r/services/s", false),
-            ["roles/run.invoker on s for ours"]
-        );
-        assert_eq!(taken(&format!("{PROJECTS}p"), true), ["roles/run.invoker on the project for ours"]);
-        for (member, is_strangers, ours) in [
-            ("allUsers", false, true),
-            ("allUsers", true, false),
-            ("serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com", false, true),
-            ("serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com", true, false),
-            ("deleted:serviceAccount:ours@p.iam.gserviceaccount.com?uid=1", true, true),
-            ("user:ours@p.iam.gserviceaccount.com", false, false),
-        ] {
-            assert_eq!(is_ours(member, &accounts, is_strangers), ours, "{member}");
-        }
-    }
-
-    #[test]
-    fn every_kind_has_its_own_place_for_policies() {
-        let get = |on: &str| way(on, "t").unwrap().get;
-        assert_eq!(
-            get("//run.googleapis.com/projects/p/locations/r/services/s"),
-            "/v2/projects/p/locations/r/services/s:getIamPolicy?options.requestedPolicyVersion=3"
-        );
-        assert_eq!(get(&format!("{PROJECTS}p")), "/v3/projects/p:getIamPolicy");
-        assert_eq!(
-            get("//storage.googleapis.com/projects/_/buckets/b"),
-            "/storage/v1/b/b/iam?optionsRequestedPolicyVersion=3"
-        );
-        assert!(way("nothing", "t").is_err());
-    }
-}
+mod tests;

@@ -80,9 +80,18 @@ impl Place {
         let (host, version) = (node.kind.host(), interface.version);
         let mut body = without_nulls(&node.body);
         let id = last(&node.name);
-        let collection = || format!("/{version}/{}/{}", escaped(parent(&node.name)), interface.collection);
+        let collection = || {
+            format!(
+                "/{version}/{}/{}",
+                escaped(parent(&node.name)),
+                interface.collection
+            )
+        };
         let (method, path) = match interface.making {
-            Making::Posted(parameter) => (Method::POST, format!("{}?{parameter}={}", collection(), escaped(id))),
+            Making::Posted(parameter) => (
+                Method::POST,
+                format!("{}?{parameter}={}", collection(), escaped(id)),
+            ),
             Making::Named => {
                 set(&mut body, "name", &node.name);
                 (Method::POST, collection())
@@ -107,7 +116,10 @@ impl Place {
             }
             Making::There => {
                 let path = kinds::path(node.kind, &node.name);
-                (Method::PATCH, format!("{path}?updateMask={}", mask(body.as_object())))
+                (
+                    Method::PATCH,
+                    format!("{path}?updateMask={}", mask(body.as_object())),
+                )
             }
         };
         let answer = self.api.call(host, method, &path, Some(&body)).await?;
@@ -170,7 +182,12 @@ impl Place {
     }
 
     /// Changes the named fields of what is there to those of `wanted`.
-    pub(super) async fn change(&self, thing: &Thing, wanted: &Value, fields: &BTreeSet<String>) -> Result<()> {
+    pub(super) async fn change(
+        &self,
+        thing: &Thing,
+        wanted: &Value,
+        fields: &BTreeSet<String>,
+    ) -> Result<()> {
         let begun = Instant::now();
         let mut current = thing.clone();
         let mut attempt = 1;
@@ -265,7 +282,8 @@ impl Place {
             return Ok(());
         }
         let fields = BTreeSet::from(["labels".to_owned()]);
-        self.change(thing, &json!({"labels": {KEPT: "true"}}), &fields).await
+        self.change(thing, &json!({"labels": {KEPT: "true"}}), &fields)
+            .await
     }
 
     /// Deletes it. What is gone is no error.
@@ -303,9 +321,10 @@ impl Place {
         let interface = kinds::of(thing.kind);
         let host = thing.kind.host();
         let mut path = match (thing.kind, thing.text("id")) {
-            (Kind::Notification, Some(number)) => {
-                kinds::path(thing.kind, &format!("{}/notificationConfigs/{number}", parent(&thing.name)))
-            }
+            (Kind::Notification, Some(number)) => kinds::path(
+                thing.kind,
+                &format!("{}/notificationConfigs/{number}", parent(&thing.name)),
+            ),
             _ => kinds::path(thing.kind, &thing.name),
         };
         if let Some(etag) = thing.text("etag").filter(|_| interface.etag) {
@@ -318,7 +337,11 @@ impl Place {
 
 /// The mask of a change of these fields: <https://google.aip.dev/134>.
 fn mask(fields: Option<&Map<String, Value>>) -> String {
-    let names: Vec<&str> = fields.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = fields
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .collect();
     names.join(",")
 }
 

@@ -65,7 +65,10 @@ fn made(node: &Node) -> Thing {
 
 fn state(things: Vec<Thing>) -> State {
     State {
-        things: things.into_iter().map(|thing| (thing.full_name(), thing)).collect(),
+        things: things
+            .into_iter()
+            .map(|thing| (thing.full_name(), thing))
+            .collect(),
         ..State::default()
     }
 }
@@ -151,7 +154,9 @@ fn what_is_somebody_elses_is_left_alone() {
 
 #[test]
 fn what_cannot_be_changed_is_made_again_unless_it_holds_data() {
-    let there = state(vec![made(&subscription(json!({"topic": "projects/p/topics/old"})))]);
+    let there = state(vec![made(&subscription(
+        json!({"topic": "projects/p/topics/old"}),
+    ))]);
     let graph = graph(vec![subscription(json!({"topic": "projects/p/topics/new"}))]);
     let changes = Changes::between(&graph, &there, OWNER).unwrap();
     assert_eq!(
@@ -209,7 +214,9 @@ fn a_digest_tells_changes_of_what_was_read_from_those_of_anything_else() {
         let mut there = made(&service());
         there.body["template"]["timeout"] = timeout.into();
         let there = state(vec![there]);
-        Changes::between(&graph, &there, OWNER).unwrap().digest(&graph, &there)
+        Changes::between(&graph, &there, OWNER)
+            .unwrap()
+            .digest(&graph, &there)
     };
     assert_eq!(digest("10s"), digest("10s"));
     assert_ne!(digest("10s"), digest("30s"));
@@ -226,9 +233,12 @@ fn roles_are_given_and_taken_where_they_differ() {
         condition: None,
         part: part(Kind::Service),
     };
-    graph.grants.insert(grant("serviceAccount:caller@p.iam.gserviceaccount.com"));
+    graph
+        .grants
+        .insert(grant("serviceAccount:caller@p.iam.gserviceaccount.com"));
     let mut there = state(vec![made(&service())]);
-    let policy = json!({"bindings": [{"role": "roles/run.invoker", "members": ["allUsers", "user:ann@example.com"]}]});
+    let policy =
+        json!({"bindings": [{"role": "roles/run.invoker", "members": ["allUsers", "user:ann@example.com"]}]});
     there.policies.insert(on.clone(), Policy::of(policy));
     let changes = Changes::between(&graph, &there, OWNER).unwrap();
     assert_eq!(
