@@ -185,7 +185,12 @@ mod tests {
         };
         let requirements = open(deployment).unwrap().requirements().unwrap();
         assert_eq!(requirements.features, ["gcp"]);
-        assert!(requirements.triples.iter().all(|triple| triple.starts_with("x86_64")));
+        assert!(
+            requirements
+                .triples
+                .iter()
+                .all(|triple| triple.starts_with("x86_64"))
+        );
         assert!(requirements.is_static);
     }
 }

@@ -10,8 +10,8 @@ const SERVICE: &str = "run.services";
 async fn who_may_not_deploy_is_told_what_to_do() {
     let (google, project) = (Account::start().await, Project::new(SMALL));
     let mut nobody = google.deploying(&project, &["--yes"]);
-    // No metadata server answers there.
-    nobody.env("GCE_METADATA_HOST", "127.0.0.1:1");
+    // Neither a file nor a metadata server.
+    nobody.env_remove("GCE_METADATA_HOST");
     refused(&output(nobody).await, &["gcloud auth application-default login"]);
 
     google.control.deny("run.services.create", "");

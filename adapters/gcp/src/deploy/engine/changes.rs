@@ -240,10 +240,15 @@ fn step(kind: Kind, name: &str, part: Part, action: Action, why: Option<String>,
         action,
         part,
         kind: kind.title().to_owned(),
-        id: last(name).to_owned(),
+        id: title(name).to_owned(),
         why,
         data,
     }
+}
+
+/// What people call a resource: the last part of its name, and of an account what stands before its domain.
+pub(super) fn title(name: &str) -> &str {
+    last(name).split('@').next().unwrap_or_default()
 }
 
 /// The step of what goes, or is let go of.

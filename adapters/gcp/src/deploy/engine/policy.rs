@@ -211,23 +211,31 @@ pub(super) fn difference(
 
 /// What a plan calls a grant: `roles/run.invoker on hello for allUsers`.
 pub(super) fn title(grant: &Grant) -> String {
-    let member = email(&grant.member).map_or(grant.member.as_str(), |email| {
-        email.split('@').next().unwrap_or(email)
-    });
+    let member = email(&grant.member).map_or_else(|| grant.member.clone(), account);
     let on = if grant.on.starts_with(PROJECTS) {
         "the project"
     } else {
-        last(&grant.on)
+        last(&grant.on).split('@').next().unwrap_or_default()
     };
     format!("{} on {on} for {member}", grant.role)
 }
 
-/// Where the policy of something is asked for, and where it is written: host, paths, and whether it is asked for by `POST`.
+/// An account as people read it: the app's by their names, and Google's agents by those of their services.
+fn account(email: &str) -> String {
+    let (name, domain) = email.split_once('@').unwrap_or((email, ""));
+    if AGENTS.iter().any(|agent| email.ends_with(agent)) {
+        return domain.split('.').next().unwrap_or(domain).to_owned();
+    }
+    name.to_owned()
+}
+
+/// Where the policy of something is asked for and written, and how it is asked for.
 struct Way {
     host: String,
     get: String,
     set: String,
-    is_posted: bool,
+    method: Method,
+    body: Option<Value>,
     is_bucket: bool,
 }
 
@@ -241,7 +249,8 @@ fn way(on: &str, operation: &'static str) -> Result<Way> {
         .with("on", on)
     })?;
     let is_bucket = host == Kind::Bucket.host();
-    let is_posted = host == Kind::Account.host() || on.starts_with(PROJECTS);
+    let on_project = on.starts_with(PROJECTS);
+    let is_posted = host == Kind::Account.host() || on_project;
     let version = match host {
         "run.googleapis.com" => "v2",
         "cloudresourcemanager.googleapis.com" => "v3",
@@ -252,7 +261,8 @@ fn way(on: &str, operation: &'static str) -> Result<Way> {
         (format!("{bucket}?optionsRequestedPolicyVersion=3"), bucket)
     } else {
         let path = format!("/{version}/{}", escaped(name));
-        let query = if is_posted {
+        // The version that is wanted: of a project in the body, of all else in the query.
+        let query = if on_project {
             ""
         } else {
             "?options.requestedPolicyVersion=3"
@@ -266,7 +276,8 @@ fn way(on: &str, operation: &'static str) -> Result<Way> {
         host: host.to_owned(),
         get,
         set,
-        is_posted,
+        method: if is_posted { Method::POST } else { Method::GET },
+        body: on_project.then(|| json!({"options": {"requestedPolicyVersion": 3}})),
         is_bucket,
     })
 }
@@ -275,13 +286,10 @@ impl Place {
     /// The policy of something that is there, with its name.
     pub(super) async fn policy(&self, on: &str) -> Result<(String, Policy)> {
         let way = way(on, self.api.operation)?;
-        let options = json!({"options": {"requestedPolicyVersion": 3}});
-        let (method, body) = if way.is_posted {
-            (Method::POST, Some(&options))
-        } else {
-            (Method::GET, None)
-        };
-        let policy = self.api.call(&way.host, method, &way.get, body).await;
+        let policy = self
+            .api
+            .call(&way.host, way.method, &way.get, way.body.as_ref())
+            .await;
         match policy {
             Ok(policy) => Ok((on.to_owned(), Policy::of(policy))),
             Err(error) => Err(error.with("on", last(on))),
