@@ -49,9 +49,9 @@ const FIELDS: &[&str] = &[
 /// A query.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Filter {
-    All(Vec<Filter>),
-    Any(Vec<Filter>),
-    Not(Box<Filter>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
     Compare(Vec<String>, Operator, String),
     /// The end of a log's name.
     Log(String),
@@ -135,7 +135,10 @@ fn compare(path: &[String], value: &Value, operator: Operator, wanted: &str) -> 
             || match value {
                 Value::String(text) => text.to_lowercase().contains(&wanted.to_lowercase()),
                 Value::Object(fields) => fields.contains_key(wanted),
-                other => other.to_string() == wanted,
+                other => {
+                    let told = other.to_string();
+                    told == wanted
+                }
             };
     }
     let order = match (path, value) {
