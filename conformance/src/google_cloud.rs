@@ -7,14 +7,17 @@
 
 mod accounts;
 mod checked;
+pub mod cloud_run;
 mod control;
 pub mod emulators;
 mod error;
+mod id_tokens;
 mod jobs;
 mod kinds;
 mod knobs;
 mod list;
 mod mask;
+mod metadata;
 mod operation;
 mod policy;
 mod projects;
@@ -29,6 +32,7 @@ mod state;
 mod triggers;
 
 pub use self::checked::Checked;
+pub use self::cloud_run::CloudRun;
 pub use self::control::{Control, Existing};
 pub use self::error::Code;
 pub use self::knobs::{Failure, Interruption, Unready, When};

@@ -43,6 +43,12 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
         serde_json::from_slice::<Value>(&bytes).map(Some)
     };
     let kept = sent.as_ref().ok().cloned().flatten().unwrap_or(Value::Null);
+    let world = shared.world();
+    if let Some(world) = &world
+        && let Some(answer) = world.pass_on(&parts, &host, &bytes).await
+    {
+        return answer;
+    }
     let interruption = shared
         .lock()
         .knobs
@@ -69,6 +75,10 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
         }
         None => reply(),
     };
+    if let Some(world) = &world {
+        // What was asked for is there when the answer is.
+        world.follow().await;
+    }
     let mut answer = match outcome {
         Ok(value) => server::json(http::StatusCode::OK, &value),
         Err(refusal) => refusal.answer(),
@@ -124,7 +134,7 @@ fn answer(
 }
 
 /// Who asks.
-fn authenticate(shared: &Shared, headers: &HeaderMap) -> Outcome<()> {
+pub(super) fn authenticate(shared: &Shared, headers: &HeaderMap) -> Outcome<()> {
     let refused =
         |reason: &str, message: &str| Refusal::new(Code::Unauthenticated, message).reason(reason, &json!({}));
     let token = server::header(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
