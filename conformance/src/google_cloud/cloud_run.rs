@@ -295,11 +295,14 @@ impl World {
     fn follow_services(self: &Arc<Self>) {
         let (starting, serving) = {
             let state = self.shared.lock();
-            let starting: Vec<String> = state
+            // One that has come up serves once its operation has ended.
+            let starting: Vec<(String, bool)> = state
                 .starts
                 .iter()
-                .filter(|(name, start)| **start == Start::Pending && state.resources.contains_key(*name))
-                .map(|(name, _)| name.clone())
+                .filter(|(name, start)| {
+                    !matches!(start, Start::Failed(_)) && state.resources.contains_key(*name)
+                })
+                .map(|(name, start)| (name.clone(), *start == Start::Pending))
                 .collect();
             let serving: BTreeSet<String> = state
                 .resources
@@ -315,7 +318,7 @@ impl World {
         let mut pools = self.lock();
         let gone: Vec<String> = pools
             .keys()
-            .filter(|name| !serving.contains(*name) && !starting.contains(name))
+            .filter(|name| !serving.contains(*name) && !starting.iter().any(|(other, _)| other == *name))
             .cloned()
             .collect();
         for name in gone {
@@ -326,7 +329,8 @@ impl World {
         }
         let new: Vec<String> = starting
             .into_iter()
-            .filter(|name| !pools.contains_key(name))
+            .filter(|(name, is_pending)| *is_pending && !pools.contains_key(name))
+            .map(|(name, _)| name)
             .collect();
         for name in new {
             match Pool::of(self, &name) {
@@ -370,7 +374,9 @@ impl World {
         *request.uri_mut() = uri;
         if let Some((email, audience)) = oidc {
             let token = self.signer.token(email, "100000000000000000002", audience);
-            let value = token.ok().and_then(|token| format!("Bearer {token}").parse().ok());
+            let value = token
+                .ok()
+                .and_then(|token| format!("Bearer {token}").parse().ok());
             if let Some(value) = value {
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
@@ -378,7 +384,9 @@ impl World {
         if let Ok(value) = host.parse() {
             request.headers_mut().insert(header::HOST, value);
         }
-        let answer = self.called(&service, request.map(http_body_util::Either::Right)).await;
+        let answer = self
+            .called(&service, request.map(http_body_util::Either::Right))
+            .await;
         let status = answer.status().as_u16();
         // It is read, so that the container may end it.
         match http_body_util::BodyExt::collect(answer.into_body()).await {

@@ -69,7 +69,8 @@ impl Signer {
         self.0
             .sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature)
             .map_err(|error| {
-                Error::new(ErrorKind::Internal, "token.sign", "a token cannot be signed").caused_by(error.to_string())
+                Error::new(ErrorKind::Internal, "token.sign", "a token cannot be signed")
+                    .caused_by(error.to_string())
             })?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
@@ -121,14 +122,18 @@ mod tests {
     #[test]
     fn a_token_tells_who_calls_whom_until_its_signature_is_taken_or_another_is_put_in() {
         let signer = Signer::new().unwrap();
-        let token = signer.token("a@p.iam.gserviceaccount.com", "1", "https://f.run.app").unwrap();
+        let token = signer
+            .token("a@p.iam.gserviceaccount.com", "1", "https://f.run.app")
+            .unwrap();
         let claims = signer.verify(&token).unwrap();
         assert_eq!(claims.email, "a@p.iam.gserviceaccount.com");
         assert_eq!(claims.audience, "https://f.run.app");
         let bare = without_signature(&token);
         assert!(bare.ends_with(".SIGNATURE_REMOVED_BY_GOOGLE"));
         assert_eq!(signer.verify(&bare), None);
-        let other = signer.token("b@p.iam.gserviceaccount.com", "2", "https://f.run.app").unwrap();
+        let other = signer
+            .token("b@p.iam.gserviceaccount.com", "2", "https://f.run.app")
+            .unwrap();
         let (signed, _) = other.rsplit_once('.').unwrap();
         let (_, signature) = token.rsplit_once('.').unwrap();
         assert_eq!(signer.verify(&format!("{signed}.{signature}")), None);
@@ -141,10 +146,15 @@ mod tests {
         let keys = signer.keys();
         let key = &keys["keys"][0];
         let number = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
-        let public = PublicKeyComponents { n: number("n"), e: number("e") };
+        let public = PublicKeyComponents {
+            n: number("n"),
+            e: number("e"),
+        };
         let token = signer.token("a@p", "1", "x").unwrap();
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        public.verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature).unwrap();
+        public
+            .verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature)
+            .unwrap();
     }
 }

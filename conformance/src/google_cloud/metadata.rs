@@ -65,14 +65,18 @@ impl Metadata {
 impl About {
     fn answer(&self, request: &Request<Incoming>) -> Answer {
         let path = request.uri().path();
-        let mut answer = if path != "/" && server::header(request.headers(), "metadata-flavor") != Some("Google") {
-            server::answer(StatusCode::FORBIDDEN, "Missing Metadata-Flavor:Google header.")
-        } else {
-            self.told(path, request.uri().query().unwrap_or_default())
-        };
+        let mut answer =
+            if path != "/" && server::header(request.headers(), "metadata-flavor") != Some("Google") {
+                server::answer(StatusCode::FORBIDDEN, "Missing Metadata-Flavor:Google header.")
+            } else {
+                self.told(path, request.uri().query().unwrap_or_default())
+            };
         let headers = answer.headers_mut();
         headers.insert("metadata-flavor", HeaderValue::from_static("Google"));
-        headers.insert("server", HeaderValue::from_static("Metadata Server for Serverless"));
+        headers.insert(
+            "server",
+            HeaderValue::from_static("Metadata Server for Serverless"),
+        );
         answer
     }
 
@@ -108,7 +112,10 @@ impl About {
 
     fn of_account(&self, what: &str, query: &str) -> Answer {
         let Some(subject) = self.subject() else {
-            return server::answer(StatusCode::NOT_FOUND, "the service account is not there, or disabled");
+            return server::answer(
+                StatusCode::NOT_FOUND,
+                "the service account is not there, or disabled",
+            );
         };
         match what {
             "email" => server::answer(StatusCode::OK, self.email.clone()),
@@ -148,7 +155,10 @@ impl About {
             // The project's default account is there without having been made.
             return Some("100000000000000000000".to_owned());
         }
-        let name = format!("projects/{}/serviceAccounts/{}", self.shared.options.project, self.email);
+        let name = format!(
+            "projects/{}/serviceAccounts/{}",
+            self.shared.options.project, self.email
+        );
         let state = self.shared.lock();
         let account = &state.get(&ACCOUNT, &name).ok()?.body;
         (account["disabled"] != true).then(|| account["uniqueId"].as_str().unwrap_or_default().to_owned())

@@ -300,6 +300,7 @@ pub(super) fn settle(state: &mut State, name: &str) -> Outcome<()> {
     });
     match (&failed, &message) {
         (Some(why), Some(message)) => {
+            state.starts.insert(revision.clone(), Start::Failed(why.clone()));
             service["terminalCondition"] = unready_condition(why, message);
             let mut configured = unready_condition(why, message);
             configured["type"] = "ConfigurationsReady".into();

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod calls;
 mod client;
+mod deliveries;
 mod documents;
 mod emulators;
 mod events;
@@ -11,6 +13,7 @@ mod mistakes;
 mod peers;
 mod refusals;
 mod rights;
+mod running;
 mod secrets;
 mod services;
 mod topics;

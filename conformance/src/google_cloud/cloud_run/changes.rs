@@ -76,16 +76,13 @@ impl Trigger {
         let verb = self.ty.strip_prefix(TYPE).unwrap_or_default();
         let wanted = verb == "written" || verb == change.verb();
         wanted
-            && self
-                .document
-                .as_ref()
-                .is_none_or(|(pattern, is_pattern)| {
-                    if *is_pattern {
-                        fits(pattern, change.path)
-                    } else {
-                        pattern == change.path
-                    }
-                })
+            && self.document.as_ref().is_none_or(|(pattern, is_pattern)| {
+                if *is_pattern {
+                    fits(pattern, change.path)
+                } else {
+                    pattern == change.path
+                }
+            })
     }
 }
 
@@ -128,8 +125,15 @@ impl World {
             return answer.await;
         };
         let verb = method.rsplit('.').next().unwrap_or_default();
-        let writes = matches!(verb, "commit" | "batchWrite" | "createDocument" | "patch" | "delete");
-        let triggers = if writes { self.triggers(database) } else { Vec::new() };
+        let writes = matches!(
+            verb,
+            "commit" | "batchWrite" | "createDocument" | "patch" | "delete"
+        );
+        let triggers = if writes {
+            self.triggers(database)
+        } else {
+            Vec::new()
+        };
         if triggers.is_empty() {
             return answer.await;
         }
@@ -142,7 +146,11 @@ impl World {
         }
         let (parts, body) = answer.into_parts();
         // What is here is whole already.
-        let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let bytes = body
+            .collect()
+            .await
+            .map(|body| body.to_bytes())
+            .unwrap_or_default();
         if verb == "createDocument" {
             let made: Value = serde_json::from_slice(&bytes).unwrap_or_default();
             names.extend(made["name"].as_str().map(str::to_owned));
@@ -167,9 +175,10 @@ impl World {
         let id = database.rsplit('/').next().unwrap_or_default();
         let options = &self.shared.options;
         let state = self.shared.lock();
-        let triggers = state.resources.iter().filter(|(name, resource)| {
-            resource.kind == &TRIGGER && !state.is_busy(name)
-        });
+        let triggers = state
+            .resources
+            .iter()
+            .filter(|(name, resource)| resource.kind == &TRIGGER && !state.is_busy(name));
         triggers
             .filter_map(|(_, resource)| {
                 let body = &resource.body;
@@ -201,7 +210,9 @@ impl World {
             return BTreeMap::new();
         }
         let url = format!("{base}/v1/{database}/documents:batchGet");
-        let told = self.ask_emulator("POST", &url, &json!({"documents": names})).await;
+        let told = self
+            .ask_emulator("POST", &url, &json!({"documents": names}))
+            .await;
         let found = told.map(|(_, told)| told).unwrap_or_default();
         let documents = found.as_array().into_iter().flatten();
         documents
@@ -218,9 +229,10 @@ impl World {
             return;
         };
         let data = Bytes::from(data);
-        let moment = |document: Option<&Value>| document.and_then(|one| one["updateTime"].as_str().map(str::to_owned));
-        let at = moment(change.new)
-            .unwrap_or_else(|| Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true));
+        let moment =
+            |document: Option<&Value>| document.and_then(|one| one["updateTime"].as_str().map(str::to_owned));
+        let at =
+            moment(change.new).unwrap_or_else(|| Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true));
         let written = |text: &str| utf8_percent_encode(text, HEADER).to_string();
         let id = uuid::Uuid::new_v4().to_string();
         let name = database.rsplit('/').next().unwrap_or_default();
@@ -228,7 +240,10 @@ impl World {
             let headers = [
                 ("ce-specversion", "1.0".to_owned()),
                 ("ce-id", id.clone()),
-                ("ce-source", written(&format!("//firestore.googleapis.com/{database}"))),
+                (
+                    "ce-source",
+                    written(&format!("//firestore.googleapis.com/{database}")),
+                ),
                 ("ce-type", trigger.ty.clone()),
                 ("ce-time", at.clone()),
                 ("ce-subject", written(&format!("documents/{}", change.path))),
@@ -238,7 +253,10 @@ impl World {
                 ("ce-project", self.shared.options.project.clone()),
                 ("ce-location", "eur3".to_owned()),
                 ("content-type", "application/protobuf".to_owned()),
-                ("user-agent", "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)".to_owned()),
+                (
+                    "user-agent",
+                    "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)".to_owned(),
+                ),
             ];
             let request = {
                 let data = data.clone();
@@ -287,7 +305,8 @@ fn names(verb: &str, path: &str, below: &str, sent: Option<&Value>) -> Vec<Strin
             let name = |write: &Value| {
                 let name = write["update"]["name"].as_str();
                 let name = name.or(write["delete"].as_str());
-                name.or(write["transform"]["document"].as_str()).map(str::to_owned)
+                name.or(write["transform"]["document"].as_str())
+                    .map(str::to_owned)
             };
             writes.into_iter().flatten().filter_map(name).collect()
         }
@@ -326,6 +345,9 @@ mod tests {
             names("commit", "d/documents:commit", ":commit", Some(&commit)),
             ["d/documents/items/a", "d/documents/items/b"]
         );
-        assert_eq!(names("patch", "d/documents/items/a%20b", "/items/a%20b", None), ["d/documents/items/a b"]);
+        assert_eq!(
+            names("patch", "d/documents/items/a%20b", "/items/a%20b", None),
+            ["d/documents/items/a b"]
+        );
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming};
@@ -113,7 +115,10 @@ impl World {
         let (label, rest) = host.split_once('.')?;
         let region = rest.strip_suffix(".run.app")?;
         let id = label.strip_suffix(&format!("-{}", self.shared.options.number))?;
-        let name = format!("projects/{}/locations/{region}/services/{id}", self.shared.options.project);
+        let name = format!(
+            "projects/{}/locations/{region}/services/{id}",
+            self.shared.options.project
+        );
         self.shared.lock().get(&SERVICE, &name).is_ok().then_some(name)
     }
 
@@ -155,9 +160,18 @@ impl World {
                         let id = lease.instance.id.clone();
                         (forward(lease, request, deadline).await, id)
                     }
-                    Ok(Err(Busy::Full)) => (plain(StatusCode::TOO_MANY_REQUESTS, "Rate exceeded."), String::new()),
-                    Ok(Err(Busy::Failed)) => (plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"), String::new()),
-                    Err(_) => (plain(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"), String::new()),
+                    Ok(Err(Busy::Full)) => (
+                        plain(StatusCode::TOO_MANY_REQUESTS, "Rate exceeded."),
+                        String::new(),
+                    ),
+                    Ok(Err(Busy::Failed)) => (
+                        plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+                        String::new(),
+                    ),
+                    Err(_) => (
+                        plain(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
+                        String::new(),
+                    ),
                 }
             }
         };
@@ -197,13 +211,15 @@ impl World {
             .map(|(_, token)| token.trim().to_owned());
         let token = token.ok_or_else(forbidden)?;
         let claims = self.signer.verify(&token);
-        let claims = claims.filter(|claims| self.service_of(&host_of(&claims.audience)).as_deref() == Some(service));
+        let claims =
+            claims.filter(|claims| self.service_of(&host_of(&claims.audience)).as_deref() == Some(service));
         let Some(claims) = claims else {
             let mut answer = page(
                 StatusCode::UNAUTHORIZED,
                 "Your client does not have permission to the requested URL.",
             );
-            let challenge = "Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\"";
+            let challenge =
+                "Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\"";
             let challenge = HeaderValue::from_static(challenge);
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             return Err(Box::new(answer));
@@ -231,12 +247,18 @@ impl World {
             bindings.unwrap_or_default()
         });
         bindings
-            .filter(|binding| binding["role"].as_str().is_some_and(|role| INVOKERS.contains(&role)))
+            .filter(|binding| {
+                binding["role"]
+                    .as_str()
+                    .is_some_and(|role| INVOKERS.contains(&role))
+            })
             // What a condition says is not looked at: it gives nobody anything here.
             .filter(|binding| binding["condition"].is_null())
             .flat_map(|binding| {
                 let members = binding["members"].as_array().cloned().unwrap_or_default();
-                members.into_iter().filter_map(|member| Some(member.as_str()?.to_owned()))
+                members
+                    .into_iter()
+                    .filter_map(|member| Some(member.as_str()?.to_owned()))
             })
             .collect()
     }
@@ -263,7 +285,8 @@ impl World {
 fn host_of(url: &str) -> String {
     let parsed = url.parse::<http::Uri>().ok();
     let uri = parsed.filter(|uri| uri.scheme_str() == Some("https"));
-    uri.and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default()
+    uri.and_then(|uri| uri.host().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// The trace that a request is part of, as the older header tells it; one that has none begins one.
@@ -272,7 +295,11 @@ fn trace(headers: &mut HeaderMap) -> String {
         return known.to_owned();
     }
     let sent = server::header(headers, TRACE_W3C.as_str()).map(str::to_owned);
-    let (id, span) = match sent.as_deref().map(|text| text.split('-').collect::<Vec<_>>()).as_deref() {
+    let (id, span) = match sent
+        .as_deref()
+        .map(|text| text.split('-').collect::<Vec<_>>())
+        .as_deref()
+    {
         Some([_, id, span, _]) => ((*id).to_owned(), u64::from_str_radix(span, 16).unwrap_or(1)),
         _ => {
             let (_, span) = uuid::Uuid::new_v4().as_u64_pair();
@@ -293,7 +320,11 @@ fn trace(headers: &mut HeaderMap) -> String {
 
 async fn forward(lease: Lease, request: Request<Payload>, deadline: Instant) -> Reply {
     let (mut parts, body) = request.into_parts();
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let path = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .to_owned();
     let Ok(uri) = format!("http://127.0.0.1:{}{path}", lease.instance.port).parse() else {
         return plain(StatusCode::BAD_REQUEST, "Bad Request");
     };
@@ -334,4 +365,3 @@ async fn forward(lease: Lease, request: Request<Payload>, deadline: Instant) -> 
         }
     }
 }
-

@@ -63,7 +63,11 @@ impl Instance {
     /// Starts one; it tells the pool of each step.
     pub(super) fn start(pool: &Arc<Pool>) -> Arc<Self> {
         let instance = Arc::new(Self {
-            id: format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()),
+            id: format!(
+                "{}{}",
+                uuid::Uuid::new_v4().simple(),
+                uuid::Uuid::new_v4().simple()
+            ),
             port: free_port().unwrap_or_default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             life: watch::Sender::new(Life::Starting),
@@ -147,6 +151,8 @@ impl Instance {
         loop {
             tokio::select! {
                 status = child.wait() => {
+                    // Nobody is sent here any more.
+                    self.stop();
                     let told = self.told(pool, status);
                     pool.log.system(&pool.source, &self.id, "WARNING", &told);
                     return Life::Ended;
@@ -161,6 +167,7 @@ impl Instance {
                 }
                 _ = look.tick() => {
                     if let Some(used) = child.id().and_then(memory).filter(|used| *used > pool.memory) {
+                        self.stop();
                         let text = format!(
                             "Memory limit of {} MiB exceeded with {} MiB used. Consider increasing the memory limit, see https://cloud.google.com/run/docs/configuring/memory-limits",
                             pool.memory >> 20,
@@ -180,7 +187,10 @@ impl Instance {
 
     /// SIGTERM, and some seconds after SIGKILL: <https://cloud.google.com/run/docs/container-contract#instance-shutdown>.
     async fn end(&self, pool: &Pool, child: &mut Child) {
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // It may be gone already.
             let _ = kill_process(pid, Signal::TERM);

@@ -35,7 +35,11 @@ impl World {
         }
         let target = &job["httpTarget"];
         let uri = target["uri"].as_str().ok_or_else(|| {
-            failed(ErrorKind::Unsupported, "of jobs, those with a URL are run alone", name)
+            failed(
+                ErrorKind::Unsupported,
+                "of jobs, those with a URL are run alone",
+                name,
+            )
         })?;
         let oidc = target["oidcToken"]["serviceAccountEmail"]
             .as_str()
@@ -76,7 +80,10 @@ impl World {
             .header("user-agent", "Google-Cloud-Scheduler")
             .header("x-cloudscheduler", "true")
             .header("x-cloudscheduler-jobname", id)
-            .header("x-cloudscheduler-scheduletime", at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+            .header(
+                "x-cloudscheduler-scheduletime",
+                at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            );
         for (name, value) in target["headers"].as_object().into_iter().flatten() {
             request = request.header(name, value.as_str().unwrap_or_default());
         }
@@ -104,7 +111,8 @@ struct Backoff {
 
 impl Backoff {
     fn of(config: &Value) -> Self {
-        let time = |field: &str, default: u64| seconds(&config[field]).unwrap_or(Duration::from_secs(default));
+        let time =
+            |field: &str, default: u64| seconds(&config[field]).unwrap_or(Duration::from_secs(default));
         let number = |field: &str, default: u64| {
             u32::try_from(config[field].as_u64().unwrap_or(default)).unwrap_or(u32::MAX)
         };

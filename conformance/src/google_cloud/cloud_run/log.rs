@@ -67,15 +67,15 @@ impl Log {
             "configuration_name": service,
         }});
         entry["insertId"] = uuid::Uuid::new_v4().simple().to_string().into();
-        entry["timestamp"] = entry.get("timestamp").cloned().unwrap_or_else(|| at.clone().into());
+        entry["timestamp"] = entry
+            .get("timestamp")
+            .cloned()
+            .unwrap_or_else(|| at.clone().into());
         entry["receiveTimestamp"] = at.into();
         if !instance.is_empty() {
             entry["labels"]["instanceId"] = instance.into();
         }
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 }
 
@@ -91,9 +91,21 @@ fn structured(entry: &mut Value, mut fields: Map<String, Value>) {
             entry[to] = value;
         }
     }
-    for name in ["trace", "spanId", "trace_sampled", "insertId", "labels", "operation", "sourceLocation"] {
+    for name in [
+        "trace",
+        "spanId",
+        "trace_sampled",
+        "insertId",
+        "labels",
+        "operation",
+        "sourceLocation",
+    ] {
         if let Some(value) = fields.remove(&format!("{PREFIX}{name}")) {
-            let to = if name == "trace_sampled" { "traceSampled" } else { name };
+            let to = if name == "trace_sampled" {
+                "traceSampled"
+            } else {
+                name
+            };
             entry[to] = value;
         }
     }
@@ -122,7 +134,9 @@ mod tests {
 
     #[test]
     fn a_line_of_json_is_taken_apart_and_any_other_is_text() {
-        let entry = told(r#"{"severity": "WARNING", "message": "slow", "tries": 2, "logging.googleapis.com/trace": "projects/p/traces/1"}"#);
+        let entry = told(
+            r#"{"severity": "WARNING", "message": "slow", "tries": 2, "logging.googleapis.com/trace": "projects/p/traces/1"}"#,
+        );
         assert_eq!(entry["severity"], "WARNING");
         assert_eq!(entry["jsonPayload"], json!({"message": "slow", "tries": 2}));
         assert_eq!(entry["trace"], "projects/p/traces/1");
@@ -130,7 +144,10 @@ mod tests {
         assert_eq!(entry["resource"]["labels"]["revision_name"], "s-1");
         assert_eq!(entry["logName"], "projects/p/logs/run.googleapis.com%2Fstdout");
         let entry = told(r#"{"severity": "INFO", "message": "done"}"#);
-        assert_eq!((&entry["textPayload"], entry.get("jsonPayload")), (&json!("done"), None));
+        assert_eq!(
+            (&entry["textPayload"], entry.get("jsonPayload")),
+            (&json!("done"), None)
+        );
         assert_eq!(told("{broken")["textPayload"], "{broken");
     }
 }

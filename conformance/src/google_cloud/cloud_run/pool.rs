@@ -107,16 +107,26 @@ impl Pool {
         let containers = body["containers"].as_array().map_or(&[][..], Vec::as_slice);
         let container = containers
             .iter()
-            .find(|container| container["ports"].as_array().is_some_and(|ports| !ports.is_empty()))
+            .find(|container| {
+                container["ports"]
+                    .as_array()
+                    .is_some_and(|ports| !ports.is_empty())
+            })
             .or(containers.first())
             .ok_or_else(|| failed("The revision has no container.".to_owned()))?;
         let part = |nth: usize| revision.split('/').nth(nth).unwrap_or_default().to_owned();
         let number = |value: &Value, default: u64| {
             usize::try_from(value.as_u64().unwrap_or(default).max(1)).unwrap_or(usize::MAX)
         };
-        let limit = container["resources"]["limits"]["memory"].as_str().unwrap_or("512Mi");
+        let limit = container["resources"]["limits"]["memory"]
+            .as_str()
+            .unwrap_or("512Mi");
         Ok(Arc::new(Self {
-            service: revision.split("/revisions/").next().unwrap_or_default().to_owned(),
+            service: revision
+                .split("/revisions/")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             source: Source {
                 project: world.shared.options.project.clone(),
                 region: part(3),
@@ -247,7 +257,10 @@ impl Pool {
             return Err(Busy::Failed);
         }
         let living = state.instances.len();
-        if !state.is_retired && living < self.most && state.waiting > starting.saturating_mul(self.concurrency) {
+        if !state.is_retired
+            && living < self.most
+            && state.waiting > starting.saturating_mul(self.concurrency)
+        {
             self.add(&mut state);
         }
         Ok(None)
@@ -353,7 +366,13 @@ mod tests {
 
     #[test]
     fn amounts_of_memory_and_times_are_read_as_google_writes_them() {
-        for (text, bytes) in [("512Mi", Some(512 << 20)), ("1G", Some(1_000_000_000)), ("2", Some(2)), ("1Pi", None), ("Mi", None)] {
+        for (text, bytes) in [
+            ("512Mi", Some(512 << 20)),
+            ("1G", Some(1_000_000_000)),
+            ("2", Some(2)),
+            ("1Pi", None),
+            ("Mi", None),
+        ] {
             assert_eq!(quantity(text), bytes, "{text}");
         }
         assert_eq!(seconds(&"1.5s".into()), Some(Duration::from_millis(1500)));

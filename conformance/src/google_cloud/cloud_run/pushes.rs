@@ -3,8 +3,8 @@
 //! What is set up in the control plane is set up in Google's emulator too, which pushes to an address of this machine, because it knows neither TLS nor tokens. From there a message goes
 //! to its own endpoint, with the token that the subscription asks for.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, Weak};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,6 +48,8 @@ pub(super) struct Pushes {
     front: String,
     /// What was set up there, by name.
     known: Mutex<BTreeMap<String, Value>>,
+    /// How often messages were pushed that were not taken yet, by subscription and id.
+    attempts: std::sync::Mutex<HashMap<(String, String), u32>>,
     world: Arc<OnceLock<Weak<World>>>,
 }
 
@@ -70,6 +72,7 @@ impl Pushes {
             emulator,
             front: server.url(),
             known: Mutex::default(),
+            attempts: std::sync::Mutex::default(),
             world,
         };
         Ok((pushes, server))
@@ -79,6 +82,19 @@ impl Pushes {
     pub(super) fn serve(&self, world: &Arc<World>) {
         // Nobody else sets it.
         let _ = self.world.set(Arc::downgrade(world));
+    }
+
+    /// Which try of a message this is.
+    fn attempt(&self, message: &(String, String)) -> u32 {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = attempts.entry(message.clone()).or_default();
+        *attempt += 1;
+        *attempt
+    }
+
+    fn forget(&self, message: &(String, String)) {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.remove(message);
     }
 
     /// Sets up what the control plane has and the emulator has not, and takes away what is gone.
@@ -94,7 +110,8 @@ impl Pushes {
         let gone = |topics: bool| {
             let gone = known.keys().filter(|name| !wanted.contains_key(*name));
             let gone = gone.filter(move |name| is_topic(name) == topics);
-            gone.map(|name| ("DELETE", name.clone(), Value::Null)).collect::<Vec<_>>()
+            gone.map(|name| ("DELETE", name.clone(), Value::Null))
+                .collect::<Vec<_>>()
         };
         requests.extend(gone(false));
         for topics in [true, false] {
@@ -180,28 +197,48 @@ impl World {
             Ok(body) => body,
             Err(answer) => return answer,
         };
-        let config = {
+        let found = {
             let state = self.shared.lock();
             let found = state.get(&SUBSCRIPTION, &name);
-            found.map(|subscription| subscription.body["pushConfig"].clone())
+            found.map(|subscription| subscription.body.clone())
         };
-        let Ok(config) = config else {
+        let Ok(subscription) = found else {
             return server::answer(StatusCode::NOT_FOUND, "");
         };
-        let endpoint = config["pushEndpoint"].as_str().unwrap_or_default();
-        let oidc = config["oidcToken"]["serviceAccountEmail"]
+        let config = &subscription["pushConfig"];
+        let Ok(mut body) = serde_json::from_slice::<Value>(&body) else {
+            return server::answer(StatusCode::BAD_REQUEST, "");
+        };
+        let message = body["message"]["messageId"]
             .as_str()
-            .map(|email| (email, config["oidcToken"]["audience"].as_str().unwrap_or(endpoint)));
+            .unwrap_or_default()
+            .to_owned();
+        let counted = (name, message);
+        // The emulator counts tries for its dead letters, and does not tell them:
+        // https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts
+        if subscription["deadLetterPolicy"].is_object() {
+            body["deliveryAttempt"] = self.pushes.attempt(&counted).into();
+        }
+        let endpoint = config["pushEndpoint"].as_str().unwrap_or_default();
+        let oidc = config["oidcToken"]["serviceAccountEmail"].as_str().map(|email| {
+            (
+                email,
+                config["oidcToken"]["audience"].as_str().unwrap_or(endpoint),
+            )
+        });
         let request = Request::post("/")
             .header("content-type", "application/json")
             .header("user-agent", "CloudPubSub-Google")
             .header("from", "noreply@google.com")
-            .body(Full::new(body));
+            .body(Full::new(body.to_string().into()));
         let status = match request {
             Ok(request) => self.post(endpoint, request, oidc).await,
             Err(_) => 0,
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+        if status.is_success() {
+            self.pushes.forget(&counted);
+        }
         server::answer(status, "")
     }
 }
@@ -214,7 +251,8 @@ pub(super) async fn publish(world: Weak<World>, mut messages: UnboundedReceiver<
             return;
         };
         let url = format!("{emulator}/v1/{}:publish", message.topic);
-        let body = json!({"messages": [{"data": STANDARD.encode(&message.data), "attributes": message.attributes}]});
+        let body =
+            json!({"messages": [{"data": STANDARD.encode(&message.data), "attributes": message.attributes}]});
         let told = world.ask_emulator("POST", &url, &body).await;
         let what = match told {
             Ok((status, _)) if status.is_success() => continue,
