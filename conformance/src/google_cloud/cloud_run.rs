@@ -8,7 +8,6 @@ mod changes;
 mod front;
 mod instance;
 mod jobs;
-mod log;
 mod pass;
 mod pool;
 mod program;
@@ -28,20 +27,18 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use nephos_core::{Error, ErrorKind, Result};
-use serde_json::Value;
 
 use self::changes::Changes;
-use self::log::Log;
 use self::pool::Pool;
 pub use self::protobuf::document_event_data;
 use self::pushes::Pushes;
 use super::control::Control;
-use super::id_tokens::Signer;
 use super::kinds::SERVICE;
 use super::knobs::Unready;
+use super::logging::Logs;
 use super::state::{Shared, Start};
+use super::{credentials, tokens};
 use crate::edge::Edge;
-use crate::gcs::Storage;
 use crate::server::{self, Server};
 
 const OPERATION: &str = "cloud-run.start";
@@ -49,7 +46,7 @@ const OPERATION: &str = "cloud-run.start";
 /// What runs with what.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// A program that every container runs, whatever its image: where there is no registry.
+    /// A program that every container runs, whatever its image: of a program that is large and the same for all, no image has to be made.
     pub binary: Option<PathBuf>,
     /// Variables that each container gets beside its own.
     pub environment: Vec<(String, String)>,
@@ -57,8 +54,6 @@ pub struct Options {
     pub pubsub: Option<String>,
     /// Where Google's emulator of Firestore answers; without one, there are no documents.
     pub firestore: Option<String>,
-    /// Whose notifications are published, and who takes the tokens that containers are given.
-    pub storage: Option<Arc<Storage>>,
     /// How long what takes.
     pub pace: Pace,
 }
@@ -104,10 +99,9 @@ pub struct CloudRun {
 #[derive(Debug)]
 pub(super) struct World {
     shared: Arc<Shared>,
-    signer: Arc<Signer>,
     options: Options,
     pools: Mutex<BTreeMap<String, Arc<Pool>>>,
-    log: Log,
+    log: Logs,
     client: Client<HttpConnector, Full<Bytes>>,
     pushes: Pushes,
     changes: Changes,
@@ -124,15 +118,12 @@ impl CloudRun {
         options
             .environment
             .extend(reached.map(|(name, value)| (name.to_owned(), value)));
-        let signer = Arc::new(Signer::new()?);
         let (pushes, server) = Pushes::start(options.pubsub.clone()).await?;
-        let notified = options.storage.as_ref().map(|storage| storage.subscribe());
         let world = Arc::new(World {
             shared: Arc::clone(&shared),
-            signer: Arc::clone(&signer),
             options,
             pools: Mutex::default(),
-            log: Log::default(),
+            log: control.logs(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             pushes,
             changes: Changes::default(),
@@ -142,18 +133,18 @@ impl CloudRun {
             return Err(Error::new(ErrorKind::InvalidArgument, OPERATION, message));
         }
         world.pushes.serve(&world);
-        if let Some(notified) = notified {
-            tokio::spawn(pushes::publish(Arc::downgrade(&world), notified));
-        }
+        let notified = control.storage().subscribe();
+        tokio::spawn(pushes::publish(Arc::downgrade(&world), notified));
         let known = Arc::clone(&world);
         let front = Server::start("Cloud Run", move |request| {
             let world = Arc::clone(&known);
             async move { world.front(request).await }
         })
         .await?;
+        let known = control.key_set()?;
         let keys = Server::start("Google's keys", move |request| {
             let is_asked = request.uri().path() == "/oauth2/v3/certs";
-            let keys = signer.keys();
+            let keys = known.clone();
             async move {
                 if is_asked {
                     server::json(StatusCode::OK, &keys)
@@ -205,14 +196,6 @@ impl CloudRun {
         self.world.fire(job, at).await
     }
 
-    /// A token of OpenID Connect, as an account of the project has it for an audience.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Internal`] if it cannot be signed.
-    pub fn id_token(&self, email: &str, audience: &str) -> Result<String> {
-        self.world.signer.token(email, "100000000000000000001", audience)
-    }
-
     /// Kills all instances of a service (by its full name) at once, as when machines go.
     pub async fn crash(&self, service: &str) {
         let pools = self.world.pools_of(service);
@@ -224,12 +207,6 @@ impl CloudRun {
     pub fn processes(&self, service: &str) -> Vec<u32> {
         let pools = self.world.pools_of(service);
         pools.iter().flat_map(|pool| pool.processes()).collect()
-    }
-
-    /// What was logged, as entries of Cloud Logging.
-    #[must_use]
-    pub fn logs(&self) -> Vec<Value> {
-        self.world.log.entries()
     }
 
     /// Ends all instances without waiting for what is under way.
@@ -276,14 +253,6 @@ impl World {
 
     fn pool(&self, revision: &str) -> Option<Arc<Pool>> {
         self.lock().get(revision).cloned()
-    }
-
-    /// A token that counts from now on, wherever a container asks with it.
-    pub(super) fn accept_token(&self, token: &str) {
-        self.shared.lock().tokens.insert(token.to_owned(), true);
-        if let Some(storage) = &self.options.storage {
-            storage.accept_token(token);
-        }
     }
 
     /// Brings about what the control plane has by now: topics and subscriptions at once; new revisions are begun with.
@@ -373,11 +342,10 @@ impl World {
         };
         *request.uri_mut() = uri;
         if let Some((email, audience)) = oidc {
-            let token = self.signer.token(email, "100000000000000000002", audience);
-            let value = token
-                .ok()
-                .and_then(|token| format!("Bearer {token}").parse().ok());
-            if let Some(value) = value {
+            // An account that is gone has no token, and the service refuses the request.
+            let account = credentials::account(&self.shared.lock(), &self.shared, email).ok();
+            let token = account.and_then(|account| tokens::identity(&account, audience, true).ok());
+            if let Some(value) = token.and_then(|token| format!("Bearer {token}").parse().ok()) {
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
         }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
+use chrono::{Duration, Utc};
 use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use nephos_core::Result;
 use serde_json::{Value, json};
 
-use super::id_tokens::Signer;
-use super::kinds::ACCOUNT;
 use super::state::Shared;
+use super::{credentials, tokens};
 use crate::server::{self, Answer, Server};
 
 /// How long a token of OAuth counts, in seconds.
@@ -27,7 +27,6 @@ pub(super) struct Metadata(Server);
 #[derive(Debug)]
 struct About {
     shared: Arc<Shared>,
-    signer: Arc<Signer>,
     email: String,
     region: String,
     instance: String,
@@ -35,15 +34,9 @@ struct About {
 
 impl Metadata {
     /// Starts it for an account, by its e-mail address.
-    pub(super) async fn start(
-        shared: Arc<Shared>,
-        signer: Arc<Signer>,
-        email: &str,
-        region: &str,
-    ) -> Result<Self> {
+    pub(super) async fn start(shared: Arc<Shared>, email: &str, region: &str) -> Result<Self> {
         let about = Arc::new(About {
             shared,
-            signer,
             email: email.to_owned(),
             region: region.to_owned(),
             instance: uuid::Uuid::new_v4().simple().to_string(),
@@ -111,7 +104,7 @@ impl About {
     }
 
     fn of_account(&self, what: &str, query: &str) -> Answer {
-        let Some(subject) = self.subject() else {
+        let Some(account) = self.account() else {
             return server::answer(
                 StatusCode::NOT_FOUND,
                 "the service account is not there, or disabled",
@@ -129,7 +122,7 @@ impl About {
                 let Some(audience) = audience else {
                     return server::answer(StatusCode::BAD_REQUEST, "non-empty audience parameter required");
                 };
-                match self.signer.token(&self.email, &subject, &audience) {
+                match tokens::identity(&account, &audience, true) {
                     Ok(token) => server::answer(StatusCode::OK, token),
                     Err(error) => server::answer(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
                 }
@@ -140,27 +133,17 @@ impl About {
 
     /// A new token, which counts wherever the control plane's do.
     fn access_token(&self) -> Value {
-        let token = format!("ya29.c.{}", uuid::Uuid::new_v4().simple());
-        let world = self.shared.world();
-        if let Some(world) = world {
-            world.accept_token(&token);
-        }
+        let until = Utc::now() + Duration::seconds(LIFETIME);
+        let token = credentials::give(&mut self.shared.lock(), Some(until));
         json!({"access_token": token, "expires_in": LIFETIME, "token_type": "Bearer"})
     }
 
-    /// The account's number; none if it cannot ask for anything.
-    fn subject(&self) -> Option<String> {
-        let own = format!("@{}.iam.gserviceaccount.com", self.shared.options.project);
-        if !self.email.ends_with(&own) {
-            // The project's default account is there without having been made.
-            return Some("100000000000000000000".to_owned());
+    /// The account; none if it cannot ask for anything. The project's default account is there without having been made.
+    fn account(&self) -> Option<Value> {
+        let options = &self.shared.options;
+        if self.email == format!("{}-compute@developer.gserviceaccount.com", options.number) {
+            return Some(json!({"email": self.email, "uniqueId": format!("100{}", options.number)}));
         }
-        let name = format!(
-            "projects/{}/serviceAccounts/{}",
-            self.shared.options.project, self.email
-        );
-        let state = self.shared.lock();
-        let account = &state.get(&ACCOUNT, &name).ok()?.body;
-        (account["disabled"] != true).then(|| account["uniqueId"].as_str().unwrap_or_default().to_owned())
+        credentials::account(&self.shared.lock(), &self.shared, &self.email).ok()
     }
 }

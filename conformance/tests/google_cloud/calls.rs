@@ -66,7 +66,7 @@ async fn only_who_may_call_a_service_reaches_it_and_no_token_goes_on_with_its_si
         "{}",
         refused.text
     );
-    let token = |audience: &str| running.run.id_token(&caller, audience).unwrap();
+    let token = |audience: &str| running.google.control.id_token(&caller, audience).unwrap();
     let good = token(&url("orders"));
     assert_eq!(running.get(&url("orders"), Some(&good)).await.status, 403);
     running

@@ -178,16 +178,16 @@ async fn a_buckets_notification_is_pushed() {
         .await;
     running.google.topic("orders").await;
     subscribe(&running, "orders", json!({})).await;
-    running.storage.create_bucket("photos").unwrap();
+    let agent = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com";
+    let binding = json!({"role": "roles/pubsub.publisher", "members": [agent]});
+    let request = format!("POST {PUBSUB}/{}:setIamPolicy", topic("orders"));
+    running.google.ask(&request, json!({"policy": {"bindings": [binding]}})).await.ok();
+    let storage = running.google.control.storage();
+    storage.create_bucket("photos").unwrap();
     let config = json!({"topic": format!("//pubsub.googleapis.com/{}", topic("orders")), "payload_format": "JSON_API_V1"});
-    running
-        .storage
-        .notify("photos", config.as_object().unwrap())
-        .unwrap();
-    let token = &running.storage.options().tokens[0];
-    let put = running
-        .client
-        .put(format!("{}/photos/a.jpg", running.storage.url()));
+    storage.notify("photos", config.as_object().unwrap()).unwrap();
+    let token = running.google.control.token();
+    let put = running.client.put("https://storage.googleapis.com/photos/a.jpg");
     let put = put
         .header("authorization", format!("Bearer {token}"))
         .body("12345");
@@ -263,6 +263,10 @@ async fn a_documents_changes_are_told_with_what_was_before_and_again_until_they_
         )
         .await;
     let account = running.google.account("events").await;
+    let request = format!("POST firestore.googleapis.com/v1/{PROJECT}/databases?databaseId=(default)");
+    let database = json!({"type": "FIRESTORE_NATIVE", "locationId": "europe-west1"});
+    let operation = running.google.ask(&request, database).await.ok();
+    running.ended("firestore.googleapis.com/v1", &operation).await;
     let body = json!({
         "name": format!("{REGION}/triggers/items"),
         "eventFilters": [

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod buckets;
 mod calls;
 mod client;
+mod credentials;
+mod databases;
 mod deliveries;
 mod documents;
 mod emulators;
 mod events;
 mod good_bodies;
+mod logs;
 mod mistakes;
 mod peers;
 mod refusals;

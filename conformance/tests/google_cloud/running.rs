@@ -1,11 +1,9 @@
 //! A stand-in whose services run, and what a test asks it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nephos_conformance::edge::Edge;
-use nephos_conformance::gcs::{self, Storage};
 use nephos_conformance::google_cloud::CloudRun;
 use nephos_conformance::google_cloud::cloud_run::{Options, Pace};
 use nephos_conformance::google_cloud::emulators::Emulator;
@@ -30,7 +28,6 @@ pub(crate) struct Emulators {
 pub(crate) struct Running {
     pub(crate) google: Google,
     pub(crate) run: CloudRun,
-    pub(crate) storage: Arc<Storage>,
     pub(crate) client: reqwest::Client,
     _edge: Edge,
     _emulators: Emulators,
@@ -71,13 +68,11 @@ impl Running {
         let google = Google::start().await;
         let edge = Edge::start().await.unwrap();
         google.control.route(&edge);
-        let storage = Arc::new(Storage::start(gcs::Options::default()).await.unwrap());
         let container = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/google_cloud/container.py");
         let options = Options {
             binary: Some(container),
             pubsub: emulators.pubsub.as_ref().map(Program::endpoint),
             firestore: emulators.firestore.as_ref().map(Program::endpoint),
-            storage: Some(Arc::clone(&storage)),
             pace,
             ..Options::default()
         };
@@ -91,7 +86,6 @@ impl Running {
         Self {
             google,
             run,
-            storage,
             client,
             _edge: edge,
             _emulators: emulators,
@@ -174,7 +168,7 @@ impl Running {
     pub(crate) async fn logged(&self, text: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let entries = self.run.logs();
+            let entries = self.google.control.logs().entries();
             if let Some(found) = entries.iter().find(|entry| entry.to_string().contains(text)) {
                 return found.clone();
             }

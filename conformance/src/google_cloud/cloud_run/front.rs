@@ -13,13 +13,13 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, Sleep};
 
 use super::World;
 use super::instance::Payload;
 use super::pool::{Busy, Lease};
-use crate::google_cloud::id_tokens::without_signature;
+use crate::google_cloud::id_tokens::{verify, without_signature};
 use crate::google_cloud::kinds::SERVICE;
 use crate::server;
 
@@ -146,7 +146,7 @@ impl World {
         let trace = trace(request.headers_mut());
         let checked = self.check(service, request.headers_mut());
         let pool = self.target(service).and_then(|revision| self.pool(&revision));
-        let source = pool.as_ref().map(|pool| pool.source.clone());
+        let answered_by = pool.clone();
         let (mut answer, instance) = match (checked, pool) {
             (Err(refused), _) => (*refused, String::new()),
             (Ok(()), None) => {
@@ -175,11 +175,24 @@ impl World {
                 }
             }
         };
-        if let Some(source) = source {
+        if let Some(pool) = answered_by {
+            let status = answer.status().as_u16();
+            let severity = match status {
+                0..400 => "INFO",
+                400..500 => "WARNING",
+                _ => "ERROR",
+            };
             let mut told = told;
-            told["status"] = answer.status().as_u16().into();
+            told["status"] = status.into();
             told["latency"] = format!("{:.6}s", began.elapsed().as_secs_f64()).into();
-            self.log.request(&source, &instance, told);
+            let id = trace.split('/').next().unwrap_or_default();
+            let mut entry = Map::new();
+            entry.insert("httpRequest".to_owned(), told);
+            entry.insert("severity".to_owned(), severity.into());
+            let project = &self.shared.options.project;
+            entry.insert("trace".to_owned(), format!("projects/{project}/traces/{id}").into());
+            // It has what Cloud Logging knows.
+            let _ = self.log.request(&pool.origin(&instance), &entry);
         }
         let headers = answer.headers_mut();
         headers.insert("server", HeaderValue::from_static("Google Frontend"));
@@ -210,7 +223,7 @@ impl World {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim().to_owned());
         let token = token.ok_or_else(forbidden)?;
-        let claims = self.signer.verify(&token);
+        let claims = verify(&token);
         let claims =
             claims.filter(|claims| self.service_of(&host_of(&claims.audience)).as_deref() == Some(service));
         let Some(claims) = claims else {

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::pool::Pool;
+use crate::google_cloud::logging::Stream;
 use crate::process::free_port;
 
 /// How often it is looked whether the container listens.
@@ -111,8 +112,8 @@ impl Instance {
         };
         self.process.send_replace(child.id());
         let said = [
-            self.listen(pool, child.stdout.take(), "stdout"),
-            self.listen(pool, child.stderr.take(), "stderr"),
+            self.listen(pool, child.stdout.take(), Stream::Output),
+            self.listen(pool, child.stderr.take(), Stream::Error),
         ];
         let life = self.run(pool, &mut child).await;
         for reader in said.into_iter().flatten() {
@@ -154,7 +155,7 @@ impl Instance {
                     // Nobody is sent here any more.
                     self.stop();
                     let told = self.told(pool, status);
-                    pool.log.system(&pool.source, &self.id, "WARNING", &told);
+                    pool.system(&self.id, "WARNING", &told);
                     return Life::Ended;
                 }
                 () = self.kill.cancelled() => {
@@ -173,7 +174,7 @@ impl Instance {
                             pool.memory >> 20,
                             used >> 20
                         );
-                        pool.log.system(&pool.source, &self.id, "ERROR", &text);
+                        pool.system(&self.id, "ERROR", &text);
                         let _ = child.kill().await;
                         return Life::Ended;
                     }
@@ -202,14 +203,14 @@ impl Instance {
             }
             () = tokio::time::sleep(pool.pace.grace) => {
                 let text = "Container did not end within the time that it has after SIGTERM, and was ended by SIGKILL.";
-                pool.log.system(&pool.source, &self.id, "WARNING", text);
+                pool.system(&self.id, "WARNING", text);
                 let _ = child.kill().await;
             }
         }
     }
 
     fn told(&self, pool: &Pool, status: std::io::Result<ExitStatus>) -> String {
-        let name = &pool.source.service;
+        let name = &pool.origin.service;
         match status.map(|status| status.code()) {
             Ok(Some(code)) => format!("Container {name} called exit({code})."),
             Ok(None) => format!("Container {name} terminated on a signal."),
@@ -239,14 +240,15 @@ impl Instance {
         &self,
         pool: &Pool,
         stream: Option<impl AsyncRead + Unpin + Send + 'static>,
-        name: &'static str,
+        name: Stream,
     ) -> Option<JoinHandle<()>> {
         let stream = stream?;
-        let (log, source, id) = (pool.log.clone(), pool.source.clone(), self.id.clone());
+        let (log, origin) = (pool.log.clone(), pool.origin(&self.id));
         Some(tokio::spawn(async move {
             let mut lines = BufReader::new(stream).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                log.line(&source, &id, name, &line);
+                // A line that is too long is lost, as it is there.
+                let _ = log.line(&origin, name, &line);
             }
         }))
     }

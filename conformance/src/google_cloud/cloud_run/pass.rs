@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::World;
 use crate::google_cloud::checked::documented;
 use crate::google_cloud::error::{Code, Refusal};
+use crate::google_cloud::kinds::DATABASE;
 use crate::google_cloud::route::authenticate;
 use crate::server::{self, Answer};
 
@@ -69,6 +70,12 @@ impl World {
         let request = || self.to_emulator(base, parts, host, body);
         if host == "pubsub.googleapis.com" {
             return Some(request().await);
+        }
+        let database = path.trim_start_matches("/v1/").split("/documents").next().unwrap_or_default();
+        if self.shared.lock().get(&DATABASE, database).is_err() {
+            let id = database.rsplit('/').next().unwrap_or_default();
+            let message = format!("The database {id} does not exist for project {}.", self.shared.options.project);
+            return Some(Refusal::new(Code::NotFound, message).answer());
         }
         Some(self.document(base, id, path, sent.as_ref(), request()).await)
     }

@@ -3,18 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::instance::{Failure, Instance, Life};
-use super::log::{Log, Source};
 use super::program::Program;
 use super::{Pace, World};
-use crate::google_cloud::id_tokens::Signer;
 use crate::google_cloud::kinds::REVISION;
 use crate::google_cloud::knobs::Unready;
+use crate::google_cloud::logging::{Logs, Origin, Stream};
 use crate::google_cloud::metadata::Metadata;
 use crate::google_cloud::state::Shared;
 
@@ -23,16 +22,16 @@ use crate::google_cloud::state::Shared;
 pub(super) struct Pool {
     /// The full name of its service.
     pub(super) service: String,
-    pub(super) source: Source,
+    /// Without its instance.
+    pub(super) origin: Origin,
     pub(super) program: Program,
     pub(super) folder: TempDir,
     /// In bytes.
     pub(super) memory: u64,
     pub(super) timeout: Duration,
     pub(super) pace: Pace,
-    pub(super) log: Log,
+    pub(super) log: Logs,
     shared: Arc<Shared>,
-    signer: Arc<Signer>,
     account: String,
     metadata: OnceLock<Metadata>,
     concurrency: usize,
@@ -118,29 +117,32 @@ impl Pool {
         let number = |value: &Value, default: u64| {
             usize::try_from(value.as_u64().unwrap_or(default).max(1)).unwrap_or(usize::MAX)
         };
+        let labels = body["labels"].as_object().into_iter().flatten();
+        let labels = labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
         let limit = container["resources"]["limits"]["memory"]
             .as_str()
             .unwrap_or("512Mi");
+        let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
         Ok(Arc::new(Self {
             service: revision
                 .split("/revisions/")
                 .next()
                 .unwrap_or_default()
                 .to_owned(),
-            source: Source {
-                project: world.shared.options.project.clone(),
+            origin: Origin {
                 region: part(3),
                 service: part(5),
                 revision: part(7),
+                labels: labels.collect(),
+                ..Origin::default()
             },
-            program: Program::of(world, revision, container)?,
-            folder: tempfile::tempdir().map_err(|error| failed(error.to_string()))?,
+            program: Program::of(world, revision, container, folder.path())?,
+            folder,
             memory: quantity(limit).ok_or_else(|| failed(format!("{limit} is no amount of memory.")))?,
             timeout: seconds(&body["timeout"]).unwrap_or(Duration::from_secs(300)),
             pace: world.options.pace.clone(),
             log: world.log.clone(),
             shared: Arc::clone(&world.shared),
-            signer: Arc::clone(&world.signer),
             account: body["serviceAccount"].as_str().unwrap_or_default().to_owned(),
             metadata: OnceLock::new(),
             concurrency: number(&body["maxInstanceRequestConcurrency"], 80),
@@ -152,6 +154,21 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who an instance is, in the log.
+    pub(super) fn origin(&self, instance: &str) -> Origin {
+        Origin {
+            instance: instance.to_owned(),
+            ..self.origin.clone()
+        }
+    }
+
+    /// Logs what Cloud Run has to say of an instance.
+    pub(super) fn system(&self, instance: &str, severity: &str, text: &str) {
+        let line = json!({"severity": severity, "message": text}).to_string();
+        // It is short.
+        let _ = self.log.line(&self.origin(instance), Stream::System, &line);
     }
 
     /// Those who wait look again.
@@ -181,8 +198,8 @@ impl Pool {
             reason: "HEALTH_CHECK_CONTAINER_ERROR".to_owned(),
             message,
         };
-        let (shared, signer) = (Arc::clone(&self.shared), Arc::clone(&self.signer));
-        let metadata = Metadata::start(shared, signer, &self.account, &self.source.region)
+        let shared = Arc::clone(&self.shared);
+        let metadata = Metadata::start(shared, &self.account, &self.origin.region)
             .await
             .map_err(|error| unready(error.to_string()))?;
         // Nobody else sets it.
