@@ -1,5 +1,5 @@
-//! Google Cloud's control plane as the wire sees it, for deployers: Cloud Run, Pub/Sub, Secret Manager, Eventarc, Cloud Scheduler, repositories of
-//! Artifact Registry, service accounts, projects and the list of enabled interfaces.
+//! Google Cloud's control plane as the wire sees it, for deployers: Cloud Run, Pub/Sub, Secret Manager, Eventarc, Cloud Scheduler, Artifact Registry with its images,
+//! databases of Firestore, buckets of Cloud Storage, entries of Cloud Logging, service accounts and their tokens, projects and the list of enabled interfaces.
 //!
 //! [`Control::start`] begins with a project that has nothing; [`Control::route`] puts it behind Google's own host names. Every request is held against Google's
 //! [discovery documents](crate::discovery), and refused as Google refuses it. What Google does at times of its own happens when a test says so

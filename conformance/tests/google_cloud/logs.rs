@@ -106,8 +106,9 @@ async fn pages_go_on_where_the_last_ended_even_when_more_comes() {
 async fn entries_are_written_and_those_that_cannot_be_are_refused() {
     let google = Google::start().await;
     let log = format!("{PROJECT}/logs/by-hand");
+    let resource = json!({"type": "global", "labels": {"project_id": "nephos-tests"}});
     let body = json!({
-        "logName": log, "resource": {"type": "global"}, "labels": {"a": "1", "b": "2"},
+        "logName": log, "resource": resource, "labels": {"a": "1", "b": "2"},
         "entries": [
             {"textPayload": "first", "insertId": "x", "timestamp": chrono::Utc::now().to_rfc3339(), "labels": {"a": "3"}},
             {"jsonPayload": {"second": true}, "severity": "NOTICE"},
@@ -124,22 +125,22 @@ async fn entries_are_written_and_those_that_cannot_be_are_refused() {
     for (entry, status, code) in [
         (json!({"textPayload": "a"}), 400, "INVALID_ARGUMENT"),
         (
-            json!({"resource": {"type": "global"}, "logName": "projects/other/logs/a"}),
+            json!({"resource": resource, "logName": "projects/other/logs/a"}),
             403,
             "PERMISSION_DENIED",
         ),
         (
-            json!({"resource": {"type": "global"}, "logName": log, "textPayload": "a", "jsonPayload": {}}),
+            json!({"resource": resource, "logName": log, "textPayload": "a", "jsonPayload": {}}),
             400,
             "INVALID_ARGUMENT",
         ),
         (
-            json!({"resource": {"type": "global"}, "logName": log, "timestamp": "2001-01-01T00:00:00Z"}),
+            json!({"resource": resource, "logName": log, "timestamp": "2001-01-01T00:00:00Z"}),
             400,
             "INVALID_ARGUMENT",
         ),
         (
-            json!({"resource": {"type": "global"}, "logName": log, "text": "a"}),
+            json!({"resource": resource, "logName": log, "text": "a"}),
             400,
             "INVALID_ARGUMENT",
         ),

@@ -12,6 +12,7 @@ mod documents;
 mod emulators;
 mod events;
 mod good_bodies;
+mod images;
 mod logs;
 mod mistakes;
 mod peers;
