@@ -58,7 +58,9 @@ pub(crate) async fn build(
                     more.extend(["--config".to_owned(), setting.to_owned()]);
                 }
             }
-            if let (true, Some((major, minor)), false) =
+            if requirements.is_static {
+                more.extend(["--config".to_owned(), static_setting(&triple)]);
+            } else if let (true, Some((major, minor)), false) =
                 (triple.ends_with("-gnu"), requirements.glibc, output.json)
             {
                 let output = output.on_stderr();
@@ -109,6 +111,12 @@ fn choose(requirements: &Requirements, installed: &[String]) -> Result<String, F
             )
         }
     }
+}
+
+/// The setting of cargo that links the GNU C library into the binary; that of musl is linked so by itself:
+/// <https://doc.rust-lang.org/reference/linkage.html#static-and-dynamic-c-runtimes>.
+fn static_setting(triple: &str) -> String {
+    format!("target.{triple}.rustflags=[\"-Ctarget-feature=+crt-static\"]")
 }
 
 /// Those of the triples whose standard library the compiler has.
@@ -172,7 +180,7 @@ async fn declares_profile(dir: &Path) -> bool {
         .is_some()
 }
 
-/// Holds that a binary is for the target's system and processor, and asks for no newer C library than it has.
+/// Holds that a binary is for the target's system and processor, and asks for no newer C library than it has, or for none.
 fn can_run(binary: &[u8], requirements: &Requirements) -> Result<(), Fail> {
     // <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>: the magic number, and `e_machine` in the file's own byte order.
     let machine = match (binary.get(..4), binary.get(18..20)) {
@@ -198,6 +206,9 @@ fn can_run(binary: &[u8], requirements: &Requirements) -> Result<(), Fail> {
         )));
     }
     match (newest_glibc(binary), requirements.glibc) {
+        (Some(_), _) if requirements.is_static => Err(Fail::build(
+            "the binary is linked to the GNU C library, the target runs it in a container that has none",
+        )),
         (Some(asked), Some(there)) if asked > there => Err(Fail::build(format!(
             "the binary asks for the GNU C library {}.{}, the target has {}.{}",
             asked.0, asked.1, there.0, there.1
@@ -233,6 +244,7 @@ mod tests {
                 .map(str::to_owned)
                 .to_vec(),
             glibc: Some((2, 34)),
+            is_static: false,
             features: vec!["aws".to_owned(), "on-queue".to_owned()],
         }
     }
@@ -272,6 +284,14 @@ mod tests {
         assert!(told(&elf(0xb7, "")).unwrap_err().contains("aarch64"));
         let newer = told(&elf(0x3e, "GLIBC_2.2.5\0GLIBC_2.38\0GLIBC_PRIVATE\0")).unwrap_err();
         assert!(newer.contains("2.38") && newer.contains("2.34"), "{newer}");
+
+        let alone = Requirements {
+            is_static: true,
+            ..requirements()
+        };
+        assert!(can_run(&elf(0x3e, "GLIBC_TUNABLES\0GLIBC_PRIVATE\0"), &alone).is_ok());
+        let linked = can_run(&elf(0x3e, "GLIBC_2.2.5\0"), &alone).unwrap_err();
+        assert!(linked.to_string().contains("has none"), "{linked}");
     }
 
     #[test]

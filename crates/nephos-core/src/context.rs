@@ -32,10 +32,15 @@ impl TraceContext {
         static PARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
         static STATE: http::HeaderName = http::HeaderName::from_static("tracestate");
         let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
-        let parent: Option<String> = text(&PARENT);
+        Self::new(text(&PARENT), || text(&STATE))
+    }
+
+    /// A trace of its headers' values; the second is asked for only where there is the first.
+    #[must_use]
+    pub fn new(parent: Option<String>, state: impl FnOnce() -> Option<String>) -> Self {
         Self {
             // Half a trace context is not one.
-            state: parent.as_ref().and_then(|_| text(&STATE)),
+            state: parent.as_ref().and_then(|_| state()),
             parent,
         }
     }

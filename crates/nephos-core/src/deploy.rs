@@ -40,13 +40,15 @@ pub struct Requirements {
     pub triples: Vec<String>,
     /// The newest GNU C library that a binary may ask for, where it is linked to one: major and minor version.
     pub glibc: Option<(u32, u32)>,
+    /// Whether it must need nothing of a system around it: it runs in a container that has none.
+    pub is_static: bool,
     /// The features of the crate `nephos` that it needs.
     pub features: Vec<String>,
 }
 
 impl Requirements {
-    /// What one binary must be that runs on both targets: the triples that suit both, in this one's order, the older of the two C libraries, and the features
-    /// of both. `None` if no triple suits both: then there is no such binary.
+    /// What one binary must be that runs on both targets: the triples that suit both, in this one's order, the older of the two C libraries, static if one wants it so, and the
+    /// features of both. `None` if no triple suits both: then there is no such binary.
     #[must_use]
     pub fn merged(&self, other: &Self) -> Option<Self> {
         let triples: Vec<String> = (self.triples.iter())
@@ -63,6 +65,7 @@ impl Requirements {
                 (Some(one), Some(two)) => Some(one.min(two)),
                 (one, two) => one.or(two),
             },
+            is_static: self.is_static || other.is_static,
             features: features.into_iter().cloned().collect(),
         })
     }
@@ -334,6 +337,7 @@ mod tests {
         Requirements {
             triples: texts(triples),
             glibc,
+            is_static: false,
             features: texts(features),
         }
     }
@@ -349,6 +353,11 @@ mod tests {
         );
         let any = requirements(&["x-gnu"], None, &[]);
         assert_eq!(any.merged(&one).unwrap().glibc, Some((2, 34)));
+        let alone = Requirements {
+            is_static: true,
+            ..any
+        };
+        assert!(alone.merged(&one).unwrap().is_static && one.merged(&alone).unwrap().is_static);
         assert_eq!(one.merged(&requirements(&["y-musl"], None, &[])), None);
     }
 }

@@ -193,6 +193,7 @@ impl Deployer for AwsDeployer {
         Ok(Requirements {
             triples: triples.to_vec(),
             glibc: Some(GLIBC),
+            is_static: false,
             features: features::of(&self.deployment.app),
         })
     }

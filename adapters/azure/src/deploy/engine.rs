@@ -202,6 +202,7 @@ impl Deployer for AzureDeployer {
         Ok(Requirements {
             triples: triples.map(str::to_owned).to_vec(),
             glibc: Some(GLIBC),
+            is_static: false,
             features: features(&self.deployment.app),
         })
     }

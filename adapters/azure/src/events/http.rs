@@ -21,12 +21,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, Entry, TRANSFER_ENCODING, USER_AGENT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use memchr::memrchr;
 use nephos_core::event::{Attributes, Body, Data, Raw, Request, Response};
 use nephos_core::outcome::problem;
 use nephos_core::route::Routes;
-use nephos_core::{Event, Result};
+use nephos_core::{Event, Result, TraceContext};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -69,32 +70,75 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Reads a request that the host forwarded: as the client sent it, without what the host added. `id` is the invocation's, from [the header](invocation_id).
-#[must_use]
-#[inline]
-pub fn decode_forwarded(mut request: Request, id: Option<String>, routes: &Routes<()>) -> Routed {
-    let headers = request.headers_mut();
-    headers.remove(INVOCATION_ID);
-    headers.remove(HOST_VERSION);
-    if let Entry::Occupied(mut agent) = headers.entry(USER_AGENT) {
-        match clients_own(agent.get()) {
-            Own::All => {}
-            Own::Part(own) => {
-                agent.insert(own);
-            }
-            Own::Nothing => {
-                agent.remove();
+/// What the host tells of a request that it forwards.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// The invocation's id; `None` if it is none of the host's.
+    pub id: Option<String>,
+    /// The trace that the request belongs to.
+    pub trace: TraceContext,
+}
+
+impl Told {
+    /// Reads what the host tells, and takes away what it added: the headers are the client's then.
+    #[must_use]
+    pub fn take(headers: &mut HeaderMap) -> Self {
+        let (mut id, mut parent, mut state, mut agent) = (None, None, None, None);
+        let mut has_version = false;
+        // Each is looked at once: to look a name up is to read it letter by letter, and most are not there.
+        for (name, value) in &*headers {
+            match name.as_str() {
+                // A client may have sent it too, before the host.
+                "x-azure-functions-invocationid" => id = Some(value),
+                "x-azure-functions-hostversion" => has_version = true,
+                "user-agent" => agent = agent.or(Some(value)),
+                "traceparent" => parent = parent.or(Some(value)),
+                "tracestate" => state = state.or(Some(value)),
+                _ => {}
             }
         }
+        let has_id = id.is_some();
+        let id = id.and_then(id_of);
+        let agent = agent.map_or(Own::All, clients_own);
+        let text = |value: Option<&HeaderValue>| Some(value?.to_str().ok()?.to_owned());
+        let trace = TraceContext::new(text(parent), || text(state));
+        if has_id {
+            headers.remove(INVOCATION_ID);
+        }
+        if has_version {
+            headers.remove(HOST_VERSION);
+        }
+        match agent {
+            Own::All => {}
+            Own::Part(own) => {
+                headers.insert(USER_AGENT, own);
+            }
+            Own::Nothing => {
+                headers.remove(USER_AGENT);
+            }
+        }
+        Self { id, trace }
     }
+}
+
+/// Reads a request that the host forwarded, once what the host added was [taken](Told::take). `id` is the invocation's.
+#[must_use]
+#[inline]
+pub fn decode_forwarded(request: Request, id: Option<String>, routes: &Routes<()>) -> Routed {
     routed(request, routes, id)
 }
 
-/// The id that the host gives the invocation. A client may have sent the header too: .NET then joins the two, the host's last.
+/// The id that the host gives the invocation.
 #[must_use]
 pub fn invocation_id(headers: &HeaderMap) -> Option<String> {
-    let told = headers.get_all(INVOCATION_ID).iter().next_back()?.to_str().ok()?;
-    let id = told.rsplit(',').next().unwrap_or_default().trim();
+    id_of(headers.get_all(INVOCATION_ID).iter().next_back()?)
+}
+
+/// The id of its header. Where a client sent the header too, .NET joins the two, the host's last.
+fn id_of(value: &HeaderValue) -> Option<String> {
+    let bytes = value.as_bytes();
+    let at = memrchr(b',', bytes).map_or(0, |comma| comma + 1);
+    let id = std::str::from_utf8(bytes[at..].trim_ascii()).ok()?;
     (!id.is_empty()).then(|| id.to_owned())
 }
 
@@ -106,15 +150,13 @@ enum Own {
     Nothing,
 }
 
-/// The user agent without the host's own, which the host appends.
+/// The user agent without the host's own, which the host appends as a product of its own.
 fn clients_own(agent: &HeaderValue) -> Own {
     let bytes = agent.as_bytes();
-    let at = bytes
-        .windows(HOST_AGENT.len())
-        .rposition(|part| part == HOST_AGENT.as_bytes());
-    let Some(at) = at.filter(|at| !bytes[*at..].contains(&b' ')) else {
+    let at = memrchr(b' ', bytes).map_or(0, |space| space + 1);
+    if !bytes[at..].starts_with(HOST_AGENT.as_bytes()) {
         return Own::All;
-    };
+    }
     match HeaderValue::from_bytes(bytes[..at].trim_ascii_end()) {
         Ok(own) if !own.is_empty() => Own::Part(own),
         _ => Own::Nothing,

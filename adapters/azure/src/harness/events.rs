@@ -20,7 +20,7 @@ use nephos_core::wiring::{TableKeys, Wiring};
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-use crate::events::http::{Routed, decode_forwarded, decode_wrapped, invocation_id};
+use crate::events::http::{Routed, Told, decode_forwarded, decode_wrapped, invocation_id};
 use crate::events::{self, auth, email, voice};
 use crate::package::{AUTH_PATH, HTTP, MAIL_PATH, VOICE_PATH};
 
@@ -188,9 +188,9 @@ pub(super) fn decode(native: &Native) -> Result<Vec<Delivered>> {
         });
         return Ok(delivered.collect());
     } else {
-        let request = http::Request::from_parts(parts, Body::from(body));
-        let id = invocation_id(request.headers());
-        decode_forwarded(request, id, &routes()?)
+        let mut request = http::Request::from_parts(parts, Body::from(body));
+        let told = Told::take(request.headers_mut());
+        decode_forwarded(request, told.id, &routes()?)
     };
     match routed {
         Routed::To(event) => one(event),

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::callers::Callers;
 use super::events::Events;
 use super::resources;
-use crate::events::http::{Routed, decode_forwarded, invocation_id};
+use crate::events::http::{Routed, Told, decode_forwarded, invocation_id};
 use crate::package::Package;
 
 /// The largest document of an invocation, in bytes; the Functions host itself takes
@@ -90,19 +90,22 @@ impl Site {
         }
     }
 
-    fn begin(&self, request: Request) -> Begun {
-        let asked = self.package.forwarding || request.method() == Method::POST;
+    fn begin(&self, mut request: Request) -> Begun {
         // The host asks `GET /` by itself whether the process listens, and takes any answer. Whatever it calls for, it gives an id: also a client's `GET /`.
-        let Some(id) = invocation_id(request.headers()).filter(|_| asked) else {
-            return Begun::Answered(Box::new(problem(StatusCode::NOT_FOUND, None)));
+        let unknown = || Begun::Answered(Box::new(problem(StatusCode::NOT_FOUND, None)));
+        let is_called = self.callers.is_called(request.uri().path());
+        if is_called || !self.package.forwarding {
+            let asked = self.package.forwarding || request.method() == Method::POST;
+            return match invocation_id(request.headers()) {
+                Some(_) if asked && self.package.forwarding => Begun::Called(Box::new(request)),
+                Some(_) if asked => Begun::Invoked(Box::new(request)),
+                _ => unknown(),
+            };
+        }
+        let Told { id: Some(id), trace } = Told::take(request.headers_mut()) else {
+            return unknown();
         };
-        if !self.package.forwarding {
-            return Begun::Invoked(Box::new(request));
-        }
-        if self.callers.is_called(request.uri().path()) {
-            return Begun::Called(Box::new(request));
-        }
-        let context = self.context_of(&id, request.headers(), 1);
+        let context = self.context_of(&id, trace, 1);
         match decode_forwarded(request, Some(id), &self.routes) {
             Routed::Refused(response) => Begun::Answered(Box::new(response)),
             Routed::To(event) => Begun::Dispatched(self.function.dispatch(event, context)),
@@ -122,12 +125,11 @@ impl Site {
     /// What a handler knows besides its event. The Functions host tells no deadline: it is the function's own from now on.
     pub(super) fn context(&self, headers: &HeaderMap, attempt: u32) -> Context {
         let id = invocation_id(headers).unwrap_or_default();
-        self.context_of(&id, headers, attempt)
+        self.context_of(&id, TraceContext::of_headers(headers), attempt)
     }
 
-    fn context_of(&self, id: &str, headers: &HeaderMap, attempt: u32) -> Context {
-        self.context
-            .invocation(id, attempt, self.deadline(), TraceContext::of_headers(headers))
+    fn context_of(&self, id: &str, trace: TraceContext, attempt: u32) -> Context {
+        self.context.invocation(id, attempt, self.deadline(), trace)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -112,11 +112,12 @@ impl GcpDeployer {
 #[async_trait]
 impl Deployer for GcpDeployer {
     fn requirements(&self) -> Result<Requirements> {
-        // The image holds nothing but the program, so it must be static; instances are x86 alone:
-        // https://cloud.google.com/run/docs/container-contract#languages.
+        // Instances are x86 alone: https://cloud.google.com/run/docs/container-contract#languages. The image holds nothing but the program.
+        let triples = ["x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"];
         Ok(Requirements {
-            triples: vec!["x86_64-unknown-linux-musl".to_owned()],
+            triples: triples.map(str::to_owned).to_vec(),
             glibc: None,
+            is_static: true,
             features: super::features(&self.deployment.app),
         })
     }
@@ -184,7 +185,12 @@ mod tests {
         };
         let requirements = open(deployment).unwrap().requirements().unwrap();
         assert_eq!(requirements.features, ["gcp"]);
-        assert_eq!(requirements.triples, ["x86_64-unknown-linux-musl"]);
-        assert_eq!(requirements.glibc, None);
+        assert!(
+            requirements
+                .triples
+                .iter()
+                .all(|triple| triple.starts_with("x86_64"))
+        );
+        assert!(requirements.is_static);
     }
 }

@@ -125,6 +125,13 @@ impl Settings {
             );
         }
         let prefix = self.prefix(app, target);
+        if !is_plain(&prefix) {
+            return wrong(
+                "prefix",
+                &prefix,
+                "names on Google Cloud are lower-case letters, digits and hyphens, and the target's own name is not; let them begin otherwise, as in prefix = \"shop\"",
+            );
+        }
         if is_googles(&prefix) {
             return wrong(
                 "prefix",

@@ -73,16 +73,7 @@ fn assemble(layout: &Layout<'_>, known: &Known) -> Result<Body> {
         function::add(layout, &mut body, name, spec)?;
     }
     schedule::add(layout, &mut body)?;
-    let small: Vec<String> = (layout.app.functions.iter())
-        .filter(|(_, spec)| function::is_below_smallest(spec))
-        .map(|(name, _)| format!("`{name}`"))
-        .collect();
-    if !small.is_empty() {
-        body.note(format!(
-            "instances of 128 MiB, the smallest of Cloud Run, are what these functions get, which ask for less: {}",
-            small.join(", ")
-        ));
-    }
+    function::add_notes(layout, &mut body);
     Ok(body)
 }
 

@@ -8,4 +8,5 @@ mod lint;
 mod names;
 mod refused;
 mod roles;
+mod sources;
 mod wiring;

@@ -159,9 +159,10 @@ fn differences_are_told() {
     let graph = rendered(&case("every-trigger"));
     for part in [
         "which ask for less: `schedule`",
-        "with one message of queue `jobs` at a time, not 500",
-        "with one record of stream `clicks` at a time, not 100",
-        "with one change of table `users` at a time, not 50",
+        "one at a time",
+        "`queue` (500 of queue `jobs`)",
+        "`stream` (100 of stream `clicks`)",
+        "`table` (50 of table `users`)",
         "`stream` gets 512 MiB more memory",
         "secret `api-key` has no value until you add one",
         "secret `password` is kept elsewhere",

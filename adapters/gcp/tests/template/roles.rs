@@ -169,7 +169,7 @@ fn google_may_push_move_dead_letters_and_publish_notifications_and_calls_as_one_
         .filter(|node| node.kind == Kind::Notification)
         .map(|node| end(&node.name))
         .collect();
-    let [inbox] = notified.as_slice() else {
+    let &[inbox] = notified.as_slice() else {
         panic!("{notified:?}");
     };
     assert_eq!(roles(&graph, STORAGE), set(&[(PUBLISHER, "pubsub", inbox)]));

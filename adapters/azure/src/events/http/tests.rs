@@ -66,19 +66,23 @@ fn a_wrapped_request_is_the_clients() {
 
 #[test]
 fn a_forwarded_request_loses_what_the_host_added() {
-    let request = http::Request::builder()
+    let mut request = http::Request::builder()
         .method("POST")
         .uri("/orders/7")
         .header("X-Azure-Functions-InvocationId", "forged, i-2")
+        .header("traceparent", "00-a-b-01")
         .header("X-Azure-Functions-HostVersion", "4.1037.0.0")
         .header("User-Agent", "curl/8 Azure-Functions-Host/4.1037.0.0")
         .body(Body::from("hi"))
         .unwrap();
-    let id = invocation_id(request.headers());
-    let event = to(decode_forwarded(request, id, &routes()));
+    assert_eq!(invocation_id(request.headers()).as_deref(), Some("i-2"));
+    let told = Told::take(request.headers_mut());
+    assert_eq!(told.trace.parent.as_deref(), Some("00-a-b-01"));
+    let event = to(decode_forwarded(request, told.id, &routes()));
     assert_eq!(event.attributes.id, "i-2");
     let BufferedRequest { parts, body } = read(event);
-    assert_eq!(parts.headers.len(), 1);
+    assert_eq!(parts.headers.len(), 2);
+    assert_eq!(parts.headers["traceparent"], "00-a-b-01");
     assert_eq!(parts.headers["user-agent"], "curl/8");
     assert_eq!(
         (
@@ -97,6 +101,7 @@ fn only_the_hosts_own_part_of_a_user_agent_goes() {
     assert_eq!(own("a/1 b/2 Azure-Functions-Host/4.1"), part("a/1 b/2"));
     assert_eq!(own("Azure-Functions-Host/4.1 c/3"), Own::All);
     assert_eq!(own("curl/8"), Own::All);
+    assert_eq!(own("notAzure-Functions-Host/4.1"), Own::All);
 }
 
 #[test]

@@ -56,7 +56,10 @@ pub(super) const AT_ONCE: usize = 24;
 
 /// Does all of these, several at once, until the first that fails.
 pub(super) async fn all<T>(futures: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
-    stream::iter(futures).buffer_unordered(AT_ONCE).try_collect().await
+    stream::iter(futures)
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// Asks for one operation of deployment. Cheap to clone.
@@ -93,7 +96,13 @@ impl Api {
     }
 
     /// Asks `host` for something; an answer that is no success is an error, once trying again did not help.
-    pub(super) async fn call(&self, host: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+    pub(super) async fn call(
+        &self,
+        host: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
         let rest = Rest::new(&self.config, &format!("https://{host}"))?;
         let begun = Instant::now();
         let mut attempt = 1;
@@ -184,10 +193,10 @@ mod tests {
 
     #[test]
     fn what_has_a_meaning_in_a_query_is_escaped() {
+        assert_eq!(escaped("labels.a=b AND c&d"), "labels.a%3Db%20AND%20c%26d");
         assert_eq!(
-            escaped("labels.a=b AND c&d"),
-            "labels.a%3Db%20AND%20c%26d"
+            escaped("projects/p/serviceAccounts/a@b"),
+            "projects/p/serviceAccounts/a@b"
         );
-        assert_eq!(escaped("projects/p/serviceAccounts/a@b"), "projects/p/serviceAccounts/a@b");
     }
 }

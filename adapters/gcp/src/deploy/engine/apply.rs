@@ -33,12 +33,21 @@ pub(super) fn tell(progress: &Progress, step: Step, state: StepState, reason: Op
 }
 
 /// Tells of a step that it begins, and how it ends.
-pub(super) async fn told(progress: &Progress, step: Step, doing: impl Future<Output = Result<()>>) -> Result<()> {
+pub(super) async fn told(
+    progress: &Progress,
+    step: Step,
+    doing: impl Future<Output = Result<()>>,
+) -> Result<()> {
     tell(progress, step.clone(), StepState::Started, None);
     let done = doing.await;
     match &done {
         Ok(()) => tell(progress, step, StepState::Done, None),
-        Err(error) => tell(progress, step, StepState::Failed, Some(error.message().to_owned())),
+        Err(error) => tell(
+            progress,
+            step,
+            StepState::Failed,
+            Some(error.message().to_owned()),
+        ),
     }
     done
 }
@@ -49,7 +58,11 @@ impl GcpDeployer {
         let mut place = self.place(OPERATION).await?;
         if !plan.is_empty() {
             let mut work = self.work(&place, progress).await?;
-            if plan.prepared.as_ref().is_some_and(|prepared| *prepared != work.digest()) {
+            if plan
+                .prepared
+                .as_ref()
+                .is_some_and(|prepared| *prepared != work.digest())
+            {
                 return Err(Error::new(
                     ErrorKind::Conflict,
                     OPERATION,
@@ -84,7 +97,10 @@ impl GcpDeployer {
         let begun: Mutex<Vec<String>> = Mutex::default();
         let run = |task: Task| {
             if let Task::Node(full) = &task {
-                begun.lock().unwrap_or_else(PoisonError::into_inner).push(full.clone());
+                begun
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(full.clone());
             }
             self.task(place, work, task, progress)
         };
@@ -107,7 +123,8 @@ impl GcpDeployer {
                 place.give(&on, grants, progress).await
             }
             Task::Node(full) => {
-                let (Some(node), Some(deed)) = (work.graph.nodes.get(&full), work.changes.nodes.get(&full)) else {
+                let (Some(node), Some(deed)) = (work.graph.nodes.get(&full), work.changes.nodes.get(&full))
+                else {
                     return Ok(());
                 };
                 let doing = place.deed(node, deed, work.state.things.get(&full));
@@ -121,7 +138,8 @@ impl Place {
     async fn deed(&self, node: &Node, deed: &Deed, thing: Option<&Thing>) -> Result<()> {
         match (deed, thing) {
             (Deed::Update(differences), Some(thing)) => {
-                self.change(thing, &wanted(node, Some(thing)), &differences.fields).await
+                self.change(thing, &wanted(node, Some(thing)), &differences.fields)
+                    .await
             }
             // The other one is there first, so that nothing of what happens meanwhile is lost.
             (Deed::Replace(_), Some(thing)) if node.kind == Kind::Notification => {
@@ -158,7 +176,12 @@ impl Place {
         for step in steps {
             match &done {
                 Ok(()) => tell(progress, step, StepState::Done, None),
-                Err(error) => tell(progress, step, StepState::Failed, Some(error.message().to_owned())),
+                Err(error) => tell(
+                    progress,
+                    step,
+                    StepState::Failed,
+                    Some(error.message().to_owned()),
+                ),
             }
         }
         done
@@ -175,7 +198,9 @@ impl Place {
         let taking = work.changes.take.iter();
         let taking = taking.map(|(on, grants)| self.take(on, grants, progress));
         all(taking.collect()).await.map_err(after)?;
-        self.remove_all(&work.changes.gone, progress).await.map_err(after)?;
+        self.remove_all(&work.changes.gone, progress)
+            .await
+            .map_err(after)?;
         let keeping = work.changes.left.iter();
         let keeping = keeping.map(|thing| told(progress, going(thing, Data::Kept), self.keep(thing)));
         all(keeping.collect()).await.map(drop).map_err(after)
@@ -185,7 +210,8 @@ impl Place {
     pub(super) async fn remove_all(&self, things: &[Thing], progress: &Progress) -> Result<()> {
         for kind in kinds::GOING {
             let of_kind = things.iter().filter(|thing| thing.kind == kind);
-            let going = of_kind.map(|thing| told(progress, going(thing, Data::Untouched), self.delete(thing)));
+            let going =
+                of_kind.map(|thing| told(progress, going(thing, Data::Untouched), self.delete(thing)));
             all(going.collect()).await?;
         }
         Ok(())

@@ -67,14 +67,34 @@ pub(super) fn wanted(node: &Node, thing: Option<&Thing>) -> Value {
             labels.insert(KEPT.to_owned(), Value::Null);
         }
     }
+    for path in kinds::of(node.kind).ours {
+        clear(&mut body, path);
+    }
     body
+}
+
+/// Says of a field that it is to be none, if nothing is said of it.
+fn clear(body: &mut Value, path: &str) {
+    let Value::Object(fields) = body else { return };
+    match path.split_once('.') {
+        Some((first, rest)) => {
+            if let Some(within) = fields.get_mut(first) {
+                clear(within, rest);
+            }
+        }
+        None => {
+            fields.entry(path).or_insert(Value::Null);
+        }
+    }
 }
 
 /// The addresses of the app's accounts: those that are to be, and those that are.
 pub(super) fn accounts(graph: &Graph, state: &State, owner: Owner<'_>) -> BTreeSet<String> {
     let of_graph = graph.nodes.values().filter(|node| node.kind == Kind::Account);
     let mut all: BTreeSet<String> = of_graph.map(|node| last(&node.name).to_owned()).collect();
-    let of_state = state.ours(owner.app, owner.target).filter(|(_, thing)| thing.kind == Kind::Account);
+    let of_state = state
+        .ours(owner.app, owner.target)
+        .filter(|(_, thing)| thing.kind == Kind::Account);
     all.extend(of_state.map(|(_, thing)| last(&thing.name).to_owned()));
     all
 }
@@ -128,7 +148,8 @@ impl Changes {
         for (name, wanted) in names {
             let of_thing = graph.nodes.get(name).map(|node| node.part.clone());
             let part = |member: &str| {
-                let is_of = |thing: &&Thing| member.contains(last(&thing.name)) && thing.kind == Kind::Account;
+                let is_of =
+                    |thing: &&Thing| member.contains(last(&thing.name)) && thing.kind == Kind::Account;
                 let account = state.things.values().find(is_of).map(Thing::part);
                 of_thing.clone().or(account).unwrap_or(Part::App)
             };
@@ -176,7 +197,14 @@ impl Changes {
         let mut text = String::new();
         // Writing to a string cannot fail.
         for step in self.steps(graph) {
-            let _ = writeln!(text, "{} {} {} {:?}", step.action.name(), step.kind, step.id, step.why);
+            let _ = writeln!(
+                text,
+                "{} {} {} {:?}",
+                step.action.name(),
+                step.kind,
+                step.id,
+                step.why
+            );
         }
         for full in self.nodes.keys() {
             if let (Some(node), Some(thing)) = (graph.nodes.get(full), state.things.get(full)) {
@@ -212,10 +240,15 @@ fn step(kind: Kind, name: &str, part: Part, action: Action, why: Option<String>,
         action,
         part,
         kind: kind.title().to_owned(),
-        id: last(name).to_owned(),
+        id: title(name).to_owned(),
         why,
         data,
     }
+}
+
+/// What people call a resource: the last part of its name, and of an account what stands before its domain.
+pub(super) fn title(name: &str) -> &str {
+    last(name).split('@').next().unwrap_or_default()
 }
 
 /// The step of what goes, or is let go of.
@@ -277,10 +310,12 @@ fn deed(node: &Node, thing: &Thing, owner: Owner<'_>) -> Result<Option<Deed>> {
             _ => Deed::Update(differences.again("template")),
         }));
     }
-    Ok((!differences.is_empty()).then(|| match differences.action(node.kind) {
-        Action::Replace => Deed::Replace(differences.why()),
-        _ => Deed::Update(differences),
-    }))
+    Ok(
+        (!differences.is_empty()).then(|| match differences.action(node.kind) {
+            Action::Replace => Deed::Replace(differences.why()),
+            _ => Deed::Update(differences),
+        }),
+    )
 }
 
 /// Whether a grant is on the project.
@@ -289,5 +324,4 @@ pub(super) fn is_on_project(on: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "changes/tests.rs"]
 mod tests;

@@ -16,7 +16,7 @@ use super::kinds::last;
 use super::policy::{Held, is_ours};
 use super::state::{State, Thing};
 use super::{GcpDeployer, Place};
-use crate::deploy::graph::{Graph, Kind, full_name};
+use crate::deploy::graph::{Graph, Kind};
 
 const OPERATION: &str = "deploy.destroy";
 
@@ -26,8 +26,10 @@ impl GcpDeployer {
         let graph = self.graph(&place, None)?;
         let state = place.read(&graph).await?;
         let all = place.own(&graph, &state);
-        let (data, others): (Vec<Thing>, Vec<Thing>) = all.into_iter().partition(|thing| thing.kind.holds_data());
-        let is_there = !others.is_empty() || data.iter().any(|thing| thing.mark.is_some() && !thing.is_kept());
+        let (data, others): (Vec<Thing>, Vec<Thing>) =
+            all.into_iter().partition(|thing| thing.kind.holds_data());
+        let is_there =
+            !others.is_empty() || data.iter().any(|thing| thing.mark.is_some() && !thing.is_kept());
         let mut done = Destroyed::default();
         if !is_there && (keep == Keep::Data || data.is_empty()) {
             return Ok(done);
@@ -65,21 +67,17 @@ fn part(graph: &Graph, thing: &Thing) -> Part {
 }
 
 impl Place {
-    /// What is the app's: by its mark, and of databases, which have none, those that have the app's name and its time to live.
+    /// What is the app's: by its mark, and of databases, which have none, those whose names are the app's tables'.
     fn own(&self, graph: &Graph, state: &State) -> Vec<Thing> {
         let mut all: Vec<Thing> = (state.ours(&self.app, &self.target))
             .map(|(_, thing)| thing.clone())
             .collect();
-        let databases: BTreeSet<&str> = (state.things.values())
-            .filter(|thing| thing.kind == Kind::Field && thing.body.get("ttlConfig").is_some_and(|ttl| !ttl.is_null()))
-            .filter_map(|thing| thing.name.split("/collectionGroups/").next())
-            .collect();
-        for name in databases {
-            let full = full_name(Kind::Database, name);
-            if let (Some(thing), true) = (state.things.get(&full), graph.nodes.contains_key(&full)) {
-                all.push(thing.clone());
-            }
-        }
+        let databases = (state.things.values()).filter(|thing| thing.kind == Kind::Database);
+        all.extend(
+            databases
+                .filter(|thing| graph.nodes.contains_key(&thing.full_name()))
+                .cloned(),
+        );
         all
     }
 
@@ -127,17 +125,25 @@ impl Place {
     }
 
     /// Deletes all objects of a bucket, with all their generations: <https://cloud.google.com/storage/docs/json_api/v1/objects/delete>.
-    async fn empty_bucket(&self, bucket: &str) -> Result<()> {
+    pub(super) async fn empty_bucket(&self, bucket: &str) -> Result<()> {
         let host = Kind::Bucket.host();
         let objects = format!("/storage/v1/b/{}/o", escaped(bucket));
         let list = format!("{objects}?versions=true&maxResults=1000");
         loop {
             let page = self.api.call(host, Method::GET, &list, None).await?;
-            let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+            let items = page
+                .get("items")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
             if items.is_empty() {
                 return Ok(());
             }
-            all(items.iter().map(|object| self.delete_object(&objects, object)).collect()).await?;
+            all(items
+                .iter()
+                .map(|object| self.delete_object(&objects, object))
+                .collect())
+            .await?;
         }
     }
 
@@ -145,7 +151,11 @@ impl Place {
         let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
         let name = utf8_percent_encode(text("name"), NON_ALPHANUMERIC);
         let path = format!("{objects}/{name}?generation={}", text("generation"));
-        match self.api.call(Kind::Bucket.host(), Method::DELETE, &path, None).await {
+        match self
+            .api
+            .call(Kind::Bucket.host(), Method::DELETE, &path, None)
+            .await
+        {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -229,11 +229,18 @@ mod tests {
         });
         assert_eq!(why(Kind::Service, &wanted, &actual), None);
         assert_eq!(
-            why(Kind::Bucket, &json!({"location": "europe-west1"}), &json!({"location": "EUROPE-WEST1"})),
+            why(
+                Kind::Bucket,
+                &json!({"location": "europe-west1"}),
+                &json!({"location": "EUROPE-WEST1"})
+            ),
             None
         );
         let filters = |order: [usize; 2]| {
-            let both = [json!({"attribute": "type", "value": "t"}), json!({"attribute": "database", "value": "d"})];
+            let both = [
+                json!({"attribute": "type", "value": "t"}),
+                json!({"attribute": "database", "value": "d"}),
+            ];
             json!({"eventFilters": order.map(|index| both[index].clone())})
         };
         assert_eq!(why(Kind::Trigger, &filters([0, 1]), &filters([1, 0])), None);
@@ -252,29 +259,49 @@ mod tests {
         assert_eq!(differences.action(Kind::Service), Action::Update);
         // An entry that is gone, and a field that is to be gone.
         let fewer = json!({"template": {"containers": [{"env": []}]}, "description": null});
-        let more = json!({"template": {"containers": [{"env": [{"name": "A"}]}]}, "description": "of others"});
+        let more =
+            json!({"template": {"containers": [{"env": [{"name": "A"}]}]}, "description": "of others"});
         assert_eq!(
             why(Kind::Service, &fewer, &more).unwrap(),
             "description, template.containers.env"
         );
-        let many: Value = (0..6).map(|number| (number.to_string(), json!(1))).collect::<Map<_, _>>().into();
+        let many: Value = (0..6)
+            .map(|number| (number.to_string(), json!(1)))
+            .collect::<Map<_, _>>()
+            .into();
         assert_eq!(why(Kind::Job, &many, &json!({})).unwrap(), "0, 1, 2, 3, 2 more");
     }
 
     #[test]
     fn what_stays_as_it_was_made_is_made_again() {
-        let (wanted, actual) = (json!({"topic": "projects/p/topics/a"}), json!({"topic": "projects/p/topics/b"}));
+        let (wanted, actual) = (
+            json!({"topic": "projects/p/topics/a"}),
+            json!({"topic": "projects/p/topics/b"}),
+        );
         let differences = between(Kind::Subscription, &wanted, &actual, IDS);
         assert_eq!(differences.action(Kind::Subscription), Action::Replace);
         assert_eq!(differences.fixed(Kind::Subscription), Some("topic"));
-        let notification = between(Kind::Notification, &json!({"event_types": ["A"]}), &json!({}), IDS);
+        let notification = between(
+            Kind::Notification,
+            &json!({"event_types": ["A"]}),
+            &json!({}),
+            IDS,
+        );
         assert_eq!(notification.action(Kind::Notification), Action::Replace);
     }
 
     #[test]
     fn a_time_to_live_is_there_or_not() {
         let wanted = json!({"ttlConfig": {}});
-        assert!(between(Kind::Field, &wanted, &json!({"ttlConfig": {"state": "ACTIVE"}}), IDS).is_empty());
+        assert!(
+            between(
+                Kind::Field,
+                &wanted,
+                &json!({"ttlConfig": {"state": "ACTIVE"}}),
+                IDS
+            )
+            .is_empty()
+        );
         assert!(!between(Kind::Field, &wanted, &json!({"name": "n"}), IDS).is_empty());
     }
 
@@ -287,7 +314,10 @@ mod tests {
     #[test]
     fn of_what_is_there_only_what_is_ours_is_looked_at() {
         assert_eq!(
-            named(&json!({"a": {"b": 1}, "c": null}), &json!({"a": {"b": 2, "x": 3}, "y": 4})),
+            named(
+                &json!({"a": {"b": 1}, "c": null}),
+                &json!({"a": {"b": 2, "x": 3}, "y": 4})
+            ),
             json!({"a": {"b": 2}})
         );
     }

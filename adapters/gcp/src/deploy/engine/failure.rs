@@ -33,16 +33,19 @@ pub(super) fn is_overtaken(error: &Error) -> bool {
     error.kind() == ErrorKind::Conflict && fact(error, STATUS) != Some("FAILED_PRECONDITION")
 }
 
-/// Whether it says that an account is not known, which it is some seconds after it was made:
-/// <https://cloud.google.com/iam/docs/service-accounts-create>.
-pub(super) fn is_of_new_account(error: &Error) -> bool {
+/// Whether it says that an account is not known, which one is some seconds after it was made (<https://cloud.google.com/iam/docs/service-accounts-create>), or that what a service may do
+/// is not known yet, as of one that was enabled just now (<https://cloud.google.com/eventarc/docs/troubleshooting>).
+pub(super) fn is_too_early(error: &Error) -> bool {
     let said = said(error).to_ascii_lowercase();
     let names = said.contains("service account") || said.contains("iam.serviceaccounts.actas");
-    let kind = matches!(
-        error.kind(),
-        ErrorKind::InvalidArgument | ErrorKind::NotFound | ErrorKind::PermissionDenied
-    );
-    kind && names && (said.contains("does not exist") || said.contains("may not exist") || said.contains("not found"))
+    let is_unknown = ["does not exist", "may not exist", "not found"]
+        .iter()
+        .any(|words| said.contains(words));
+    match error.kind() {
+        ErrorKind::InvalidArgument | ErrorKind::NotFound | ErrorKind::PermissionDenied => names && is_unknown,
+        ErrorKind::Conflict => said.contains("may take a few minutes"),
+        _ => false,
+    }
 }
 
 /// The same error in the words of those who deploy, where a function's would say something else.
@@ -86,7 +89,12 @@ pub(super) fn of_operation(operation: &'static str, status: &Value) -> Error {
     let body = json!({"error": {
         "message": status.get("message"), "status": name(code), "details": status.get("details").cloned().unwrap_or_else(|| json!([])),
     }});
-    of_deployment(answered(operation, 500, &HeaderMap::new(), body.to_string().as_bytes()))
+    of_deployment(answered(
+        operation,
+        500,
+        &HeaderMap::new(),
+        body.to_string().as_bytes(),
+    ))
 }
 
 /// <https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>
@@ -139,7 +147,12 @@ mod tests {
             &json!({"service": "run.googleapis.com"}),
         );
         let error = refused(403, &disabled);
-        assert!(error.message().contains("gcloud services enable run.googleapis.com"), "{error}");
+        assert!(
+            error
+                .message()
+                .contains("gcloud services enable run.googleapis.com"),
+            "{error}"
+        );
         assert!(is_disabled(&error));
         let denied = body(
             "PERMISSION_DENIED",
@@ -148,7 +161,10 @@ mod tests {
             &json!({"permission": "run.services.create", "resource": "projects/p"}),
         );
         let error = refused(403, &denied);
-        assert!(error.to_string().contains("permission=run.services.create"), "{error}");
+        assert!(
+            error.to_string().contains("permission=run.services.create"),
+            "{error}"
+        );
         let project = body("PERMISSION_DENIED", "denied", "CONSUMER_INVALID", &json!({}));
         assert!(refused(403, &project).message().contains("GOOGLE_CLOUD_PROJECT"));
         let region = json!({"error": {"status": "PERMISSION_DENIED", "message": "Permission denied on 'locations/mars' (or it may not exist)."}});
@@ -158,11 +174,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_yet_is_told_from_what_is_not_there() {
+        let said = |code: u64, message: &str| {
+            is_too_early(&of_operation(
+                "deploy.apply",
+                &json!({"code": code, "message": message}),
+            ))
+        };
+        assert!(said(
+            3,
+            "Service account a@p.iam.gserviceaccount.com does not exist."
+        ));
+        assert!(said(
+            7,
+            "Permission 'iam.serviceaccounts.actAs' denied on service account a (or it may not exist)."
+        ));
+        assert!(said(
+            9,
+            "If you recently started to use Eventarc, it may take a few minutes before all necessary permissions are propagated"
+        ));
+        assert!(!said(
+            7,
+            "Permission 'run.services.create' denied on resource 'x' (or it may not exist)."
+        ));
+        assert!(!said(5, "Resource not found (resource=jobs)."));
+        assert!(!said(9, "Revision 'r' is not ready and cannot serve traffic."));
+    }
+
+    #[test]
     fn an_operations_error_is_read_as_an_answers_is() {
-        let error = of_operation("deploy.apply", &json!({"code": 9, "message": "Revision 'r' is not ready"}));
+        let error = of_operation(
+            "deploy.apply",
+            &json!({"code": 9, "message": "Revision 'r' is not ready"}),
+        );
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(!is_overtaken(&error));
         assert!(error.chain().contains("not ready"), "{}", error.chain());
-        assert!(is_overtaken(&of_operation("deploy.apply", &json!({"code": 10, "message": "etag"}))));
+        assert!(is_overtaken(&of_operation(
+            "deploy.apply",
+            &json!({"code": 10, "message": "etag"})
+        )));
     }
 }

@@ -42,7 +42,11 @@ impl GcpDeployer {
         let image = self.image(place.api.operation)?;
         let names = self.graph(place, None)?;
         let reference = (repository(&names))
-            .map(|repository| place.registry(repository, String::new()).map(|registry| registry.reference(image)))
+            .map(|repository| {
+                place
+                    .registry(repository, String::new())
+                    .map(|registry| registry.reference(image))
+            })
             .transpose()?;
         self.graph(place, reference)
     }
@@ -96,9 +100,15 @@ mod tests {
     fn an_apps_images_have_their_place_in_its_repository() {
         assert_eq!(
             location("projects/p/locations/europe-west1/repositories/shop-gcp", "shop"),
-            ("europe-west1-docker.pkg.dev".to_owned(), "p/shop-gcp/shop".to_owned())
+            (
+                "europe-west1-docker.pkg.dev".to_owned(),
+                "p/shop-gcp/shop".to_owned()
+            )
         );
-        assert_eq!(location("projects/example.com:p/locations/r/repositories/x", "a").1, "example.com/p/x/a");
+        assert_eq!(
+            location("projects/example.com:p/locations/r/repositories/x", "a").1,
+            "example.com/p/x/a"
+        );
         assert_eq!(size(2_202_010), "2.1 MiB");
     }
 }

@@ -77,7 +77,9 @@ fn trigger(one: &Running) -> Result<(String, Source)> {
 /// A variable of a service's container.
 fn variable<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
     let variables = body.pointer("/template/containers/0/env")?.as_array()?;
-    let found = variables.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(name))?;
+    let found = variables
+        .iter()
+        .find(|one| one.get("name").and_then(Value::as_str) == Some(name))?;
     found.get("value")?.as_str()
 }
 
@@ -92,7 +94,10 @@ impl Place {
 
     /// A token of that account for that audience.
     async fn token(&self, email: &str, audience: &str) -> Result<String> {
-        let path = format!("/v1/projects/-/serviceAccounts/{}:generateIdToken", escaped(email));
+        let path = format!(
+            "/v1/projects/-/serviceAccounts/{}:generateIdToken",
+            escaped(email)
+        );
         let body = json!({"audience": audience, "includeEmail": true});
         let answer = self.api.call(HOST, Method::POST, &path, Some(&body)).await;
         let answer = answer.map_err(|error| {
@@ -144,7 +149,10 @@ impl Place {
         Ok(Invoked {
             result,
             payload: body.map_err(|error| unsent(OPERATION, &error.without_url()))?,
-            log: vec![format!("what it printed is in its log: nephos logs {}", one.function)],
+            log: vec![format!(
+                "what it printed is in its log: nephos logs {}",
+                one.function
+            )],
             version: one.serving().map(str::to_owned),
         })
     }
@@ -174,7 +182,12 @@ mod tests {
         let one = running(&json!({"triggers": {"jobs": source("jobs")}}));
         assert_eq!(trigger(&one).unwrap().0, "/.nephos/queue/jobs");
         let several = running(&json!({"triggers": {"a": source("a"), "b": source("b")}}));
-        assert!(trigger(&several).unwrap_err().message().contains("several triggers"));
+        assert!(
+            trigger(&several)
+                .unwrap_err()
+                .message()
+                .contains("several triggers")
+        );
         let none = running(&json!({}));
         assert!(trigger(&none).unwrap_err().message().contains("nephos status"));
     }

@@ -24,6 +24,8 @@ pub(super) struct Interface {
     pub(super) etag: bool,
     /// The fields that stay as they were made.
     pub(super) fixed: &'static [&'static str],
+    /// The fields, by their paths, that are to be none where a graph does not name them: it names them sometimes.
+    pub(super) ours: &'static [&'static str],
 }
 
 /// Where one is.
@@ -80,6 +82,7 @@ const REGIONAL: Interface = Interface {
     change: Change::Masked,
     etag: false,
     fixed: &[],
+    ours: &[],
 };
 
 const REPOSITORY: Interface = Interface {
@@ -119,6 +122,7 @@ const TOPIC: Interface = Interface {
     scope: Scope::Project,
     making: Making::Put,
     change: Change::Wrapped("topic"),
+    ours: &["messageRetentionDuration"],
     ..REGIONAL
 };
 
@@ -127,6 +131,14 @@ const SUBSCRIPTION: Interface = Interface {
     items: "subscriptions",
     change: Change::Wrapped("subscription"),
     fixed: &["topic", "filter", "enableMessageOrdering"],
+    ours: &[
+        "filter",
+        "enableMessageOrdering",
+        "enableExactlyOnceDelivery",
+        "pushConfig",
+        "deadLetterPolicy",
+        "retryPolicy",
+    ],
     ..TOPIC
 };
 
@@ -179,6 +191,7 @@ const SERVICE: Interface = Interface {
     items: "services",
     making: Making::Posted("serviceId"),
     etag: true,
+    ours: &["template.scaling.minInstanceCount"],
     ..REGIONAL
 };
 
@@ -276,7 +289,10 @@ mod tests {
             "/storage/v1/b/b/notificationConfigs/7"
         );
         assert_eq!(
-            path(Kind::Account, "projects/p/serviceAccounts/a@p.iam.gserviceaccount.com"),
+            path(
+                Kind::Account,
+                "projects/p/serviceAccounts/a@p.iam.gserviceaccount.com"
+            ),
             "/v1/projects/p/serviceAccounts/a@p.iam.gserviceaccount.com"
         );
     }

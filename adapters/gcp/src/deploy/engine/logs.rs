@@ -93,13 +93,18 @@ impl GcpDeployer {
     }
 }
 
-/// What services of the region printed since then: <https://cloud.google.com/logging/docs/view/logging-query-language>.
+/// What services of the region printed since then, and what Cloud Run said of their instances: <https://cloud.google.com/logging/docs/view/logging-query-language>.
 fn filter(place: &Place, services: &[&String], since: DateTime<Utc>) -> String {
     let names: Vec<String> = (services.iter())
         .map(|service| format!("resource.labels.service_name=\"{service}\""))
         .collect();
-    let logs: Vec<String> = ["stdout", "stderr"]
-        .map(|stream| format!("logName=\"projects/{}/logs/run.googleapis.com%2F{stream}\"", place.project))
+    let logs: Vec<String> = ["stdout", "stderr", "varlog%2Fsystem"]
+        .map(|stream| {
+            format!(
+                "logName=\"projects/{}/logs/run.googleapis.com%2F{stream}\"",
+                place.project
+            )
+        })
         .to_vec();
     format!(
         "resource.type=\"cloud_run_revision\" AND resource.labels.location=\"{}\" AND ({}) AND ({}) AND timestamp>=\"{}\"",
@@ -125,7 +130,10 @@ impl Place {
             if let Some(token) = &token {
                 body["pageToken"] = token.clone().into();
             }
-            let page = self.api.call(HOST, Method::POST, "/v2/entries:list", Some(&body)).await?;
+            let page = self
+                .api
+                .call(HOST, Method::POST, "/v2/entries:list", Some(&body))
+                .await?;
             let entries = page.get("entries").and_then(Value::as_array);
             found.extend(entries.into_iter().flatten().filter_map(Known::read));
             // A page without entries may have another after it, as long as it is looked for them.
@@ -155,7 +163,11 @@ mod tests {
         };
         let entries = [
             entry("2026-11-28T08:00:01.5Z", "b", json!({"textPayload": "later"})),
-            entry("2026-11-28T08:00:00Z", "a", json!({"jsonPayload": {"message": "first", "level": "info"}})),
+            entry(
+                "2026-11-28T08:00:00Z",
+                "a",
+                json!({"jsonPayload": {"message": "first", "level": "info"}}),
+            ),
             entry("2026-11-28T08:00:01Z", "c", json!({"jsonPayload": {"count": 1}})),
             entry("never", "d", json!({"textPayload": "lost"})),
         ];

@@ -31,7 +31,12 @@ pub(super) type Tasks = BTreeMap<Task, BTreeSet<Task>>;
 pub(super) fn tasks(graph: &Graph, changes: &Changes) -> Tasks {
     let mut all: Tasks = BTreeMap::new();
     let project = changes.give.keys().find(|on| is_on_project(on));
-    let needs_image = |full: &String| graph.nodes.get(full).is_some_and(|node| node.kind == Kind::Service);
+    let needs_image = |full: &String| {
+        graph
+            .nodes
+            .get(full)
+            .is_some_and(|node| node.kind == Kind::Service)
+    };
     if changes.nodes.keys().any(needs_image) {
         let repository = repository(graph).map(|node| Task::Node(node.full_name()));
         all.insert(Task::Image, repository.into_iter().collect());
@@ -44,7 +49,10 @@ pub(super) fn tasks(graph: &Graph, changes: &Changes) -> Tasks {
         for other in &node.after {
             before.extend([Task::Node(other.clone()), Task::Give(other.clone())]);
             // Whoever works as an account works with what the account may do in the project.
-            let is_account = graph.nodes.get(other).is_some_and(|node| node.kind == Kind::Account);
+            let is_account = graph
+                .nodes
+                .get(other)
+                .is_some_and(|node| node.kind == Kind::Account);
             if let (true, Some(project)) = (is_account, project) {
                 before.insert(Task::Give(project.clone()));
             }
@@ -171,7 +179,11 @@ mod tests {
             changes.nodes.insert(full.clone(), Deed::Create);
         }
         for grant in &graph.grants {
-            changes.give.entry(grant.on.clone()).or_default().push(grant.clone());
+            changes
+                .give
+                .entry(grant.on.clone())
+                .or_default()
+                .push(grant.clone());
         }
         changes
     }

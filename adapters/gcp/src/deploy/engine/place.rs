@@ -150,7 +150,9 @@ fn project(config: &Config) -> Result<String> {
 
 /// The project that the credentials' file is of: <https://cloud.google.com/docs/authentication/application-default-credentials>.
 fn credentials_project(environment: &Environment) -> Option<String> {
-    let own = environment.get("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let own = environment
+        .get("GOOGLE_APPLICATION_CREDENTIALS")
+        .map(PathBuf::from);
     let file = own.or_else(|| {
         let home = environment.get("HOME")?;
         Some(PathBuf::from(home).join(".config/gcloud/application_default_credentials.json"))

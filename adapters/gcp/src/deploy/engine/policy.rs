@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Place;
 use super::api::escaped;
-use super::failure::{is_of_new_account, is_overtaken};
+use super::failure::{is_overtaken, is_too_early};
 use super::kinds::last;
 use crate::deploy::graph::{Condition, Grant, Kind};
 
@@ -66,6 +66,10 @@ impl Held {
 }
 
 impl Policy {
+    pub(super) const fn of(body: Value) -> Self {
+        Self(body)
+    }
+
     /// Everything that it gives.
     pub(super) fn held(&self) -> BTreeSet<Held> {
         let mut all = BTreeSet::new();
@@ -84,7 +88,11 @@ impl Policy {
     }
 
     fn bindings(&self) -> impl Iterator<Item = &Value> {
-        self.0.get("bindings").and_then(Value::as_array).into_iter().flatten()
+        self.0
+            .get("bindings")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
     }
 
     /// The same with these added and those taken away; `None` if nothing changes.
@@ -101,7 +109,12 @@ impl Policy {
                 }
             }
         }
-        bindings.retain(|binding| binding.get("members").and_then(Value::as_array).is_none_or(|all| !all.is_empty()));
+        bindings.retain(|binding| {
+            binding
+                .get("members")
+                .and_then(Value::as_array)
+                .is_none_or(|all| !all.is_empty())
+        });
         let there = self.held();
         for held in add.iter().filter(|held| !there.contains(held)) {
             let found = bindings.iter_mut().find(|binding| fits(binding, held));
@@ -118,7 +131,8 @@ impl Policy {
             }
         }
         let before: Vec<&Value> = self.bindings().collect();
-        if before.len() == bindings.len() && before.iter().zip(&bindings).all(|(one, other)| **one == *other) {
+        if before.len() == bindings.len() && before.iter().zip(&bindings).all(|(one, other)| **one == *other)
+        {
             return None;
         }
         // Conditions are lost below version 3: <https://cloud.google.com/iam/docs/policies#versions>.
@@ -136,7 +150,13 @@ fn role(binding: &Value) -> &str {
 
 fn condition(binding: &Value) -> Option<Condition> {
     let condition = binding.get("condition")?;
-    let text = |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        condition
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     Some(Condition {
         title: text("title"),
         expression: text("expression"),
@@ -149,7 +169,10 @@ fn fits(binding: &Value, held: &Held) -> bool {
 
 /// The e-mail address of a service account that is, or was, a member.
 fn email(member: &str) -> Option<&str> {
-    let account = member.strip_prefix("deleted:").unwrap_or(member).strip_prefix("serviceAccount:")?;
+    let account = member
+        .strip_prefix("deleted:")
+        .unwrap_or(member)
+        .strip_prefix("serviceAccount:")?;
     account.split('?').next()
 }
 
@@ -188,23 +211,31 @@ pub(super) fn difference(
 
 /// What a plan calls a grant: `roles/run.invoker on hello for allUsers`.
 pub(super) fn title(grant: &Grant) -> String {
-    let member = email(&grant.member).map_or(grant.member.as_str(), |email| {
-        email.split('@').next().unwrap_or(email)
-    });
+    let member = email(&grant.member).map_or_else(|| grant.member.clone(), account);
     let on = if grant.on.starts_with(PROJECTS) {
         "the project"
     } else {
-        last(&grant.on)
+        last(&grant.on).split('@').next().unwrap_or_default()
     };
     format!("{} on {on} for {member}", grant.role)
 }
 
-/// Where the policy of something is asked for, and where it is written: host, paths, and whether it is asked for by `POST`.
+/// An account as people read it: the app's by their names, and Google's agents by those of their services.
+fn account(email: &str) -> String {
+    let (name, domain) = email.split_once('@').unwrap_or((email, ""));
+    if AGENTS.iter().any(|agent| email.ends_with(agent)) {
+        return domain.split('.').next().unwrap_or(domain).to_owned();
+    }
+    name.to_owned()
+}
+
+/// Where the policy of something is asked for and written, and how it is asked for.
 struct Way {
     host: String,
     get: String,
     set: String,
-    is_posted: bool,
+    method: Method,
+    body: Option<Value>,
     is_bucket: bool,
 }
 
@@ -218,7 +249,8 @@ fn way(on: &str, operation: &'static str) -> Result<Way> {
         .with("on", on)
     })?;
     let is_bucket = host == Kind::Bucket.host();
-    let is_posted = host == Kind::Account.host() || on.starts_with(PROJECTS);
+    let on_project = on.starts_with(PROJECTS);
+    let is_posted = host == Kind::Account.host() || on_project;
     let version = match host {
         "run.googleapis.com" => "v2",
         "cloudresourcemanager.googleapis.com" => "v3",
@@ -229,14 +261,23 @@ fn way(on: &str, operation: &'static str) -> Result<Way> {
         (format!("{bucket}?optionsRequestedPolicyVersion=3"), bucket)
     } else {
         let path = format!("/{version}/{}", escaped(name));
-        let query = if is_posted { "" } else { "?options.requestedPolicyVersion=3" };
-        (format!("{path}:getIamPolicy{query}"), format!("{path}:setIamPolicy"))
+        // The version that is wanted: of a project in the body, of all else in the query.
+        let query = if on_project {
+            ""
+        } else {
+            "?options.requestedPolicyVersion=3"
+        };
+        (
+            format!("{path}:getIamPolicy{query}"),
+            format!("{path}:setIamPolicy"),
+        )
     };
     Ok(Way {
         host: host.to_owned(),
         get,
         set,
-        is_posted,
+        method: if is_posted { Method::POST } else { Method::GET },
+        body: on_project.then(|| json!({"options": {"requestedPolicyVersion": 3}})),
         is_bucket,
     })
 }
@@ -245,15 +286,12 @@ impl Place {
     /// The policy of something that is there, with its name.
     pub(super) async fn policy(&self, on: &str) -> Result<(String, Policy)> {
         let way = way(on, self.api.operation)?;
-        let options = json!({"options": {"requestedPolicyVersion": 3}});
-        let (method, body) = if way.is_posted {
-            (Method::POST, Some(&options))
-        } else {
-            (Method::GET, None)
-        };
-        let policy = self.api.call(&way.host, method, &way.get, body).await;
+        let policy = self
+            .api
+            .call(&way.host, way.method, &way.get, way.body.as_ref())
+            .await;
         match policy {
-            Ok(policy) => Ok((on.to_owned(), Policy(policy))),
+            Ok(policy) => Ok((on.to_owned(), Policy::of(policy))),
             Err(error) => Err(error.with("on", last(on))),
         }
     }
@@ -268,110 +306,55 @@ impl Place {
                 return Ok(());
             };
             let written = if way.is_bucket {
-                self.api.call(&way.host, Method::PUT, &way.set, Some(&policy)).await
+                self.api
+                    .call(&way.host, Method::PUT, &way.set, Some(&policy))
+                    .await
             } else {
                 let body = json!({"policy": policy});
-                self.api.call(&way.host, Method::POST, &way.set, Some(&body)).await
+                self.api
+                    .call(&way.host, Method::POST, &way.set, Some(&body))
+                    .await
             };
             let Err(error) = written else {
                 return Ok(());
             };
             attempt += 1;
             let pause = BACKOFF.backoff(attempt);
-            let passes = is_overtaken(&error) || is_of_new_account(&error);
+            let is_unknown = is_too_early(&error);
+            if is_unknown && attempt == 2 {
+                self.call_agents(add).await?;
+            }
+            let passes = is_overtaken(&error) || is_unknown;
             if !passes || begun.elapsed() + pause > PATIENCE {
                 return Err(error.with("on", last(on)));
             }
             tokio::time::sleep(pause).await;
         }
     }
+
+    /// Has Google make its own agents among these, which a project does not have before it is asked for them: <https://cloud.google.com/iam/docs/create-service-agents>.
+    async fn call_agents(&self, held: &[Held]) -> Result<()> {
+        let is_named = |agent: &str| held.iter().any(|held| held.member.ends_with(agent));
+        let [storage, pubsub] = AGENTS;
+        if is_named(storage) {
+            let path = format!("/storage/v1/projects/{}/serviceAccount", self.project);
+            self.api
+                .call(Kind::Bucket.host(), Method::GET, &path, None)
+                .await?;
+        }
+        if is_named(pubsub) {
+            let path = format!(
+                "/v1beta1/projects/{}/services/{}:generateServiceIdentity",
+                self.project,
+                Kind::Topic.host()
+            );
+            let host = "serviceusage.googleapis.com";
+            let answer = self.api.call(host, Method::POST, &path, None).await?;
+            self.api.wait(host, "v1beta1", answer).await?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn held(role: &str, member: &str, condition: Option<&str>) -> Held {
-        Held {
-            role: role.to_owned(),
-            member: member.to_owned(),
-            condition: condition.map(|expression| Condition {
-                title: "t".to_owned(),
-                expression: expression.to_owned(),
-            }),
-        }
-    }
-
-    fn policy() -> Policy {
-        Policy(json!({"etag": "e", "version": 1, "bindings": [
-            {"role": "roles/owner", "members": ["user:ann@example.com"]},
-            {"role": "roles/run.invoker", "members": ["serviceAccount:ours@p.iam.gserviceaccount.com", "serviceAccount:other@p.iam.gserviceaccount.com"]},
-            {"role": "roles/x", "members": ["user:ann@example.com"], "condition": {"title": "t", "expression": "e", "description": "kept"}},
-        ]}))
-    }
-
-    #[test]
-    fn nothing_but_what_is_named_changes() {
-        let ours = "serviceAccount:ours@p.iam.gserviceaccount.com";
-        let changed = policy()
-            .changed(
-                &[held("roles/y", ours, Some("c")), held("roles/owner", "allUsers", None)],
-                &[held("roles/run.invoker", ours, None)],
-            )
-            .unwrap();
-        assert_eq!(
-            changed,
-            json!({"etag": "e", "version": 3, "bindings": [
-                {"role": "roles/owner", "members": ["user:ann@example.com", "allUsers"]},
-                {"role": "roles/run.invoker", "members": ["serviceAccount:other@p.iam.gserviceaccount.com"]},
-                {"role": "roles/x", "members": ["user:ann@example.com"], "condition": {"title": "t", "expression": "e", "description": "kept"}},
-                {"role": "roles/y", "members": [ours], "condition": {"title": "t", "expression": "c"}},
-            ]})
-        );
-        assert!(policy().changed(&[held("roles/run.invoker", ours, None)], &[held("roles/z", ours, None)]).is_none());
-        // The last member takes the binding along.
-        let without = policy().changed(&[], &[held("roles/owner", "user:ann@example.com", None)]).unwrap();
-        assert_eq!(without["bindings"].as_array().unwrap().len(), 2);
-        // The same role under another condition is another.
-        assert!(policy().changed(&[held("roles/x", "user:ann@example.com", Some("other"))], &[]).is_some());
-    }
-
-    #[test]
-    fn only_our_own_members_are_taken_away() {
-        let accounts = BTreeSet::from(["ours@p.iam.gserviceaccount.com".to_owned()]);
-        let taken = |on: &str, strangers: bool| -> Vec<String> {
-            let (_, extra) = difference(on, &[], &policy(), &accounts, strangers, |_| Part::App);
-            extra.into_iter().map(|grant| title(&grant)).collect()
-        };
-        assert_eq!(
-            taken("//run.googleapis.com/projects/p/locations/r/services/s", false),
-            ["roles/run.invoker on s for ours"]
-        );
-        assert_eq!(taken(&format!("{PROJECTS}p"), true), ["roles/run.invoker on the project for ours"]);
-        for (member, is_strangers, ours) in [
-            ("allUsers", false, true),
-            ("allUsers", true, false),
-            ("serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com", false, true),
-            ("serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com", true, false),
-            ("deleted:serviceAccount:ours@p.iam.gserviceaccount.com?uid=1", true, true),
-            ("user:ours@p.iam.gserviceaccount.com", false, false),
-        ] {
-            assert_eq!(is_ours(member, &accounts, is_strangers), ours, "{member}");
-        }
-    }
-
-    #[test]
-    fn every_kind_has_its_own_place_for_policies() {
-        let get = |on: &str| way(on, "t").unwrap().get;
-        assert_eq!(
-            get("//run.googleapis.com/projects/p/locations/r/services/s"),
-            "/v2/projects/p/locations/r/services/s:getIamPolicy?options.requestedPolicyVersion=3"
-        );
-        assert_eq!(get(&format!("{PROJECTS}p")), "/v3/projects/p:getIamPolicy");
-        assert_eq!(
-            get("//storage.googleapis.com/projects/_/buckets/b"),
-            "/storage/v1/b/b/iam?optionsRequestedPolicyVersion=3"
-        );
-        assert!(way("nothing", "t").is_err());
-    }
-}
+mod tests;

@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::Place;
 use super::api::escaped;
+use super::changes::wanted;
 use super::diff;
-use super::failure::{is_of_new_account, is_overtaken};
+use super::failure::{is_overtaken, is_too_early};
 use super::kinds::{self, Change, Making, last, parent};
 use super::state::{KEPT, Thing, is_marked};
 use crate::deploy::graph::{Kind, Node};
@@ -24,6 +25,21 @@ const BACKOFF: RetryPolicy = RetryPolicy {
     base: Duration::from_millis(250),
     max: Duration::from_secs(10),
 };
+
+/// How long where somebody may only lack a permission: nothing tells that from an account that is not known yet.
+const DENIED: Duration = Duration::from_secs(30);
+
+/// Whether it may be otherwise when it is tried again.
+fn passes(error: &Error) -> bool {
+    is_too_early(error) || is_overtaken(error)
+}
+
+fn patience(error: &Error) -> Duration {
+    match error.kind() {
+        ErrorKind::PermissionDenied => DENIED,
+        _ => PATIENCE,
+    }
+}
 
 /// A body without the fields that are to be none.
 fn without_nulls(body: &Value) -> Value {
@@ -42,17 +58,17 @@ impl Place {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            // The answer to an earlier request may have been lost, or an earlier command killed.
-            if error.kind() == ErrorKind::AlreadyExists
+            // The answer to an earlier request may have been lost, or an earlier command killed. Cloud Storage says of a bucket that is there no more than that it is a conflict.
+            if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::Conflict)
                 && let Some(there) = self.get(node.kind, &node.name).await?
                 && self.may_change(&there)
+                && !there.is_half_made()
             {
                 return self.bring(node, there).await;
             }
             attempt += 1;
             let pause = BACKOFF.backoff(attempt);
-            let passes = is_of_new_account(&error) || is_overtaken(&error);
-            if !passes || begun.elapsed() + pause > PATIENCE {
+            if !passes(&error) || begun.elapsed() + pause > patience(&error) {
                 return Err(named(error, node.kind, &node.name));
             }
             tokio::time::sleep(pause).await;
@@ -64,9 +80,18 @@ impl Place {
         let (host, version) = (node.kind.host(), interface.version);
         let mut body = without_nulls(&node.body);
         let id = last(&node.name);
-        let collection = || format!("/{version}/{}/{}", escaped(parent(&node.name)), interface.collection);
+        let collection = || {
+            format!(
+                "/{version}/{}/{}",
+                escaped(parent(&node.name)),
+                interface.collection
+            )
+        };
         let (method, path) = match interface.making {
-            Making::Posted(parameter) => (Method::POST, format!("{}?{parameter}={}", collection(), escaped(id))),
+            Making::Posted(parameter) => (
+                Method::POST,
+                format!("{}?{parameter}={}", collection(), escaped(id)),
+            ),
             Making::Named => {
                 set(&mut body, "name", &node.name);
                 (Method::POST, collection())
@@ -91,7 +116,10 @@ impl Place {
             }
             Making::There => {
                 let path = kinds::path(node.kind, &node.name);
-                (Method::PATCH, format!("{path}?updateMask={}", mask(body.as_object())))
+                (
+                    Method::PATCH,
+                    format!("{path}?updateMask={}", mask(body.as_object())),
+                )
             }
         };
         let answer = self.api.call(host, method, &path, Some(&body)).await?;
@@ -104,11 +132,12 @@ impl Place {
         if let Some(fault) = there.fault() {
             return Err(self.faulty(&there, &fault));
         }
-        let differences = diff::between(node.kind, &node.body, &there.body, self.ids());
+        let wanted = wanted(node, Some(&there));
+        let differences = diff::between(node.kind, &wanted, &there.body, self.ids());
         if differences.is_empty() {
             return Ok(());
         }
-        self.change(&there, &node.body, &differences.fields).await
+        self.change(&there, &wanted, &differences.fields).await
     }
 
     /// Whether it is ours, so far as it can say so.
@@ -153,7 +182,12 @@ impl Place {
     }
 
     /// Changes the named fields of what is there to those of `wanted`.
-    pub(super) async fn change(&self, thing: &Thing, wanted: &Value, fields: &BTreeSet<String>) -> Result<()> {
+    pub(super) async fn change(
+        &self,
+        thing: &Thing,
+        wanted: &Value,
+        fields: &BTreeSet<String>,
+    ) -> Result<()> {
         let begun = Instant::now();
         let mut current = thing.clone();
         let mut attempt = 1;
@@ -162,10 +196,9 @@ impl Place {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let passes = is_overtaken(&error) || is_of_new_account(&error);
             attempt += 1;
             let pause = BACKOFF.backoff(attempt);
-            if !passes || begun.elapsed() + pause > PATIENCE {
+            if !passes(&error) || begun.elapsed() + pause > patience(&error) {
                 return Err(named(error, thing.kind, &thing.name));
             }
             tokio::time::sleep(pause).await;
@@ -249,7 +282,8 @@ impl Place {
             return Ok(());
         }
         let fields = BTreeSet::from(["labels".to_owned()]);
-        self.change(thing, &json!({"labels": {KEPT: "true"}}), &fields).await
+        self.change(thing, &json!({"labels": {KEPT: "true"}}), &fields)
+            .await
     }
 
     /// Deletes it. What is gone is no error.
@@ -269,6 +303,10 @@ impl Place {
                 return Err(named(error, thing.kind, &thing.name));
             }
             tokio::time::sleep(pause).await;
+            if thing.kind == Kind::Bucket {
+                // Somebody put something into it, after it was emptied.
+                self.empty_bucket(last(&thing.name)).await?;
+            }
             match self.get(thing.kind, &thing.name).await? {
                 None => return Ok(()),
                 Some(found) if found.spec() != thing.spec() => {
@@ -283,9 +321,10 @@ impl Place {
         let interface = kinds::of(thing.kind);
         let host = thing.kind.host();
         let mut path = match (thing.kind, thing.text("id")) {
-            (Kind::Notification, Some(number)) => {
-                kinds::path(thing.kind, &format!("{}/notificationConfigs/{number}", parent(&thing.name)))
-            }
+            (Kind::Notification, Some(number)) => kinds::path(
+                thing.kind,
+                &format!("{}/notificationConfigs/{number}", parent(&thing.name)),
+            ),
             _ => kinds::path(thing.kind, &thing.name),
         };
         if let Some(etag) = thing.text("etag").filter(|_| interface.etag) {
@@ -298,7 +337,11 @@ impl Place {
 
 /// The mask of a change of these fields: <https://google.aip.dev/134>.
 fn mask(fields: Option<&Map<String, Value>>) -> String {
-    let names: Vec<&str> = fields.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = fields
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .collect();
     names.join(",")
 }
 

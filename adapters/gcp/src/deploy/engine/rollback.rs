@@ -69,7 +69,8 @@ fn age(revision: &Value) -> (Option<chrono::DateTime<chrono::Utc>>, &str) {
 
 fn is_ready(revision: &Value) -> bool {
     let conditions = revision.get("conditions").and_then(Value::as_array);
-    let text = |condition: &Value, field: &str| condition.get(field).and_then(Value::as_str).map(str::to_owned);
+    let text =
+        |condition: &Value, field: &str| condition.get(field).and_then(Value::as_str).map(str::to_owned);
     conditions.into_iter().flatten().any(|condition| {
         text(condition, "type").as_deref() == Some("Ready")
             && text(condition, "state").as_deref() == Some("CONDITION_SUCCEEDED")
@@ -79,10 +80,15 @@ fn is_ready(revision: &Value) -> bool {
 /// The revision before the one that is named: the last older one that got ready and is another.
 fn before(mut revisions: Vec<Value>, serving: &str) -> Option<String> {
     revisions.sort_by(|one, other| age(other).cmp(&age(one)));
-    let is_serving = |revision: &Value| revision.get("name").and_then(Value::as_str).map(last) == Some(serving);
+    let is_serving =
+        |revision: &Value| revision.get("name").and_then(Value::as_str).map(last) == Some(serving);
     let at = revisions.iter().position(is_serving)?;
     let current = revisions.get(at)?;
-    let differs = |revision: &&Value| MADE_OF.iter().any(|field| revision.get(field) != current.get(field));
+    let differs = |revision: &&Value| {
+        MADE_OF
+            .iter()
+            .any(|field| revision.get(field) != current.get(field))
+    };
     let found = (revisions.iter().skip(at + 1)).find(|revision| is_ready(revision) && differs(revision))?;
     found.get("name")?.as_str().map(|name| last(name).to_owned())
 }
@@ -107,7 +113,8 @@ impl Place {
             {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": to, "percent": 100},
         ]});
         let thing = self.settled(one.thing).await?;
-        self.change(&thing, &traffic, &BTreeSet::from(["traffic".to_owned()])).await?;
+        self.change(&thing, &traffic, &BTreeSet::from(["traffic".to_owned()]))
+            .await?;
         let step = Step {
             action: Action::Update,
             part: Part::Function {

@@ -68,7 +68,9 @@ impl Thing {
 
     /// Whether deployment let go of it.
     pub(super) fn is_kept(&self) -> bool {
-        self.body.get("labels").is_some_and(|labels| labels.get(KEPT).is_some())
+        self.body
+            .get("labels")
+            .is_some_and(|labels| labels.get(KEPT).is_some())
     }
 
     /// Whether something goes on with it.
@@ -82,18 +84,29 @@ impl Thing {
             Kind::Service if !self.is_busy() => {
                 let condition = self.body.get("terminalCondition")?;
                 let failed = condition.get("state")?.as_str()? == "CONDITION_FAILED";
-                let message = condition.get("message").and_then(Value::as_str).unwrap_or("it is not ready");
+                let message = condition
+                    .get("message")
+                    .and_then(Value::as_str)
+                    .unwrap_or("it is not ready");
                 failed.then(|| message.to_owned())
             }
             // https://cloud.google.com/eventarc/docs/reference/rest/v1/projects.locations.triggers: the reasons why it fails.
             Kind::Trigger => {
                 let conditions = self.body.get("conditions")?.as_object()?;
                 let (_, condition) = conditions.iter().next()?;
-                let message = condition.get("message").and_then(Value::as_str).unwrap_or("it fails");
+                let message = condition
+                    .get("message")
+                    .and_then(Value::as_str)
+                    .unwrap_or("it fails");
                 Some(message.to_owned())
             }
             _ => None,
         }
+    }
+
+    /// Whether the operation that made it failed, and left it.
+    pub(super) fn is_half_made(&self) -> bool {
+        self.kind == Kind::Trigger && self.fault().is_some()
     }
 
     /// What changes when somebody changes it: of two readings they are the same if nobody did.
@@ -113,7 +126,11 @@ impl Thing {
 
 impl State {
     /// Those that are the app's.
-    pub(super) fn ours<'a>(&'a self, app: &'a str, target: &'a str) -> impl Iterator<Item = (&'a String, &'a Thing)> {
+    pub(super) fn ours<'a>(
+        &'a self,
+        app: &'a str,
+        target: &'a str,
+    ) -> impl Iterator<Item = (&'a String, &'a Thing)> {
         let is_ours = move |thing: &Thing| thing.mark.as_ref().is_some_and(|mark| mark.is_of(app, target));
         self.things.iter().filter(move |(_, thing)| is_ours(thing))
     }
@@ -151,7 +168,9 @@ impl Place {
     pub(super) async fn read(&self, graph: &Graph) -> Result<State> {
         let mut state = State::default();
         let collections = self.collections(graph);
-        let lists = collections.iter().map(|(kind, parent)| self.listed(*kind, parent, graph));
+        let lists = collections
+            .iter()
+            .map(|(kind, parent)| self.listed(*kind, parent, graph));
         let lists = all(lists.collect()).await?;
         for thing in lists.into_iter().flatten() {
             let full = thing.full_name();
@@ -212,7 +231,9 @@ impl Place {
                 .filter_map(|body| Thing::read(kind, body, &self.project, &self.number))
                 .collect()),
             // What the app has none of may have been taken out of the project's services.
-            Err(error) if is_disabled(&error) && graph.nodes.values().all(|node| node.kind != kind) => Ok(Vec::new()),
+            Err(error) if is_disabled(&error) && graph.nodes.values().all(|node| node.kind != kind) => {
+                Ok(Vec::new())
+            }
             Err(error) => Err(error.with("listing", kind.title())),
         }
     }
@@ -305,7 +326,10 @@ impl Place {
 
     /// The notifications of a bucket, named by their topics.
     async fn notifications(&self, bucket: &str) -> Result<Vec<Thing>> {
-        let path = format!("/storage/v1/b/{}/notificationConfigs?alt=json", escaped(last(bucket)));
+        let path = format!(
+            "/storage/v1/b/{}/notificationConfigs?alt=json",
+            escaped(last(bucket))
+        );
         let bodies = self.api.list(Kind::Notification.host(), &path, "items").await?;
         let named = |body: Value| {
             let topic = last(body.get("topic")?.as_str()?).to_owned();
@@ -338,80 +362,13 @@ impl Place {
     }
 }
 
-/// Whether it has a policy of its own that deployment may write.
+/// Whether its policy is read also where the graph gives nothing on it, for what it may have given. Of an account that is no more than the right to sign as itself.
 const fn has_policy(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Service | Kind::Topic | Kind::Subscription | Kind::Bucket | Kind::Secret | Kind::Account | Kind::Repository
+        Kind::Service | Kind::Topic | Kind::Subscription | Kind::Bucket | Kind::Secret
     )
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn thing(kind: Kind, body: Value) -> Thing {
-        Thing::read(kind, body, "p", "123").unwrap()
-    }
-
-    #[test]
-    fn what_is_there_is_named_as_in_a_graph_and_tells_whose_it_is() {
-        let mark = Mark::of("shop", "gcp", &Part::App);
-        let secret = thing(
-            Kind::Secret,
-            json!({"name": "projects/123/secrets/s", "labels": mark.labels()}),
-        );
-        assert_eq!(secret.full_name(), "//secretmanager.googleapis.com/projects/p/secrets/s");
-        assert_eq!(secret.mark, Some(mark.clone()));
-        let bucket = thing(Kind::Bucket, json!({"name": "b", "labels": {KEPT: "true"}}));
-        assert_eq!(bucket.name, "projects/_/buckets/b");
-        assert!(bucket.is_kept() && bucket.mark.is_none());
-        let job = thing(
-            Kind::Job,
-            json!({"name": "projects/p/locations/r/jobs/j", "description": mark.description()}),
-        );
-        assert_eq!(job.mark, Some(mark));
-    }
-
-    #[test]
-    fn what_does_not_work_says_why() {
-        let name = "projects/p/locations/r/services/s";
-        let service = |state: &str, busy: bool| {
-            let condition = json!({"state": state, "message": "the container does not start"});
-            thing(
-                Kind::Service,
-                json!({"name": name, "reconciling": busy, "terminalCondition": condition}),
-            )
-        };
-        assert_eq!(
-            service("CONDITION_FAILED", false).fault().unwrap(),
-            "the container does not start"
-        );
-        assert!(service("CONDITION_SUCCEEDED", false).fault().is_none());
-        assert!(service("CONDITION_FAILED", true).fault().is_none());
-        let trigger = json!({"name": "t", "conditions": {"status": {"code": "UNKNOWN", "message": "half made"}}});
-        assert_eq!(thing(Kind::Trigger, trigger).fault().unwrap(), "half made");
-    }
-
-    #[test]
-    fn two_readings_are_the_same_if_nobody_changed_anything() {
-        let service = |generation: &str, etag: &str| {
-            thing(
-                Kind::Service,
-                json!({"name": "s", "generation": generation, "etag": etag}),
-            )
-        };
-        assert_eq!(service("1", "a").spec(), service("1", "b").spec());
-        assert_ne!(service("1", "a").spec(), service("2", "a").spec());
-        let secret = |label: &str, etag: &str| {
-            thing(
-                Kind::Secret,
-                json!({"name": "s", "labels": {"a": label}, "etag": etag}),
-            )
-        };
-        assert_eq!(secret("x", "a").spec(), secret("x", "b").spec());
-        assert_ne!(secret("x", "a").spec(), secret("y", "a").spec());
-    }
-}
+mod tests;

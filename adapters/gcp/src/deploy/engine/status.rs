@@ -70,7 +70,10 @@ impl GcpDeployer {
                 .with("app", &place.app)
                 .with("place", place.title()));
         }
-        if let Some(name) = names.iter().find(|name| !all.iter().any(|one| one.function == **name)) {
+        if let Some(name) = names
+            .iter()
+            .find(|name| !all.iter().any(|one| one.function == **name))
+        {
             return Err(not_there("the function is not deployed; run `nephos deploy`").with("function", name));
         }
         all.retain(|one| names.is_empty() || names.contains(&one.function));
@@ -134,7 +137,10 @@ impl Place {
             let node = graph.nodes.get(&thing.full_name());
             let part = node.map_or_else(|| thing.part(), |node| node.part.clone());
             match part {
-                Part::Function { name } => Some(Running { function: name, thing }),
+                Part::Function { name } => Some(Running {
+                    function: name,
+                    thing,
+                }),
                 _ => None,
             }
         });
@@ -155,7 +161,10 @@ impl Place {
                 "{}/revisions/{serving}",
                 kinds::path(Kind::Service, &one.thing.name)
             );
-            let revision = self.api.call(Kind::Service.host(), Method::GET, &path, None).await?;
+            let revision = self
+                .api
+                .call(Kind::Service.host(), Method::GET, &path, None)
+                .await?;
             changed = time(&revision, "createTime");
             code = image(&revision).map(str::to_owned);
         }

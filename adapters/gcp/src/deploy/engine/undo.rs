@@ -19,7 +19,13 @@ use crate::deploy::graph::Node;
 
 impl Place {
     /// Puts back what was changed, and says of the failure what is again as it was, and what is not.
-    pub(super) async fn undo(&self, work: &Work, begun: &[String], failure: Error, progress: &Progress) -> Error {
+    pub(super) async fn undo(
+        &self,
+        work: &Work,
+        begun: &[String],
+        failure: Error,
+        progress: &Progress,
+    ) -> Error {
         let former = |full: &String| {
             let node = work.graph.nodes.get(full)?;
             let thing = work.state.things.get(full)?;

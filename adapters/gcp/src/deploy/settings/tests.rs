@@ -153,3 +153,15 @@ fn an_app_whose_names_would_be_googles_is_told_to_choose_a_beginning() {
         .insert("gcp".to_owned(), with("prefix", json!("login")));
     assert_eq!(Settings::of(&app, "gcp").unwrap().prefix(&app, "gcp"), "login");
 }
+
+#[test]
+fn a_target_whose_name_is_no_part_of_a_name_is_told_to_choose_a_beginning() {
+    let mut app = app(json!({"region": "europe-west1"}));
+    app.targets
+        .insert("GCP_eu".to_owned(), json!({"region": "europe-west1"}));
+    let error = Settings::of(&app, "GCP_eu").unwrap_err().to_string();
+    assert!(
+        error.contains("key=target.GCP_eu.prefix") && error.contains("value=shop-GCP_eu"),
+        "{error}"
+    );
+}

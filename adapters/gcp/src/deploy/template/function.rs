@@ -149,11 +149,6 @@ fn wanted(spec: &FunctionSpec) -> u64 {
     spec.memory.div_ceil(MIB) + storage
 }
 
-/// Whether a function asks for less than the smallest instance has.
-pub(super) fn is_below_smallest(spec: &FunctionSpec) -> bool {
-    wanted(spec) < *MEMORY.start()
-}
-
 fn memory(function: &str, spec: &FunctionSpec) -> Result<u64> {
     let wanted = wanted(spec);
     if wanted > *MEMORY.end() {
@@ -211,10 +206,7 @@ fn notes(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
         ));
     }
     for trigger in &spec.on {
-        let (what, name, batch) = match trigger {
-            Trigger::Queue { queue, batch } => ("message of queue", queue, *batch),
-            Trigger::Stream { stream, batch } => ("record of stream", stream, *batch),
-            Trigger::Table { table, batch, .. } => ("change of table", table, *batch),
+        match trigger {
             Trigger::Bucket { bucket, .. } => {
                 if let Some(Resource::Bucket(spec)) = layout.app.resources.get(bucket)
                     && let Some(url) = &spec.url
@@ -223,21 +215,46 @@ fn notes(layout: &Layout<'_>, body: &mut Body, function: &str, spec: &FunctionSp
                         "function `{function}` is not called for objects of bucket `{bucket}`: Google Cloud is not told what happens in {url}"
                     ));
                 }
-                continue;
             }
-            Trigger::Auth { .. } if seconds(spec.timeout) > SIGN_IN_WAITS => {
-                body.note(format!(
-                    "function `{function}`: a step of sign-in fails after {SIGN_IN_WAITS} s, though the function may take {} s",
-                    seconds(spec.timeout)
-                ));
-                continue;
-            }
-            _ => continue,
-        };
-        if batch > 1 {
-            body.note(format!(
-                "function `{function}` is called with one {what} `{name}` at a time, not {batch}: so are events delivered on Google Cloud"
-            ));
+            Trigger::Auth { .. } if seconds(spec.timeout) > SIGN_IN_WAITS => body.note(format!(
+                "function `{function}`: a step of sign-in fails after {SIGN_IN_WAITS} s, though the function may take {} s",
+                seconds(spec.timeout)
+            )),
+            _ => {}
         }
+    }
+}
+
+/// What is otherwise of many functions, once for all of them.
+pub(super) fn add_notes(layout: &Layout<'_>, body: &mut Body) {
+    let (mut small, mut alone) = (Vec::new(), Vec::new());
+    for (function, spec) in &layout.app.functions {
+        if wanted(spec) < *MEMORY.start() {
+            small.push(format!("`{function}`"));
+        }
+        for trigger in &spec.on {
+            let (Trigger::Queue { batch, .. } | Trigger::Stream { batch, .. } | Trigger::Table { batch, .. }) =
+                trigger
+            else {
+                continue;
+            };
+            if *batch > 1 {
+                let name = trigger.resource().unwrap_or_default();
+                alone.push(format!("`{function}` ({batch} of {} `{name}`)", trigger.kind()));
+            }
+        }
+    }
+    if !small.is_empty() {
+        body.note(format!(
+            "instances of {} MiB, the smallest of Cloud Run, are what these functions get, which ask for less: {}",
+            MEMORY.start(),
+            small.join(", ")
+        ));
+    }
+    if !alone.is_empty() {
+        body.note(format!(
+            "events come one at a time on Google Cloud, not in batches, for which these functions ask: {}",
+            alone.join(", ")
+        ));
     }
 }

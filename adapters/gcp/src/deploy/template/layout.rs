@@ -291,7 +291,7 @@ impl<'a> Layout<'a> {
 
     /// Whether anyone may call a function's service: something outside Google Cloud does.
     pub(super) fn is_public(&self, function: &str) -> bool {
-        self.settings.public && self.calls(function).is_some_and(Called::from_outside)
+        self.settings.public && self.calls(function).is_some_and(Called::is_from_outside)
     }
 
     /// Whether anything is called with events, and so by our own account.

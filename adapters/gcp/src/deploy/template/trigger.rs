@@ -24,7 +24,7 @@ pub(super) struct Called<'a> {
 
 impl Called<'_> {
     /// Whether anything outside Google Cloud does, which has no role.
-    pub(super) fn from_outside(&self) -> bool {
+    pub(super) fn is_from_outside(&self) -> bool {
         self.by_requests || !self.callers.is_empty()
     }
 }
