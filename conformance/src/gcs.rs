@@ -29,7 +29,7 @@ mod xml;
 pub use self::knobs::Interruption;
 pub use self::notify::Message;
 pub use self::options::{Options, PRIVATE_KEY, ServiceAccount};
-pub(crate) use self::project::{Denied, Project, Request, agent};
+pub(crate) use self::project::{Asker, Denied, Project, Request, agent};
 pub use self::state::Exchange;
 pub(crate) use self::storage::Door;
 pub use self::storage::{Existing, Storage};

@@ -29,6 +29,7 @@ mod registry;
 mod repositories;
 mod request;
 mod resource;
+mod rights;
 mod route;
 mod run;
 mod secrets;

@@ -25,7 +25,7 @@ pub(super) struct Refusal {
     /// JSON's `locationType` and `location`.
     location: Option<(&'static str, String)>,
     /// What Google's interfaces tell where they refuse as a whole.
-    details: Value,
+    details: Option<Box<Value>>,
 }
 
 /// A result that is refused with an error body.
@@ -44,7 +44,7 @@ impl Refusal {
             code,
             message: message.into(),
             location: None,
-            details: Value::Null,
+            details: None,
         }
     }
 
@@ -65,7 +65,7 @@ impl Refusal {
     }
 
     pub(super) fn with_details(mut self, details: Value) -> Self {
-        self.details = details;
+        self.details = details.is_array().then(|| Box::new(details));
         self
     }
 
@@ -233,8 +233,8 @@ impl Refusal {
             one["location"] = name.as_str().into();
         }
         let mut error = json!({"code": self.status, "message": self.message, "errors": [one]});
-        if self.details.is_array() {
-            error["details"] = self.details.clone();
+        if let Some(details) = &self.details {
+            error["details"] = details.as_ref().clone();
         }
         json!({"error": error})
     }

@@ -6,10 +6,26 @@ use http::Method;
 use serde_json::Value;
 
 use super::error::{Interface, Refusal};
+use super::request::Asked;
+use crate::server;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asker<'a> {
+    /// Whoever has this token.
+    Token(&'a str),
+    /// A service account, by a signature.
+    Account(&'a str),
+    /// Nobody who is known.
+    Nobody,
+}
 
 /// What is asked, before it is done.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
+    pub(crate) asker: Asker<'a>,
+    /// The policy of the bucket, if there is one.
+    pub(crate) policy: Option<Value>,
     pub(crate) is_json: bool,
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
@@ -59,6 +75,20 @@ impl From<Denied> for Refusal {
 /// The service account by which Cloud Storage publishes: <https://cloud.google.com/storage/docs/projects#service-agents>.
 pub(crate) fn agent(number: &str) -> String {
     format!("service-{number}@gs-project-accounts.iam.gserviceaccount.com")
+}
+
+/// Who asks, by what was verified already.
+pub(super) fn asker<'a>(asked: &'a Asked) -> Asker<'a> {
+    let token = server::header(&asked.headers, "authorization").and_then(|value| value.split_once(' '));
+    let signer = asked
+        .query
+        .get("X-Goog-Credential")
+        .and_then(|text| text.split_once('/'));
+    match (token, signer) {
+        (Some((_, token)), _) => Asker::Token(token),
+        (None, Some((email, _))) => Asker::Account(email),
+        (None, None) => Asker::Nobody,
+    }
 }
 
 impl Interface {

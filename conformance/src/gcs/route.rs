@@ -109,10 +109,23 @@ fn answer(shared: &Shared, asked: &Asked, interface: Interface, query: &str) -> 
     if !is_session {
         auth::check(shared, asked)?;
     }
+    let project_id = &shared.options.project;
     if let Some(project) = &shared.project {
         // Content is no body that a document describes.
         let body = serde_json::from_slice(&asked.body).ok();
+        let bucket = match interface {
+            Interface::Json => asked.path.split("/b/").nth(1),
+            Interface::Xml => asked.path.strip_prefix('/'),
+        };
+        let bucket = bucket.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let policy = shared
+            .lock()
+            .buckets
+            .get(bucket)
+            .map(|found| found.policy.view(bucket, project_id));
         project.admit(&project::Request {
+            asker: project::asker(asked),
+            policy,
             is_json: interface.is_json(),
             method: &asked.method,
             path: &asked.path,

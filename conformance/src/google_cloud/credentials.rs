@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use chrono::{Duration, SecondsFormat, Utc};
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use nephos_core::Error;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
             let token = tokens::identity(&account, audience, has_email).map_err(|error| broken(&error))?;
             Ok(json!({"token": token}))
         }
-        "generateAccessToken" => access(&mut state, asked),
+        "generateAccessToken" => access(&mut state, asked, &account),
         "signBlob" => {
             let payload = asked.text("/payload").unwrap_or_default();
             let bytes = STANDARD
@@ -80,7 +80,7 @@ pub(super) fn account(state: &State, shared: &Shared, name: &str) -> Outcome<Val
     }
 }
 
-fn access(state: &mut State, asked: &Asked<'_>) -> Outcome<Value> {
+fn access(state: &mut State, asked: &Asked<'_>, account: &Value) -> Outcome<Value> {
     let scopes = asked.body["scope"].as_array().map_or(0, Vec::len);
     if scopes == 0 {
         return Err(Refusal::field("scope", "there is at least one"));
@@ -97,13 +97,27 @@ fn access(state: &mut State, asked: &Asked<'_>) -> Outcome<Value> {
         }
     };
     let until = Utc::now() + Duration::seconds(seconds);
-    let token = give(state, Some(until));
+    let token = give_as(state, Some(until), account["email"].as_str().unwrap_or_default());
     Ok(json!({"accessToken": token, "expireTime": until.to_rfc3339_opts(SecondsFormat::Secs, true)}))
 }
 
 /// A new token that counts.
-pub(super) fn give(state: &mut State, until: Option<chrono::DateTime<Utc>>) -> String {
+pub(super) fn give(state: &mut State, until: Option<DateTime<Utc>>) -> String {
+    kept(state, until, None)
+}
+
+/// The same of a service account, which may do what policies let it.
+pub(super) fn give_as(state: &mut State, until: Option<DateTime<Utc>>, account: &str) -> String {
+    kept(state, until, Some(account.to_owned()))
+}
+
+fn kept(state: &mut State, until: Option<DateTime<Utc>>, account: Option<String>) -> String {
     let token = format!("ya29.{}", uuid::Uuid::new_v4().simple());
-    state.tokens.insert(token.clone(), Token { counts: true, until });
+    let what = Token {
+        counts: true,
+        until,
+        account,
+    };
+    state.tokens.insert(token.clone(), what);
     token
 }

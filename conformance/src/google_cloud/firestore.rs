@@ -16,6 +16,33 @@ const MULTI: &[&str] = &["nam5", "nam7", "eur3"];
 /// What cannot change once the database is there, though its descriptions do not begin so.
 const FIXED: &[&str] = &["locationId", "type", "databaseEdition"];
 
+/// The names of enumerations, by their numbers from 1, which Google's generated clients send:
+/// <https://github.com/googleapis/googleapis/blob/master/google/firestore/admin/v1/database.proto>.
+const NUMBERED: &[(&str, &[&str])] = &[
+    ("type", &["FIRESTORE_NATIVE", "DATASTORE_MODE"]),
+    (
+        "concurrencyMode",
+        &["OPTIMISTIC", "PESSIMISTIC", "OPTIMISTIC_WITH_ENTITY_GROUPS"],
+    ),
+    (
+        "deleteProtectionState",
+        &["DELETE_PROTECTION_DISABLED", "DELETE_PROTECTION_ENABLED"],
+    ),
+    (
+        "pointInTimeRecoveryEnablement",
+        &[
+            "POINT_IN_TIME_RECOVERY_ENABLED",
+            "POINT_IN_TIME_RECOVERY_DISABLED",
+        ],
+    ),
+    ("appEngineIntegrationMode", &["ENABLED", "DISABLED"]),
+    ("databaseEdition", &["STANDARD", "ENTERPRISE"]),
+    (
+        "realtimeUpdatesMode",
+        &["REALTIME_UPDATES_MODE_ENABLED", "REALTIME_UPDATES_MODE_DISABLED"],
+    ),
+];
+
 /// The days and hours that older versions of documents are kept: <https://cloud.google.com/firestore/docs/pitr>.
 const KEPT: [&str; 2] = ["3600s", "604800s"];
 
@@ -49,6 +76,21 @@ fn inherited(database: &str, path: &str) -> Value {
 pub(super) fn prepare(shared: &Shared, body: &mut Map<String, Value>, former: Option<&Value>) -> Outcome<()> {
     // They are bound to the resource, and told by another interface.
     body.remove("tags");
+    for (field, names) in NUMBERED {
+        let number = body.get(*field).and_then(Value::as_u64);
+        let name = number.and_then(|number| names.get(usize::try_from(number).ok()?.checked_sub(1)?));
+        match (number, name) {
+            (Some(_), Some(name)) => drop(body.insert((*field).to_owned(), (*name).into())),
+            (Some(0), None) => drop(body.remove(*field)),
+            (Some(_), None) => {
+                return Err(Refusal::field(
+                    &format!("database.{field}"),
+                    "it has no such value",
+                ));
+            }
+            (None, _) => {}
+        }
+    }
     let text = |body: &Map<String, Value>, field: &str| {
         let value = body.get(field).and_then(Value::as_str);
         value.unwrap_or_default().to_owned()

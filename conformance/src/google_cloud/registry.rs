@@ -19,6 +19,7 @@ pub use self::image::{Image, Layer};
 use self::problem::{Attempt, Problem};
 use super::error::Refusal;
 use super::kinds::REPOSITORY;
+use super::rights;
 use super::state::{Shared, State};
 use crate::server::{self, Answer};
 
@@ -156,7 +157,9 @@ impl Asked<'_> {
         let is_ours = name
             .repository
             .starts_with(&format!("projects/{}/", shared.options.project));
-        if !is_ours || state.knobs.is_denied(permission, &name.repository) {
+        let headers = &self.parts.headers;
+        let may = rights::check(state, shared, headers, permission, &name.repository).is_ok();
+        if !is_ours || !may || state.knobs.is_denied(permission, &name.repository) {
             return Err(denied());
         }
         let id = name.repository.rsplit('/').next().unwrap_or_default();

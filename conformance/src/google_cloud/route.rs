@@ -14,7 +14,7 @@ use super::state::{Exchange, Shared, nothing};
 use super::tokens::Token;
 use super::{
     accounts, credentials, firestore, jobs, logging, operation, policy, projects, pubsub, registry, resource,
-    secrets, storage,
+    rights, secrets, storage,
 };
 use crate::discovery::Call;
 use crate::gcs::Door;
@@ -154,10 +154,11 @@ fn answer(
         if let Some(refusal) = Refusal::found(&findings) {
             return Err(refusal);
         }
-        let permission = permission(asked.call.id());
+        let permission = rights::permission(asked.call.id());
         if state.knobs.is_denied(&permission, &name) {
             return Err(Refusal::denied(&permission, &name));
         }
+        rights::check(&state, shared, headers, &permission, &name)?;
     }
     dispatch(shared, &asked)
 }
@@ -226,37 +227,6 @@ pub(super) fn disabled(shared: &Shared, host: &str, title: &str) -> Refusal {
             "@type": "type.googleapis.com/google.rpc.Help",
             "links": [{"description": "Google developers console API activation", "url": url}],
         }))
-}
-
-/// The permission that a method needs: <https://cloud.google.com/iam/docs/permissions-reference>.
-fn permission(id: &str) -> String {
-    let interface = id.split('.').next().unwrap_or_default();
-    let interface = match interface {
-        "cloudresourcemanager" => "resourcemanager",
-        "firestore" => "datastore",
-        "iamcredentials" => "iam",
-        other => other,
-    };
-    let mut parts = id.rsplit('.');
-    let verb = parts.next().unwrap_or_default();
-    let collection = parts.next().unwrap_or_default();
-    let (collection, verb) = match (collection, verb) {
-        ("secrets", "addVersion") => ("versions", "add"),
-        ("services", "batchEnable") => ("services", "enable"),
-        ("subscriptions", "modifyPushConfig") => ("subscriptions", "update"),
-        ("operations", "wait") => ("operations", "get"),
-        // Firestore's permissions are Datastore's, and those on fields are those on indexes.
-        ("databases", "get") => ("databases", "getMetadata"),
-        (accounts, "generateAccessToken") => (accounts, "getAccessToken"),
-        (accounts, "generateIdToken") => (accounts, "getOpenIdToken"),
-        ("entries", "list") => ("logEntries", "list"),
-        ("entries", "write") => ("logEntries", "create"),
-        ("fields", "patch") => ("indexes", "update"),
-        ("fields", verb) => ("indexes", verb),
-        (collection, "patch") => (collection, "update"),
-        other => other,
-    };
-    format!("{interface}.{collection}.{verb}")
 }
 
 /// A method that the stand-in does not have.

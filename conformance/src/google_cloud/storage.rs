@@ -7,8 +7,8 @@ use super::error::{Code, Refusal};
 use super::kinds::{BUCKET, BUCKET_NOTIFICATION, Kind, TOPIC};
 use super::knobs::Deed;
 use super::state::Shared;
-use super::{policy, resource, route, tokens};
-use crate::gcs::{Denied, Project, Request, agent};
+use super::{policy, resource, rights, route, tokens};
+use crate::gcs::{Asker, Denied, Project, Request, agent};
 
 pub(super) const HOST: &str = "storage.googleapis.com";
 
@@ -86,8 +86,17 @@ impl Project for Shared {
                 return Err(refusal.into());
             }
         }
-        if state.knobs.is_denied(&permission, &name) {
-            let who = &self.options.principal;
+        let account = match request.asker {
+            Asker::Token(token) => state.tokens.get(token).and_then(|token| token.account.clone()),
+            Asker::Account(email) => Some(email.to_owned()),
+            Asker::Nobody => None,
+        };
+        let is_lacking = account.as_ref().is_some_and(|account| {
+            let own = request.policy.as_ref();
+            !permission.is_empty() && !rights::holds(&state, self, account, &permission, &name, own)
+        });
+        if is_lacking || state.knobs.is_denied(&permission, &name) {
+            let who = account.unwrap_or_else(|| self.options.principal.clone());
             let message = format!(
                 "{who} does not have {permission} access to the Google Cloud Storage bucket. Permission '{permission}' denied on resource (or it may not exist)."
             );
@@ -182,6 +191,15 @@ fn of_path(request: &Request<'_>) -> (String, String) {
     } else {
         path.split_once('/').unwrap_or((path, ""))
     };
+    let has = |parameter: &str| request.query.split(['&', '=']).any(|one| one == parameter);
+    if has("uploadId") && !request.is_json {
+        let verb = match *request.method {
+            Method::GET => "listParts",
+            Method::DELETE => "abort",
+            _ => "create",
+        };
+        return (format!("storage.multipartUploads.{verb}"), named(Some(bucket)));
+    }
     let verb = match (*request.method == Method::GET, object) {
         (true, "") => "list",
         (true, _) => "get",

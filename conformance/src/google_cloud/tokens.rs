@@ -26,6 +26,8 @@ pub(super) struct Token {
     pub(super) counts: bool,
     /// When it expires by itself.
     pub(super) until: Option<DateTime<Utc>>,
+    /// The service account that it is of; whoever has another may do everything.
+    pub(super) account: Option<String>,
 }
 
 impl Token {

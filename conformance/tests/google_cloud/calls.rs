@@ -39,12 +39,21 @@ async fn a_container_is_told_who_it_is_and_asks_the_metadata_server_for_tokens()
     let token: Value = serde_json::from_str(&token).unwrap();
     let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
     let request = format!("GET pubsub.googleapis.com/v1/{PROJECT}/topics");
-    let told = running
-        .google
-        .send(&request, Some(&bearer), Value::Null)
+    let list = async || {
+        running
+            .google
+            .send(&request, Some(&bearer), Value::Null)
+            .await
+            .unwrap()
+    };
+    list()
         .await
-        .unwrap();
-    assert_eq!(told.ok(), json!({}));
+        .refused(403, "PERMISSION_DENIED", "pubsub.topics.list");
+    let members = [format!("serviceAccount:{account}")];
+    let policy = json!({"bindings": [{"role": "roles/pubsub.viewer", "members": members}]});
+    let set = format!("POST cloudresourcemanager.googleapis.com/v3/{PROJECT}:setIamPolicy");
+    running.google.ask(&set, json!({"policy": policy})).await.ok();
+    assert_eq!(list().await.ok(), json!({}));
     let (status, told) = ask("instance/service-accounts/default/identity").await;
     assert_eq!((status, told.contains("audience")), (400, true));
     let (_, identity) = ask("instance/service-accounts/default/identity?audience=https://x.example").await;

@@ -63,6 +63,10 @@ async fn an_identity_token_says_who_for_whom_and_how_long() {
 async fn an_access_token_counts_until_it_expires() {
     let google = Google::start().await;
     let email = google.account("events").await;
+    let binding = json!({"role": "roles/pubsub.viewer", "members": [format!("serviceAccount:{email}")]});
+    let set = format!("POST cloudresourcemanager.googleapis.com/v3/{PROJECT}:setIamPolicy");
+    let policy = json!({"policy": {"bindings": [binding]}});
+    google.ask(&set, policy).await.ok();
     let scope = ["https://www.googleapis.com/auth/cloud-platform"];
     let create = method(&email, "generateAccessToken");
     let answer = google.ask(&create, json!({"scope": scope})).await.ok();

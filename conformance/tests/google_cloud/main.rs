@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod accounts;
 mod buckets;
 mod calls;
 mod client;

@@ -5,6 +5,7 @@ mod tokens;
 
 use std::cmp::Ordering;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::Value;
 
 use self::tokens::{Token, read};
@@ -49,9 +50,9 @@ const FIELDS: &[&str] = &[
 /// A query.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Filter {
-    All(Vec<Filter>),
-    Any(Vec<Filter>),
-    Not(Box<Filter>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
     Compare(Vec<String>, Operator, String),
     /// The end of a log's name.
     Log(String),
@@ -135,12 +136,15 @@ fn compare(path: &[String], value: &Value, operator: Operator, wanted: &str) -> 
             || match value {
                 Value::String(text) => text.to_lowercase().contains(&wanted.to_lowercase()),
                 Value::Object(fields) => fields.contains_key(wanted),
-                other => other.to_string() == wanted,
+                other => {
+                    let told = other.to_string();
+                    told == wanted
+                }
             };
     }
     let order = match (path, value) {
         ([field], Value::String(text)) if field == "severity" => rank(text).cmp(&rank(wanted)),
-        ([field], Value::String(text)) if is_moment(field) => moment(text).cmp(&moment(wanted)),
+        ([field], Value::String(text)) if is_moment(field) => moment(text).cmp(&time(wanted)),
         (_, Value::String(text)) => text.to_lowercase().cmp(&wanted.to_lowercase()),
         (_, Value::Number(number)) => {
             let both = number.as_f64().zip(wanted.parse::<f64>().ok());
@@ -164,6 +168,15 @@ fn compare(path: &[String], value: &Value, operator: Operator, wanted: &str) -> 
 
 fn is_moment(field: &str) -> bool {
     matches!(field, "timestamp" | "receiveTimestamp")
+}
+
+/// A moment of a query: by RFC 3339 or ISO 8601, or a day.
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    let iso = || DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").ok();
+    let day = || Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc());
+    moment(text)
+        .or_else(|| iso().map(|time| time.with_timezone(&Utc)))
+        .or_else(day)
 }
 
 /// A severity's place, by its name or its number (in hundreds).
@@ -294,7 +307,7 @@ fn compared(path: &[String], operator: Operator, wanted: String) -> Outcome<Filt
         if field == "severity" && rank(&wanted).is_none() {
             return Err(wrong(&format!("`{wanted}` is no severity")));
         }
-        if is_moment(field) && moment(&wanted).is_none() {
+        if is_moment(field) && time(&wanted).is_none() {
             return Err(wrong(&format!("`{wanted}` is no time")));
         }
     }
@@ -327,6 +340,7 @@ mod tests {
             "severity>=WARNING AND severity<ERROR",
             "severity = 400",
             r#"timestamp>="2026-01-02T03:04:05.4Z" AND timestamp<"2026-01-02T04:04:05.6+01:00""#,
+            r#"timestamp>="2026-01-02T03:04:05.4+0000" timestamp>="2026-01-02""#,
             "textPayload:order",
             "textPayload:*",
             r#"labels."run.googleapis.com/x"="1""#,

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::problem::{Attempt, Problem};
 use super::{Asked, Name};
 use crate::google_cloud::state::State;
+use crate::google_cloud::tokens::Token;
 use crate::server::{self, Answer};
 
 /// The name that goes with an access token as a password.
@@ -69,7 +70,7 @@ pub(super) fn check(state: &State, asked: &Asked<'_>, wanted: Option<(&Name, Act
     let header = asked.header("authorization").unwrap_or_default();
     let is_known = match header.split_once(' ') {
         Some(("Bearer", token)) => {
-            let is_access = state.tokens.get(token).is_some_and(|token| token.counts());
+            let is_access = state.tokens.get(token).is_some_and(Token::counts);
             let grant = state.registry.grants.get(token);
             is_access
                 || grant.is_some_and(|grant| match wanted {
@@ -104,9 +105,8 @@ pub(super) fn check(state: &State, asked: &Asked<'_>, wanted: Option<(&Name, Act
 fn is_account(state: &State, text: &str) -> bool {
     let decoded = STANDARD.decode(text.trim()).unwrap_or_default();
     let text = String::from_utf8_lossy(&decoded);
-    text.split_once(':').is_some_and(|(user, token)| {
-        user == USER && state.tokens.get(token).is_some_and(|token| token.counts())
-    })
+    text.split_once(':')
+        .is_some_and(|(user, token)| user == USER && state.tokens.get(token).is_some_and(Token::counts))
 }
 
 /// One of the registry's own tokens, for an access token.
@@ -117,7 +117,7 @@ pub(super) fn token(state: &mut State, asked: &Asked<'_>) -> Attempt<Answer> {
     let header = asked.header("authorization").unwrap_or_default();
     let is_known = match header.split_once(' ') {
         Some(("Basic", text)) => is_account(state, text),
-        Some(("Bearer", token)) => state.tokens.get(token).is_some_and(|token| token.counts()),
+        Some(("Bearer", token)) => state.tokens.get(token).is_some_and(Token::counts),
         _ => false,
     };
     if !is_known {
