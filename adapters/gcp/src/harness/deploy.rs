@@ -160,6 +160,13 @@ impl GcpDeployment {
                 eprintln!("{entry}");
             }
         }
+        let requests = self.apps.control.requests();
+        for refused in requests.iter().filter(|request| request.status >= 400) {
+            eprintln!(
+                "{} {} {}{}",
+                refused.status, refused.method, refused.host, refused.path
+            );
+        }
         for finding in self.apps.control.findings() {
             eprintln!("{finding}");
         }
