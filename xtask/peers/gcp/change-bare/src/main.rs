@@ -95,8 +95,9 @@ async fn invoke(request: Request<Incoming>) -> Answer {
     } else if !is_change(request.headers()) {
         StatusCode::BAD_REQUEST
     } else {
-        match request.into_body().collect().await {
-            Ok(body) if watch(body.to_bytes()).is_ok() => StatusCode::NO_CONTENT,
+        let read = request.into_body().collect().await;
+        match read.map(|body| watch(body.to_bytes())) {
+            Ok(Ok(())) => StatusCode::NO_CONTENT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     };

@@ -55,8 +55,9 @@ async fn invoke(request: Request<Incoming>) -> Answer {
     {
         StatusCode::NOT_FOUND
     } else {
-        match request.into_body().collect().await {
-            Ok(body) if fulfil(&body.to_bytes()).is_ok() => StatusCode::NO_CONTENT,
+        let read = request.into_body().collect().await;
+        match read.map(|body| fulfil(&body.to_bytes())) {
+            Ok(Ok(())) => StatusCode::NO_CONTENT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     };
