@@ -7,6 +7,7 @@ mod aws;
 mod azure;
 pub(crate) mod check;
 pub(crate) mod compare;
+mod gcp;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod nephos;
@@ -15,6 +16,8 @@ pub(crate) mod peers;
 pub(crate) mod process;
 pub(crate) mod queue;
 pub(crate) mod report;
+pub(crate) mod service;
+pub(crate) mod serving;
 pub(crate) mod size;
 
 use std::path::PathBuf;
@@ -39,6 +42,8 @@ pub(crate) enum Subject {
     Aws,
     /// Functions behind the Functions host, and the parts of the adapter for Azure.
     Azure,
+    /// Functions on Cloud Run, and the parts of the adapter for Google Cloud.
+    Gcp,
     /// All of them.
     All,
 }
@@ -93,7 +98,7 @@ pub(crate) fn run(subject: Subject, other: Option<PathBuf>) -> Result<()> {
     let wanted = |s| subject == s || subject == Subject::All;
     let mut rows: Vec<Row> = Vec::new();
     let mut not_measured = Vec::new();
-    let subjects: [(Subject, Measure); 11] = [
+    let subjects: [(Subject, Measure); 16] = [
         (Subject::Size, size::measure),
         (Subject::Check, check::measure),
         (Subject::Http, http::measure),
@@ -105,6 +110,11 @@ pub(crate) fn run(subject: Subject, other: Option<PathBuf>) -> Result<()> {
         (Subject::Azure, azure::functions),
         (Subject::Azure, azure::buckets),
         (Subject::Azure, azure::rendering),
+        (Subject::Gcp, gcp::functions),
+        (Subject::Gcp, gcp::frameworks),
+        (Subject::Gcp, gcp::buckets),
+        (Subject::Gcp, gcp::rendering),
+        (Subject::Gcp, gcp::planning),
     ];
     for (subject, measure) in subjects.into_iter().filter(|(s, _)| wanted(*s)) {
         match measure(&bench) {

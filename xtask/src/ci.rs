@@ -25,6 +25,7 @@ pub(crate) fn run() -> Result<()> {
         "fuzz/Cargo.toml",
         "xtask/peers/aws/Cargo.toml",
         "xtask/peers/azure/Cargo.toml",
+        "xtask/peers/gcp/Cargo.toml",
     ] {
         shell::run(
             shell::cargo().args(["fmt", "--all", "--manifest-path", workspace, "--", "--check"]),

@@ -34,6 +34,8 @@ pub enum Purpose {
     Test,
     /// `cargo xtask ci`
     Ci,
+    /// `cargo xtask bench`, which installs it by itself, into [a folder of its own](bench_folder).
+    Bench,
 }
 
 /// One pinned tool.
@@ -166,6 +168,13 @@ pub const TOOLS: &[Tool] = &[
         "the stand-in of Google Cloud's control plane: Google's discovery documents, which requests are held against",
     ),
     tool(
+        Registry::Npm,
+        "@google-cloud/functions-framework",
+        "5.0.5",
+        Purpose::Bench,
+        "the benchmark of functions on Google Cloud: Google's own framework, as a peer",
+    ),
+    tool(
         Registry::Cargo,
         "cargo-deny",
         "0.20.2",
@@ -227,6 +236,12 @@ const fn tool(
 #[must_use]
 pub fn folder(target: &Path) -> PathBuf {
     target.join("tools")
+}
+
+/// The folder of the tools that only benchmarks need: a peer's packages must not be replaced by those of the tests, nor these by a peer's.
+#[must_use]
+pub fn bench_folder(target: &Path) -> PathBuf {
+    folder(target).join("bench")
 }
 
 /// The environment variable that names the folder of tools.

@@ -4,16 +4,16 @@
 //! The programs are in `xtask/peers/azure`, a workspace of its own.
 
 mod function;
-mod invoke;
 
 use std::process::Command;
 
 use xtask::setup::{self, Purpose};
-use xtask::shell::Result;
+use xtask::shell::{Error, Result};
 
 use super::Bench;
-use super::peers::{Peers, renderings, transfers};
+use super::peers::{Peers, growing, transfers};
 use super::report::Row;
+use super::serving::against_bare;
 use function::CASES;
 
 /// How many functions are rendered: of more, buckets have more triggers than one topic of Event Grid takes.
@@ -27,12 +27,19 @@ const PEERS: Peers = Peers("azure");
 /// # Errors
 /// A program that does not build, start, or answer as it should.
 pub(crate) fn functions(bench: &Bench) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
     for case in CASES {
         for package in [case.ours, case.theirs] {
             PEERS.build(bench, package, "function")?;
         }
+        let programs = PEERS.folder(bench).join("function");
+        let folder = bench.folder(&format!("azure-{}", case.name))?;
+        let ours = case.side(case.ours, &programs, &folder)?;
+        let theirs = case.side(case.theirs, &programs, &folder)?;
+        let measured = against_bare(&format!("azure {}", case.name), &ours, &theirs);
+        rows.extend(measured.map_err(|e| Error::Other(format!("{}: {e}", case.name)))?);
     }
-    invoke::measure(bench, &PEERS.folder(bench).join("function"))
+    Ok(rows)
 }
 
 /// Objects to Azurite and back.
@@ -52,5 +59,5 @@ pub(crate) fn buckets(bench: &Bench) -> Result<Vec<Row>> {
 /// As [`buckets`].
 pub(crate) fn rendering(bench: &Bench) -> Result<Vec<Row>> {
     let program = PEERS.build(bench, "render", "render")?;
-    renderings(bench, "azure", &SIZES, Command::new(program))
+    growing(bench, "azure render", 1_000.0, &SIZES, Command::new(program))
 }

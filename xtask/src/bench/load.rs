@@ -68,7 +68,7 @@ impl Load {
     /// Sends for the duration and measures every answer.
     ///
     /// # Errors
-    /// A connection that fails, an answer that is not 200 or has another body: a wrong answer has no speed.
+    /// A connection that fails, an answer that is neither 200 nor 204 or has another body: a wrong answer has no speed.
     pub(crate) fn run(&self) -> io::Result<Sample> {
         let started = Instant::now();
         let until = started + self.duration;
@@ -114,7 +114,7 @@ impl Load {
     /// Sends one request on a connection of its own and gives the body of its answer, whatever it is.
     ///
     /// # Errors
-    /// A connection that fails, an answer that is not 200.
+    /// A connection that fails, an answer that is neither 200 nor 204.
     pub(crate) fn ask(&self) -> io::Result<Vec<u8>> {
         within(ANSWER_LIMIT, async {
             let mut connection = Connection::open(self.to).await?;
@@ -203,6 +203,10 @@ fn whole_answer(buffer: &[u8]) -> io::Result<Option<Vec<u8>>> {
         return Ok(None);
     };
     let (head, body) = (&buffer[..end], &buffer[end + 4..]);
+    // It has no body: https://www.rfc-editor.org/rfc/rfc9110#section-15.3.5
+    if head.starts_with(b"HTTP/1.1 204") {
+        return Ok(Some(Vec::new()));
+    }
     if !head.starts_with(b"HTTP/1.1 200") {
         let status = head.split(|&b| b == b'\r').next().unwrap_or_default();
         return Err(io::Error::other(format!(
@@ -273,6 +277,13 @@ mod tests {
             }
             assert_eq!(whole_answer(answer.as_bytes()).unwrap().unwrap(), b"hello");
         }
+    }
+
+    #[test]
+    fn an_answer_without_content_is_whole_with_its_head() {
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        assert_eq!(whole_answer(answer).unwrap().unwrap(), b"");
+        assert_eq!(whole_answer(&answer[..20]).unwrap(), None);
     }
 
     #[test]

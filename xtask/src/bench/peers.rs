@@ -1,5 +1,6 @@
 //! Programs of a workspace of peers (`xtask/peers/<provider>`): how they are built, and the figures that some of them print for every provider, a line of JSON each.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -77,52 +78,68 @@ pub(crate) fn transfers(provider: &str, command: &mut Command) -> Result<Vec<Row
 }
 
 #[derive(Deserialize)]
-struct Rendering {
+struct Sized {
+    /// Of what, where a program measures several.
+    #[serde(default)]
+    of: String,
     functions: u32,
     ms: f64,
 }
 
-/// Templates of small and large apps, by a program that renders the manifests that it is told.
+/// What grows with the app, by a program that is told manifests of many functions, and prints milliseconds of each. A thousand functions may take `limit_ms`.
 ///
 /// # Errors
 /// As [`transfers`].
-pub(crate) fn renderings(
+pub(crate) fn growing(
     bench: &Bench,
-    provider: &str,
+    figure: &str,
+    limit_ms: f64,
     sizes: &[u32],
     mut command: Command,
 ) -> Result<Vec<Row>> {
-    let folder = bench.folder(&format!("render-{provider}"))?;
+    let folder = bench.folder(&figure.replace(' ', "-"))?;
     for &size in sizes {
         let path = folder.join(format!("{size}.toml"));
         std::fs::write(&path, check::manifest(size)).map_err(Error::io("write", &path))?;
         command.arg(path);
     }
-    let lines: Vec<Rendering> = lines(&mut command)?;
+    let mut each: BTreeMap<String, Vec<Sized>> = BTreeMap::new();
+    for line in lines::<Sized>(&mut command)? {
+        each.entry(line.of.clone()).or_default().push(line);
+    }
+    Ok(each
+        .iter()
+        .flat_map(|(of, lines)| {
+            let figure = [figure, of].join(" ");
+            growth(figure.trim_end(), limit_ms, lines)
+        })
+        .collect())
+}
+
+fn growth(figure: &str, limit_ms: f64, lines: &[Sized]) -> Vec<Row> {
     let mut rows: Vec<Row> = lines
         .iter()
         .map(|line| {
-            let budget = (line.functions == 1_000).then_some(Budget::AtMost(1_000.0));
+            let budget = (line.functions == 1_000).then_some(Budget::AtMost(limit_ms));
             Row::alone(
-                format!("{provider} render, {} functions", line.functions),
+                format!("{figure}, {} functions", line.functions),
                 line.ms,
                 "ms",
                 budget,
             )
         })
         .collect();
-    let each =
-        |pair: &[Rendering]| (pair[1].ms - pair[0].ms) / f64::from(pair[1].functions - pair[0].functions);
+    let each = |pair: &[Sized]| (pair[1].ms - pair[0].ms) / f64::from(pair[1].functions - pair[0].functions);
     let growth: Vec<f64> = lines.windows(2).map(each).collect();
     if let [early, late] = growth[..] {
         rows.push(Row::alone(
-            format!("{provider} render, growth of a function more, from small to large (1 is linear)"),
+            format!("{figure}, growth of a function more, from small to large (1 is linear)"),
             late / early,
             "x",
             Some(Budget::AtMost(check::LINEAR)),
         ));
     }
-    Ok(rows)
+    rows
 }
 
 /// The lines of JSON that a program prints.
@@ -137,4 +154,25 @@ pub(crate) fn lines<T: for<'de> Deserialize<'de>>(command: &mut Command) -> Resu
                 .map_err(|e| Error::Other(format!("`{}` printed {line:?}: {e}", shell::line(command))))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_grows_linearly_if_each_function_more_costs_the_same() {
+        let lines = [(100, 30.0), (500, 70.0), (1_000, 120.0)].map(|(functions, ms)| Sized {
+            of: String::new(),
+            functions,
+            ms,
+        });
+        let rows = growth("render", 2_000.0, &lines);
+        assert_eq!(rows.len(), 4);
+        assert_eq!(
+            (rows[0].budget, rows[2].budget),
+            (None, Some(Budget::AtMost(2_000.0)))
+        );
+        assert!((rows[3].value - 1.0).abs() < 1e-9, "{}", rows[3].value);
+    }
 }

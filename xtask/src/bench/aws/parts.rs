@@ -6,7 +6,7 @@ use serde::Deserialize;
 use xtask::shell::{self, Result};
 
 use super::{PEERS, store};
-use crate::bench::peers::{lines, renderings, transfers};
+use crate::bench::peers::{growing, lines, transfers};
 use crate::bench::report::{Budget, Judged, Row};
 use crate::bench::{Bench, check};
 
@@ -64,5 +64,5 @@ pub(crate) fn buckets(bench: &Bench) -> Result<Vec<Row>> {
 /// As [`decoding`].
 pub(crate) fn rendering(bench: &Bench) -> Result<Vec<Row>> {
     let program = PEERS.build(bench, "render", "render")?;
-    renderings(bench, "aws", &check::SIZES, Command::new(program))
+    growing(bench, "aws render", 1_000.0, &check::SIZES, Command::new(program))
 }

@@ -1,7 +1,6 @@
 //! Checks orders from a queue, one by one, as one writes a custom handler on hyper alone.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 
 use base64::Engine as _;
@@ -10,17 +9,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpListener;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
+use self::bare::{Answer, Error};
+
+#[path = "../../../bare.rs"]
+mod bare;
 
 /// What the Functions host sends: <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers#request-payload>.
 #[derive(Deserialize)]
@@ -64,7 +59,7 @@ fn fulfil(invocation: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn invoke(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn invoke(request: Request<Incoming>) -> Answer {
     let fulfilled = match request.into_body().collect().await {
         Ok(body) => fulfil(&body.to_bytes()).is_ok(),
         Err(_) => false,
@@ -80,23 +75,5 @@ async fn invoke(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    // A function that says what went wrong with it, as each of Nephos does; the benchmark asks for one that cannot, too.
-    if std::env::var_os("SILENT").is_none() {
-        tracing_subscriber::registry()
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .compact()
-                    .with_ansi(false)
-                    .with_writer(std::io::stderr),
-            )
-            .with(Targets::new().with_default(tracing::Level::INFO))
-            .init();
-    }
-    let port: u16 = std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT")?.parse()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(invoke)));
-    }
+    bare::serve(Ipv4Addr::LOCALHOST, "FUNCTIONS_CUSTOMHANDLER_PORT", invoke).await
 }

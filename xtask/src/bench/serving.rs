@@ -1,15 +1,13 @@
-//! Functions on Nephos against the same functions on bare hyper: invocations a second, cold start, memory, size.
+//! Functions that are called over HTTP, against the same functions without Nephos: invocations a second, cold start, memory, size.
 
-use std::path::Path;
 use std::time::Duration;
 
 use xtask::shell::{Error, Result};
 
-use super::function::{CASES, Case, Running, Side};
-use crate::bench::Bench;
-use crate::bench::compare::{self, Pairs, of_medians, row, size_of, turns};
-use crate::bench::load::Load;
-use crate::bench::report::{Budget, Row};
+use super::compare::{self, Pairs, of_medians, row, size_of, turns};
+use super::load::Load;
+use super::report::{Budget, Row};
+use super::service::{Running, Service};
 
 /// Cold starts of each side; one takes a few milliseconds.
 const STARTS: usize = 120;
@@ -20,55 +18,38 @@ const USE: Duration = Duration::from_millis(500);
 const ROUNDS: usize = 24;
 const ROUND: Duration = Duration::from_millis(100);
 const WARM_UP: Duration = Duration::from_millis(500);
-/// The host keeps several connections.
+/// Who calls keeps several connections.
 const CONNECTIONS: usize = 8;
+/// A framework's virtual machine compiles what it runs often, and starts slowly.
+const FRAMEWORK_WARM_UP: Duration = Duration::from_secs(3);
+const FRAMEWORK_STARTS: usize = 7;
 
-/// All rows of both cases, with the programs in `programs`.
+/// All rows of a function against the same on bare hyper. `name` is what the table calls it by.
 ///
 /// # Errors
 /// A function that does not start, or answers wrongly.
-pub(crate) fn measure(bench: &Bench, programs: &Path) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for case in CASES {
-        let folder = bench.folder(&format!("azure-{}", case.name))?;
-        let measured = compare(case, programs, &folder);
-        rows.extend(measured.map_err(|e| Error::Other(format!("{}: {e}", case.name)))?);
-    }
-    Ok(rows)
-}
-
-fn compare(case: Case, programs: &Path, folder: &Path) -> Result<Vec<Row>> {
-    let ours = Side::new(case, case.ours, programs, folder)?;
-    let theirs = Side::new(case, case.theirs, programs, folder)?;
-    let silent = Side::new(case, case.theirs, programs, folder)?.silent();
-    let figure = |what: &str| format!("azure {}, {what}", case.name);
-    let (rate, processor) = rates(&ours, &theirs)?;
+pub(crate) fn against_bare(name: &str, ours: &Service, theirs: &Service) -> Result<Vec<Row>> {
+    let silent = theirs.clone().silent();
+    let figure = |what: &str| format!("{name}, {what}");
+    let (rate, processor) = rates(ours, theirs, WARM_UP)?;
     Ok(vec![
         row(figure("invocations"), &rate, "/s", Some(Budget::AtLeast(0.95))),
         row(figure("processor time an invocation"), &processor, "us", None),
         of_medians(row(
             figure("cold start to first answer"),
-            &turns(
-                STARTS,
-                || Ok(ours.spawn()?.cold_ms),
-                || Ok(theirs.spawn()?.cold_ms),
-            )?,
+            &starts(STARTS, ours, theirs)?,
             "ms",
             Some(Budget::AtMost(1.1)),
         )),
         of_medians(row(
             figure("cold start, of a peer that does not log"),
-            &turns(
-                STARTS,
-                || Ok(ours.spawn()?.cold_ms),
-                || Ok(silent.spawn()?.cold_ms),
-            )?,
+            &starts(STARTS, ours, &silent)?,
             "ms",
             None,
         )),
         row(
             figure("resident when warm"),
-            &turns(PROCESSES, || resident(&ours), || resident(&theirs))?,
+            &turns(PROCESSES, || resident(ours), || resident(theirs))?,
             "MiB",
             None,
         ),
@@ -81,14 +62,51 @@ fn compare(case: Case, programs: &Path, folder: &Path) -> Result<Vec<Row>> {
     ])
 }
 
+/// The rows of a function against the same on a framework that the provider has for another language.
+///
+/// # Errors
+/// As [`against_bare`].
+pub(crate) fn against_framework(
+    name: &str,
+    framework: &str,
+    ours: &Service,
+    theirs: &Service,
+) -> Result<Vec<Row>> {
+    let figure = |what: &str| format!("{name}, {what}, of {framework}");
+    let (rate, _) = rates(ours, theirs, FRAMEWORK_WARM_UP)?;
+    Ok(vec![
+        row(figure("invocations"), &rate, "/s", Some(Budget::AtLeast(10.0))),
+        of_medians(row(
+            figure("cold start to first answer"),
+            &starts(FRAMEWORK_STARTS, ours, theirs)?,
+            "ms",
+            None,
+        )),
+        row(
+            figure("resident when warm"),
+            &turns(1, || resident(ours), || resident(theirs))?,
+            "MiB",
+            None,
+        ),
+    ])
+}
+
+fn starts(count: usize, ours: &Service, theirs: &Service) -> Result<Pairs> {
+    turns(
+        count,
+        || Ok(ours.spawn()?.cold_ms),
+        || Ok(theirs.spawn()?.cold_ms),
+    )
+}
+
 /// Warm invocations a second, and microseconds of processor time an invocation, of several processes of each side: where one happens to lie in memory, and on which
 /// core, makes more of a difference than what is compared.
-fn rates(ours: &Side, theirs: &Side) -> Result<(Pairs, Pairs)> {
+fn rates(ours: &Service, theirs: &Service, warm_up: Duration) -> Result<(Pairs, Pairs)> {
     let mut all = (Pairs::new(), Pairs::new());
     for _ in 0..PROCESSES {
         let (ours, theirs) = (ours.spawn()?, theirs.spawn()?);
         for side in [&ours, &theirs] {
-            load(side, WARM_UP)?;
+            load(side, warm_up)?;
         }
         let (rates, times) = compare::rates(ROUNDS, ROUND, &ours, &theirs, |running: &Running| {
             let before = running.processor_time()?;
@@ -115,7 +133,7 @@ fn load(running: &Running, duration: Duration) -> Result<f64> {
 }
 
 /// Resident memory after a load, in MiB.
-fn resident(side: &Side) -> Result<f64> {
+fn resident(side: &Service) -> Result<f64> {
     let running = side.spawn()?;
     load(&running, USE)?;
     #[expect(clippy::cast_precision_loss, reason = "a process's memory fits")]
