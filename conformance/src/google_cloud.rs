@@ -8,6 +8,7 @@
 mod accounts;
 mod checked;
 mod control;
+pub mod data;
 pub mod emulators;
 mod error;
 mod jobs;

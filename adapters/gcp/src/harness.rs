@@ -1,4 +1,4 @@
-//! The conformance suite's harness over Google's own emulators of Pub/Sub and Firestore, and the suite's stand-ins of Cloud Storage and of the control plane, which has secrets.
+//! The conformance suite's harness over Google's own emulators of Pub/Sub and Firestore, or stand-ins where they are not installed, and the suite's stand-ins of Cloud Storage and of the control plane, which has secrets.
 //! Every resource is made as an operator makes it, and reached through the drivers that functions have.
 //!
 //! Events are requests as Google's services send them. It deploys nothing yet, so of hosts it declares nothing.
@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use nephos_conformance::{
     AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
 };
+use nephos_conformance::google_cloud::emulators::Choice;
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;
 use nephos_core::resource::bucket::Bucket;
@@ -61,6 +62,11 @@ impl Harness for GcpHarness {
 
     fn mode(&self) -> Mode {
         Mode::Emulator
+    }
+
+    fn beneath(&self) -> Option<String> {
+        // A choice that is none is told by the first resource.
+        Choice::find().ok().map(|choice| choice.told())
     }
 
     fn host(&self) -> HostCapabilities {

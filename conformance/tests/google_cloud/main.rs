@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod client;
+mod data;
 mod documents;
 mod emulators;
 mod events;
