@@ -27,7 +27,13 @@ pub(crate) fn run() -> Result<()> {
     // would link deploy code. The examples are built and tested by themselves, as an author's function is.
     let examples: Vec<&str> = names(&metadata, Role::Example);
     let mut rest = shell::cargo();
-    rest.args(["test", "--workspace", "--no-fail-fast", "--features", shell::FEATURES]);
+    rest.args([
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--features",
+        shell::FEATURES,
+    ]);
     let mut own = shell::cargo();
     own.args(["test", "--no-fail-fast"]);
     for name in &examples {
@@ -255,7 +261,9 @@ mod tests {
     #[test]
     fn what_an_adapter_ran_over_is_said_again_at_the_end() {
         let mut all = tally(&["conformance: adapter=aws mode=emulator rules: 1 held"]);
-        all.add(tally(&["conformance: adapter=gcp beneath: the suite's stand-ins"]));
+        all.add(tally(&[
+            "conformance: adapter=gcp beneath: the suite's stand-ins",
+        ]));
         assert_eq!(all.beneath, ["adapter=gcp beneath: the suite's stand-ins"]);
     }
 

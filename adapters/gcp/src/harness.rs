@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::google_cloud::emulators::Choice;
 use nephos_conformance::{
     AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
 };
-use nephos_conformance::google_cloud::emulators::Choice;
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;
 use nephos_core::resource::bucket::Bucket;

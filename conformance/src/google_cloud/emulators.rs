@@ -46,7 +46,8 @@ impl Choice {
             None => Ok(find().map_or_else(Self::StandIns, |()| Self::Google)),
             Some(value) if value == "none" => Ok(Self::StandIns(chosen(format!("{CHOICE} is none")))),
             Some(value) => Err(
-                chosen(format!("{CHOICE} is `none`, for the stand-ins, or not set")).with("value", value.display()),
+                chosen(format!("{CHOICE} is `none`, for the stand-ins, or not set"))
+                    .with("value", value.display()),
             ),
         }
     }

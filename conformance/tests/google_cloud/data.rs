@@ -6,7 +6,7 @@ mod messages;
 mod pushes;
 mod queries;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,34 +19,53 @@ use nephos_conformance::discovery::Documents;
 use nephos_conformance::google_cloud::data::StandIn;
 use nephos_conformance::google_cloud::emulators::{Choice, Emulator, Service};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::client::Answered;
 
 /// The most that anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What is asked. Of Google's emulators all tests share one, so that each place has a project of its own, which is called `shop` on this side.
 pub(crate) struct Place {
-    pub(crate) service: Service,
+    service: Arc<Service>,
+    project: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
+/// Google's emulator, which ends with the last test that asks it.
+async fn googles(of: Emulator) -> Arc<Service> {
+    static RUNNING: [Mutex<Weak<Service>>; 2] = [const { Mutex::const_new(Weak::new()) }; 2];
+    let mut running = RUNNING[usize::from(of == Emulator::PubSub)].lock().await;
+    if let Some(service) = running.upgrade() {
+        return service;
+    }
+    let started = Arc::new(Service::Google(of.start_googles().await.unwrap()));
+    *running = Arc::downgrade(&started);
+    started
+}
+
 impl Place {
-    fn of(service: Service) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { service, client }
+    fn of(service: Arc<Service>) -> Self {
+        Self {
+            service,
+            project: format!("shop{}", uuid::Uuid::new_v4().simple()),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     /// The stand-in.
     pub(crate) async fn stand_in(of: Emulator) -> Self {
         let documents = Arc::new(Documents::installed().unwrap());
-        Self::of(Service::StandIn(StandIn::start(of, documents).await.unwrap()))
+        let stand_in = StandIn::start(of, documents).await.unwrap();
+        Self::of(Arc::new(Service::StandIn(stand_in)))
     }
 
     /// The stand-in, and Google's emulator where it is there.
     pub(crate) async fn all(of: Emulator) -> Vec<Self> {
         let mut all = vec![Self::stand_in(of).await];
         if let Choice::Google = Choice::find().unwrap() {
-            all.push(Self::of(Service::Google(of.start_googles().await.unwrap())));
+            all.push(Self::of(googles(of).await));
         }
         all
     }
@@ -56,13 +75,18 @@ impl Place {
         let (method, path) = request.split_once(' ').unwrap();
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}/v1/projects/shop/{path}", self.service.endpoint()))
+            .uri(format!(
+                "{}/v1/projects/{}/{path}",
+                self.service.endpoint(),
+                self.project
+            ))
             .header("authorization", "Bearer owner")
             .header("content-type", "application/json");
         let bytes = if body.is_null() {
             Bytes::new()
         } else {
-            body.to_string().into()
+            let theirs = format!("projects/{}/", self.project);
+            body.to_string().replace("projects/shop/", &theirs).into()
         };
         let answer = self
             .client
@@ -71,10 +95,11 @@ impl Place {
             .unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
+        let ours = String::from_utf8_lossy(&bytes).replace(&self.project, "shop");
         Answered {
             status: parts.status,
             headers: parts.headers,
-            json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            json: serde_json::from_str(&ours).unwrap_or(Value::Null),
         }
     }
 
@@ -102,7 +127,10 @@ impl Place {
     /// What a subscription has just now.
     pub(crate) async fn pull(&self, name: &str) -> Vec<Value> {
         let body = json!({"maxMessages": 100, "returnImmediately": true});
-        let pulled = self.ask(&format!("POST subscriptions/{name}:pull"), body).await.ok();
+        let pulled = self
+            .ask(&format!("POST subscriptions/{name}:pull"), body)
+            .await
+            .ok();
         pulled["receivedMessages"].as_array().cloned().unwrap_or_default()
     }
 

@@ -28,6 +28,9 @@ const HOST: &str = "firestore.googleapis.com";
 /// The largest request: <https://cloud.google.com/firestore/quotas#limits>.
 const LARGEST: usize = 10 * 1024 * 1024;
 
+/// The parameters that only a list has.
+const LISTED: [&str; 3] = ["pageSize", "pageToken", "orderBy"];
+
 /// How long the ids are that it makes.
 const NEW_ID: usize = 20;
 
@@ -73,7 +76,19 @@ impl Firestore {
             .id()
             .trim_start_matches("firestore.projects.databases.documents.");
         match method {
-            "get" => get(&store, &asked),
+            "get" => get(&store, &asked, &named(&asked, "name")),
+            // A document deeper down has a path that both methods have.
+            "list" if name::parent(&named(&asked, "parent")).is_err() => {
+                if let Some((name, _)) = asked
+                    .query
+                    .iter()
+                    .find(|(name, _)| LISTED.contains(&name.as_str()))
+                {
+                    return Err(Refusal::field(name, "one document has no pages"));
+                }
+                let name = format!("{}/{}", named(&asked, "parent"), named(&asked, "collectionId"));
+                get(&store, &asked, &name)
+            }
             "list" | "listDocuments" => list_page(&store, &asked),
             "createDocument" => create(&mut store, &asked),
             "patch" => patch(&mut store, &asked),
@@ -135,12 +150,11 @@ fn with_condition(mut write: Value, asked: &Asked<'_>) -> Outcome<Value> {
     Ok(write)
 }
 
-fn get(store: &Store, asked: &Asked<'_>) -> Outcome<Value> {
-    let name = named(asked, "name");
-    name::document(&name, name::database(&name))?;
+fn get(store: &Store, asked: &Asked<'_>, name: &str) -> Outcome<Value> {
+    name::document(name, name::database(name))?;
     let mask = mask(asked, "mask.fieldPaths")?;
-    let found = store.get(&name).ok_or_else(|| missing(&name))?;
-    Ok(found.told(&name, mask.as_deref()))
+    let found = store.get(name).ok_or_else(|| missing(name))?;
+    Ok(found.told(name, mask.as_deref()))
 }
 
 fn missing(name: &str) -> Refusal {
@@ -219,7 +233,9 @@ fn batch_get(store: &mut Store, asked: &Asked<'_>) -> Outcome<Value> {
     let paths = asked.body["mask"]["fieldPaths"].as_array();
     let mask = paths
         .map(|paths| {
-            let paths = paths.iter().map(|path| Path::read(path.as_str().unwrap_or_default()));
+            let paths = paths
+                .iter()
+                .map(|path| Path::read(path.as_str().unwrap_or_default()));
             paths.collect::<Outcome<Vec<_>>>()
         })
         .transpose()?;

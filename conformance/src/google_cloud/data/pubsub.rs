@@ -111,7 +111,11 @@ impl Hub {
                 state.topic(&topic)?;
                 let of = state.subscriptions.iter();
                 let of = of.filter(|(_, subscription)| subscription.settings.topic == topic);
-                list::cut(&asked, "subscriptions", of.map(|(name, _)| name.clone().into()).collect())
+                list::cut(
+                    &asked,
+                    "subscriptions",
+                    of.map(|(name, _)| name.clone().into()).collect(),
+                )
             }
             "topics.publish" => self.publish(&asked, size),
             "subscriptions.create" => self.make_subscription(&asked),
@@ -124,7 +128,11 @@ impl Hub {
                 let state = self.lock();
                 let all = state.subscriptions.iter();
                 let all = all.filter(|(name, _)| name.starts_with(&below));
-                list::cut(&asked, "subscriptions", all.map(|(_, one)| one.body.clone()).collect())
+                list::cut(
+                    &asked,
+                    "subscriptions",
+                    all.map(|(_, one)| one.body.clone()).collect(),
+                )
             }
             "subscriptions.patch" => self.change_subscription(&asked),
             "subscriptions.modifyPushConfig" => self.modify_push(&asked),
@@ -179,10 +187,7 @@ impl Hub {
         is_named(&SUBSCRIPTION, &name)?;
         let mut state = self.lock();
         if state.subscriptions.contains_key(&name) {
-            return Err(Refusal::new(
-                Code::AlreadyExists,
-                "Subscription already exists",
-            ));
+            return Err(Refusal::new(Code::AlreadyExists, "Subscription already exists"));
         }
         let (body, settings) = settings::subscription(&name, &asked.body, &state.topics, None)?;
         let subscription = Subscription {
@@ -295,10 +300,7 @@ fn is_named(kind: &Kind, name: &str) -> Outcome<()> {
     if kind.allows(id) {
         return Ok(());
     }
-    let message = format!(
-        "Invalid [{}] name: (name={name}): {}",
-        kind.collection, kind.rule
-    );
+    let message = format!("Invalid [{}] name: (name={name}): {}", kind.collection, kind.rule);
     Err(invalid(message))
 }
 

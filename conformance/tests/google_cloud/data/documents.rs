@@ -45,7 +45,10 @@ async fn every_kind_of_value_comes_back_as_googles_emulator_gives_it() {
             .get(&format!("{DOCUMENTS}/c/a?mask.fieldPaths=at"))
             .await
             .ok();
-        assert_eq!(told["fields"]["at"]["timestampValue"], "2026-01-01T00:00:00.123456Z");
+        assert_eq!(
+            told["fields"]["at"]["timestampValue"],
+            "2026-01-01T00:00:00.123456Z"
+        );
     }
 }
 
@@ -66,7 +69,10 @@ async fn documents_are_made_got_changed_listed_and_deleted_as_by_googles_emulato
             .ask(&format!("POST {below}?documentId=x"), json!({}))
             .await
             .refused(409, "ALREADY_EXISTS", "exists");
-        let named = place.ask(&format!("POST {below}"), json!({"fields": {}})).await.ok();
+        let named = place
+            .ask(&format!("POST {below}"), json!({"fields": {}}))
+            .await
+            .ok();
         let id = named["name"].as_str().unwrap().rsplit('/').next().unwrap();
         assert_eq!(id.len(), 20);
         let patch = format!("PATCH {below}/x?updateMask.fieldPaths=b.c&updateMask.fieldPaths=a");
@@ -143,13 +149,14 @@ async fn a_commit_does_all_or_nothing_under_its_preconditions_as_googles_emulato
         let right = json!({"updateTime": at});
         commit(&place, json!([conditional("c/a", right)])).await.ok();
         // The later write of one document sees the earlier.
-        let twice = json!([update("c/t", &fields), conditional("c/t", json!({"exists": true}))]);
+        let twice = json!([
+            update("c/t", &fields),
+            conditional("c/t", json!({"exists": true}))
+        ]);
         commit(&place, twice).await.ok();
-        let names = json!({"documents": [format!("{FULL}/c/t"), format!("{FULL}/c/n"), format!("{FULL}/c/t")]});
-        let got = place
-            .ask(&format!("POST {DOCUMENTS}:batchGet"), names)
-            .await
-            .ok();
+        let names =
+            json!({"documents": [format!("{FULL}/c/t"), format!("{FULL}/c/n"), format!("{FULL}/c/t")]});
+        let got = place.ask(&format!("POST {DOCUMENTS}:batchGet"), names).await.ok();
         let got = got.as_array().unwrap();
         assert_eq!(got.len(), 2);
         let found = got.iter().find_map(|one| one.get("found")).unwrap();
@@ -175,7 +182,14 @@ async fn what_is_no_document_is_refused_as_by_googles_emulator() {
             assert_eq!(answer.status, 400, "{:#}", answer.json);
             assert_eq!(answer.json["error"]["status"], "INVALID_ARGUMENT");
         };
-        for id in ["c", "__c__/a", "c/__a__", "c/..", "c/.", &format!("c/{}", "x".repeat(1501))] {
+        for id in [
+            "c",
+            "__c__/a",
+            "c/__a__",
+            "c/..",
+            "c/.",
+            &format!("c/{}", "x".repeat(1501)),
+        ] {
             refused(update(id, &json!({}))).await;
         }
         for fields in [
@@ -225,9 +239,12 @@ async fn what_firestore_refuses_is_refused_where_googles_emulator_takes_it_and_t
         )
         .await
         .refused(400, "INVALID_ARGUMENT", "");
-    commit(&place, json!([{"update": {"name": format!("{FULL}/c/a"), "feilds": {}}}]))
-        .await
-        .refused(400, "INVALID_ARGUMENT", "feilds");
+    commit(
+        &place,
+        json!([{"update": {"name": format!("{FULL}/c/a"), "feilds": {}}}]),
+    )
+    .await
+    .refused(400, "INVALID_ARGUMENT", "feilds");
     let mut transforms = update("c/a", &json!({}));
     transforms["updateTransforms"] = json!([{"fieldPath": "k", "increment": {"integerValue": "2"}}]);
     commit(&place, json!([transforms]))

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::Place;
 
 fn data(received: &[Value]) -> Vec<&str> {
-    let data = received.iter().map(|one| one["message"]["data"].as_str().unwrap());
+    let data = received
+        .iter()
+        .map(|one| one["message"]["data"].as_str().unwrap());
     data.collect()
 }
 
@@ -71,7 +73,10 @@ async fn topics_and_subscriptions_are_what_googles_emulator_has_too() {
             .await
             .refused(409, "ALREADY_EXISTS", "exists");
         let listed = place.get("topics/news/subscriptions").await.ok();
-        assert_eq!(listed["subscriptions"], json!(["projects/shop/subscriptions/heard"]));
+        assert_eq!(
+            listed["subscriptions"],
+            json!(["projects/shop/subscriptions/heard"])
+        );
         let body = json!({
             "subscription": {"name": "projects/shop/subscriptions/heard", "ackDeadlineSeconds": 20},
             "updateMask": "ackDeadlineSeconds",
@@ -113,7 +118,10 @@ async fn messages_are_published_pulled_leased_and_acknowledged_as_by_googles_emu
                 .refused(400, "INVALID_ARGUMENT", words);
         }
         place
-            .ask("POST topics/nope:publish", json!({"messages": [{"data": "eA=="}]}))
+            .ask(
+                "POST topics/nope:publish",
+                json!({"messages": [{"data": "eA=="}]}),
+            )
             .await
             .refused(404, "NOT_FOUND", "not found");
         place
@@ -121,11 +129,14 @@ async fn messages_are_published_pulled_leased_and_acknowledged_as_by_googles_emu
             .await
             .refused(404, "NOT_FOUND", "does not exist");
         place
-            .ask("POST subscriptions/news:pull", json!({"returnImmediately": true}))
+            .ask("POST subscriptions/news:pull", json!({"maxMessages": 0}))
             .await
             .refused(400, "INVALID_ARGUMENT", "max_messages");
         place
-            .publish("news", json!([{"data": "eA==", "attributes": {"a": "b"}, "orderingKey": "k"}]))
+            .publish(
+                "news",
+                json!([{"data": "eA==", "attributes": {"a": "b"}, "orderingKey": "k"}]),
+            )
             .await;
         let first = place.received("news").await;
         let message = &first[0]["message"];
@@ -139,7 +150,10 @@ async fn messages_are_published_pulled_leased_and_acknowledged_as_by_googles_emu
         assert!(place.pull("news").await.is_empty());
         let id = &first[0]["ackId"];
         let nought = json!({"ackDeadlineSeconds": 0});
-        place.settle("news", "modifyAckDeadline", nought, &[id]).await.ok();
+        place
+            .settle("news", "modifyAckDeadline", nought, &[id])
+            .await
+            .ok();
         let again = place.received("news").await;
         assert_eq!(again[0]["message"]["messageId"], message["messageId"]);
         let foreign = json!("nonsense");
@@ -147,10 +161,11 @@ async fn messages_are_published_pulled_leased_and_acknowledged_as_by_googles_emu
             .settle("news", "acknowledge", json!({}), &[&again[0]["ackId"], &foreign])
             .await
             .refused(400, "INVALID_ARGUMENT", "nonsense");
-        place
-            .settle("news", "acknowledge", json!({}), &[])
-            .await
-            .refused(400, "INVALID_ARGUMENT", "No ack ids");
+        place.settle("news", "acknowledge", json!({}), &[]).await.refused(
+            400,
+            "INVALID_ARGUMENT",
+            "No ack ids",
+        );
         let last = &again[0]["ackId"];
         for _ in 0..2 {
             place.settle("news", "acknowledge", json!({}), &[last]).await.ok();
@@ -162,18 +177,30 @@ async fn messages_are_published_pulled_leased_and_acknowledged_as_by_googles_emu
 #[tokio::test]
 async fn of_one_ordering_key_what_follows_waits_for_what_was_not_taken() {
     let place = Place::stand_in(Emulator::PubSub).await;
-    place.subscribe("news", json!({"enableMessageOrdering": true})).await;
+    place
+        .subscribe("news", json!({"enableMessageOrdering": true}))
+        .await;
     let sent = json!([
         {"data": "MQ==", "orderingKey": "k"}, {"data": "Mg==", "orderingKey": "k"}, {"data": "Mw==", "orderingKey": "j"},
     ]);
     place.publish("news", sent).await;
     let first = place.pull("news").await;
     assert_eq!(data(&first), ["MQ==", "Mg==", "Mw=="]);
-    place.publish("news", json!([{"data": "NA==", "orderingKey": "k"}])).await;
-    assert!(place.pull("news").await.is_empty(), "two with one key are with somebody");
+    place
+        .publish("news", json!([{"data": "NA==", "orderingKey": "k"}]))
+        .await;
+    assert!(
+        place.pull("news").await.is_empty(),
+        "two with one key are with somebody"
+    );
     // The second was acknowledged, and comes again all the same, because the first does.
     place
-        .settle("news", "acknowledge", json!({}), &[&first[1]["ackId"], &first[2]["ackId"]])
+        .settle(
+            "news",
+            "acknowledge",
+            json!({}),
+            &[&first[1]["ackId"], &first[2]["ackId"]],
+        )
         .await
         .ok();
     let nought = json!({"ackDeadlineSeconds": 0});
@@ -191,7 +218,9 @@ async fn of_one_ordering_key_what_follows_waits_for_what_was_not_taken() {
 #[tokio::test]
 async fn a_filter_a_seek_and_a_pull_that_waits_do_what_they_say() {
     let place = Place::stand_in(Emulator::PubSub).await;
-    place.subscribe("news", json!({"retainAckedMessages": true})).await;
+    place
+        .subscribe("news", json!({"retainAckedMessages": true}))
+        .await;
     let filter = json!({"filter": "attributes.a = \"1\" AND NOT attributes:b"});
     place.also("some", "news", filter).await;
     let request = "POST subscriptions/news:pull";
@@ -208,9 +237,15 @@ async fn a_filter_a_seek_and_a_pull_that_waits_do_what_they_say() {
     let ids: Vec<&Value> = received.iter().map(|one| &one["ackId"]).collect();
     place.settle("news", "acknowledge", json!({}), &ids).await.ok();
     let seek = "POST subscriptions/news:seek";
-    place.ask(seek, json!({"time": "2020-01-01T00:00:00Z"})).await.ok();
+    place
+        .ask(seek, json!({"time": "2020-01-01T00:00:00Z"}))
+        .await
+        .ok();
     assert_eq!(place.pull("news").await.len(), 2);
-    place.ask(seek, json!({"time": "2100-01-01T00:00:00Z"})).await.ok();
+    place
+        .ask(seek, json!({"time": "2100-01-01T00:00:00Z"}))
+        .await
+        .ok();
     assert!(place.pull("news").await.is_empty());
     place
         .ask(seek, json!({"snapshot": "projects/shop/snapshots/s"}))
@@ -265,7 +300,10 @@ async fn what_pubsub_refuses_is_refused_where_googles_emulator_takes_it() {
             of("pushConfig", json!({"pushEndpoint": "https://example.com"})),
             "push endpoint",
         ),
-        (of("pushConfig", json!({"pushEndpoint": "http://192.0.2.1/"})), "push endpoint"),
+        (
+            of("pushConfig", json!({"pushEndpoint": "http://192.0.2.1/"})),
+            "push endpoint",
+        ),
         (of("lables", json!({})), "lables"),
     ] {
         place

@@ -152,7 +152,19 @@ mod tests {
             json!({"nullValue": null})
         );
         assert!(Path::read("__name__").unwrap().is_name());
-        for wrong in ["", "a.", ".a", "a-b", "9a", "`a", "``", "__id__", "a.__x__", "__name__.a", "a`b`"] {
+        for wrong in [
+            "",
+            "a.",
+            ".a",
+            "a-b",
+            "9a",
+            "`a",
+            "``",
+            "__id__",
+            "a.__x__",
+            "__name__.a",
+            "a`b`",
+        ] {
             assert!(Path::read(wrong).is_err(), "{wrong}");
         }
     }

@@ -57,7 +57,9 @@ pub(super) fn collection(id: &str) -> Outcome<()> {
 }
 
 fn parts(name: &str, database: &str) -> Outcome<usize> {
-    let below = name.strip_prefix(database).and_then(|below| below.strip_prefix("/documents"));
+    let below = name
+        .strip_prefix(database)
+        .and_then(|below| below.strip_prefix("/documents"));
     let below = match below.map(|below| (below, below.strip_prefix('/'))) {
         Some(("", _)) => return Ok(0),
         Some((_, Some(below))) => below,

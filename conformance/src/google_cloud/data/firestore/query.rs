@@ -72,7 +72,10 @@ pub(super) fn find(store: &Store, parent: &str, asked: &Value) -> Outcome<Vec<Fo
 
 /// The fields that are told; a document's name always is.
 fn select(asked: &Value) -> Outcome<Option<Vec<Path>>> {
-    let Some(fields) = asked["select"]["fields"].as_array().filter(|fields| !fields.is_empty()) else {
+    let Some(fields) = asked["select"]["fields"]
+        .as_array()
+        .filter(|fields| !fields.is_empty())
+    else {
         return Ok(None);
     };
     let mut paths = fields.iter().map(path).collect::<Outcome<Vec<_>>>()?;
@@ -160,7 +163,10 @@ impl Query {
                 filter.is_none_or(|filter| filter.fits(name, &document.fields))
             })
             .filter_map(|(name, document)| {
-                let values = self.orders.iter().map(|order| at(&order.path, name, &document.fields));
+                let values = self
+                    .orders
+                    .iter()
+                    .map(|order| at(&order.path, name, &document.fields));
                 // What lacks a field that is ordered by is not in its index.
                 let values = values.collect::<Option<Vec<Value>>>()?;
                 Some((values, (name.clone(), document.clone())))
@@ -192,7 +198,9 @@ impl Query {
                 compared
             }
         });
-        orders.find(|order| *order != Ordering::Equal).unwrap_or(Ordering::Equal)
+        orders
+            .find(|order| *order != Ordering::Equal)
+            .unwrap_or(Ordering::Equal)
     }
 }
 
@@ -231,14 +239,19 @@ impl Cursor {
 /// Each field has an index of its own; for more fields together somebody has to make one, which here nobody can.
 /// <https://cloud.google.com/firestore/docs/query-data/index-overview#queries_supported_by_single-field_indexes>
 fn needs_index(filter: Option<&Filter>, orders: &[Order]) -> Outcome<()> {
-    let ranges = filter.iter().flat_map(|filter| filter.ranges()).collect::<Vec<_>>();
+    let ranges = filter
+        .iter()
+        .flat_map(|filter| filter.ranges())
+        .collect::<Vec<_>>();
     let ordered: BTreeSet<&Path> = (orders.iter().map(|order| &order.path))
         .chain(ranges)
         .filter(|path| !path.is_name())
         .collect();
     let mut others = filter.iter().flat_map(|filter| filter.equals());
     let is_mixed = !ordered.is_empty() && others.any(|path| !path.is_name() && !ordered.contains(path));
-    if ordered.len() > 1 || is_mixed {
+    // Names have one in one direction.
+    let is_backwards = ordered.is_empty() && orders.iter().any(|order| order.descends);
+    if ordered.len() > 1 || is_mixed || is_backwards {
         return Err(unindexed());
     }
     Ok(())

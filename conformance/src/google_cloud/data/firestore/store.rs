@@ -189,7 +189,9 @@ fn hold(condition: &Value, name: &str, former: Option<&Document>) -> Outcome<()>
             (None, _) => Err(Refusal::field("current_document.exists", "it is true or false")),
         },
         (None, Some(at)) => {
-            let at = at.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+            let at = at
+                .as_str()
+                .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
             let at = at.ok_or_else(|| Refusal::field("current_document.update_time", "it is no moment"))?;
             let stored = former.map_or(0, |former| former.updated);
             // What Firestore never told is none of its moments.

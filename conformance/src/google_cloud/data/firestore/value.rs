@@ -47,9 +47,7 @@ fn checked(sent: &Value, depth: usize, in_list: bool) -> Outcome<Value> {
     let (kind, value) = match (kinds.next(), kinds.next()) {
         (Some(one), None) => one,
         (None, _) => {
-            return Err(invalid(
-                "Cannot convert firestore.v1.Value with type unset.",
-            ));
+            return Err(invalid("Cannot convert firestore.v1.Value with type unset."));
         }
         (Some(_), Some(_)) => return Err(invalid("A value has exactly one of its fields.")),
     };
@@ -151,7 +149,11 @@ pub(super) fn fields_size(fields: &Map<String, Value>) -> usize {
 
 /// The bytes that a document's name takes.
 pub(super) fn name_size(name: &str) -> usize {
-    name::path(name).split('/').map(|part| part.len() + 1).sum::<usize>() + 16
+    name::path(name)
+        .split('/')
+        .map(|part| part.len() + 1)
+        .sum::<usize>()
+        + 16
 }
 
 fn listed(value: &Value) -> impl Iterator<Item = &Value> {
@@ -314,7 +316,8 @@ mod tests {
 
     #[test]
     fn values_are_in_firestores_order() {
-        let reference = |id: &str| json!({"referenceValue": format!("projects/p/databases/d/documents/c/{id}")});
+        let reference =
+            |id: &str| json!({"referenceValue": format!("projects/p/databases/d/documents/c/{id}")});
         let ordered = [
             json!({"nullValue": null}),
             json!({"booleanValue": false}),

@@ -146,10 +146,7 @@ impl Hub {
         state.settle(Instant::now());
         let subscription = state.subscription_mut(&name)?;
         let (backlog, settings) = (&mut subscription.backlog, &subscription.settings);
-        if let Some(foreign) = receipts
-            .iter()
-            .find(|receipt| !backlog.knows(receipt, settings))
-        {
+        if let Some(foreign) = receipts.iter().find(|receipt| !backlog.knows(receipt, settings)) {
             return Err(invalid(format!("Invalid ack id (ack_id={foreign})")));
         }
         let lost: serde_json::Map<String, Value> = (receipts.into_iter())
@@ -188,7 +185,10 @@ impl Hub {
 
 /// A message, as it was sent.
 fn message(sent: &Value) -> Outcome<Message> {
-    only(sent, &["data", "attributes", "orderingKey", "messageId", "publishTime"])?;
+    only(
+        sent,
+        &["data", "attributes", "orderingKey", "messageId", "publishTime"],
+    )?;
     let data = sent["data"].as_str().unwrap_or_default();
     let bytes = STANDARD
         .decode(data)

@@ -87,10 +87,7 @@ pub(super) fn subscription(
     match former {
         None if topic.is_empty() => return Err(Refusal::field("topic", "it is required")),
         None if !topics.contains_key(&topic) => {
-            return Err(Refusal::new(
-                Code::NotFound,
-                "Subscription topic does not exist",
-            ));
+            return Err(Refusal::new(Code::NotFound, "Subscription topic does not exist"));
         }
         None => {}
         Some(former) => {
@@ -114,6 +111,7 @@ pub(super) fn subscription(
     body.entry("pushConfig").or_insert_with(|| json!({}));
     body.insert("name".to_owned(), name.into());
     body.insert("state".to_owned(), "ACTIVE".into());
+    let dead = dead(&mut body, topics, former)?;
     let filter = Some(text(&body, "filter")).filter(|filter| !filter.is_empty());
     let settings = Settings {
         deadline: Duration::from_secs(deadline),
@@ -121,7 +119,7 @@ pub(super) fn subscription(
         keeps_acknowledged: set(&body, "retainAckedMessages"),
         is_ordered: set(&body, "enableMessageOrdering"),
         is_exact: set(&body, "enableExactlyOnceDelivery"),
-        dead: dead(&mut body, topics, former)?,
+        dead,
         backoff: backoff(&body)?,
         filter: filter.map(Filter::read).transpose()?,
         endpoint: endpoint(&body["pushConfig"])?,
@@ -136,11 +134,15 @@ fn dead(
     topics: &BTreeMap<String, Value>,
     former: Option<&Value>,
 ) -> Outcome<Option<(String, u32)>> {
-    let Some(policy) = body.get_mut("deadLetterPolicy").filter(|policy| !policy.is_null()) else {
+    let Some(policy) = body
+        .get_mut("deadLetterPolicy")
+        .filter(|policy| !policy.is_null())
+    else {
         return Ok(None);
     };
     let topic = policy["deadLetterTopic"].as_str().unwrap_or_default().to_owned();
-    let is_left = former.is_some_and(|former| former["deadLetterPolicy"]["deadLetterTopic"] == topic.as_str());
+    let is_left =
+        former.is_some_and(|former| former["deadLetterPolicy"]["deadLetterTopic"] == topic.as_str());
     if !topics.contains_key(&topic) && !is_left {
         return Err(Refusal::new(Code::NotFound, "Dead letter topic not found"));
     }
@@ -177,7 +179,10 @@ fn backoff(body: &Map<String, Value>) -> Outcome<Option<(Duration, Duration)>> {
 fn endpoint(config: &Value) -> Outcome<Option<String>> {
     only(config, &["pushEndpoint", "attributes", "pubsubWrapper"])?;
     only(&config["attributes"], &["x-goog-version"])?;
-    let Some(endpoint) = config["pushEndpoint"].as_str().filter(|endpoint| !endpoint.is_empty()) else {
+    let Some(endpoint) = config["pushEndpoint"]
+        .as_str()
+        .filter(|endpoint| !endpoint.is_empty())
+    else {
         return Ok(None);
     };
     let refused = || {
@@ -208,7 +213,9 @@ fn retention(body: &Map<String, Value>) -> Outcome<Option<Duration>> {
 
 /// `1.5s`
 fn duration(value: &Value) -> Outcome<Duration> {
-    let seconds = value.as_str().and_then(|text| text.strip_suffix('s')?.parse().ok());
+    let seconds = value
+        .as_str()
+        .and_then(|text| text.strip_suffix('s')?.parse().ok());
     seconds
         .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| invalid(format!("Invalid duration: {value}")))
