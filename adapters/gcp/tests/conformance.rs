@@ -1,4 +1,4 @@
-//! The conformance suite over Google's own emulators of Pub/Sub and Firestore, and the suite's stand-ins of Cloud Storage and Secret Manager.
+//! The conformance suite over Google's own emulators of Pub/Sub and Firestore, or stand-ins where they are not installed, and the suite's stand-ins of Cloud Storage and Secret Manager.
 
 use std::process::ExitCode;
 
