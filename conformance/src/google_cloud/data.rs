@@ -22,7 +22,7 @@ use super::emulators::Emulator;
 use super::error::{Code, Outcome, Refusal};
 use super::request::Asked;
 use crate::discovery::Documents;
-use crate::server::{self, Answer, Server};
+use crate::server::{self, Answer};
 
 const OPERATION: &str = "stand-in.start";
 
@@ -43,40 +43,24 @@ impl StandIn {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if no port or no thread can be had.
     pub async fn start(of: Emulator, documents: Arc<Documents>) -> Result<Self> {
-        let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Unavailable, OPERATION, "a stand-in cannot start").caused_by(error)
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(failed)?;
         let stop = CancellationToken::new();
         let (stopped, (tell, told)) = (stop.clone(), oneshot::channel());
+        let guard = stop.drop_guard();
         std::thread::Builder::new()
             .name(format!("stand-in of {of:?}"))
             .spawn(move || {
-                runtime.block_on(async move {
-                    let server = match of {
-                        Emulator::PubSub => pubsub::serve(documents).await,
-                        Emulator::Firestore => firestore::serve(documents).await,
-                    };
-                    // Who started it may be gone already.
-                    let _ = tell.send(server.as_ref().map(Server::url).map_err(|error| {
-                        Error::new(ErrorKind::Unavailable, OPERATION, error.message().to_owned())
-                    }));
-                    stopped.cancelled().await;
-                });
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(2)
+                    .enable_all()
+                    .build();
+                match runtime {
+                    Ok(runtime) => runtime.block_on(live(of, documents, tell, stopped)),
+                    // Who started it may be gone already, here and below.
+                    Err(error) => drop(tell.send(Err(failed(error)))),
+                }
             })
             .map_err(failed)?;
-        let guard = stop.drop_guard();
-        let url = told.await.map_err(|_| {
-            Error::new(
-                ErrorKind::Unavailable,
-                OPERATION,
-                "the thread of a stand-in ended",
-            )
-        })??;
+        let url = told.await.map_err(failed)??;
         Ok(Self { url, _stop: guard })
     }
 
@@ -84,6 +68,30 @@ impl StandIn {
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Unavailable, OPERATION, "a stand-in cannot start").caused_by(error)
+}
+
+/// Tells where it answers, and answers until it is stopped.
+async fn live(
+    of: Emulator,
+    documents: Arc<Documents>,
+    tell: oneshot::Sender<Result<String>>,
+    stopped: CancellationToken,
+) {
+    let server = match of {
+        Emulator::PubSub => pubsub::serve(documents).await,
+        Emulator::Firestore => firestore::serve(documents).await,
+    };
+    match server {
+        Ok(server) => {
+            let _ = tell.send(Ok(server.url()));
+            stopped.cancelled().await;
+        }
+        Err(error) => drop(tell.send(Err(error))),
     }
 }
 
