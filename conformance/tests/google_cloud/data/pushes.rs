@@ -13,10 +13,13 @@ use tokio::sync::watch;
 use super::{PATIENCE, Place};
 use crate::client::read;
 
-/// What is pushed to, and what came: body and headers.
+/// A push's body and headers.
+type Push = (Value, HashMap<String, String>);
+
+/// What is pushed to, and what came.
 struct Endpoint {
     url: String,
-    came: Arc<Mutex<Vec<(Value, HashMap<String, String>)>>>,
+    came: Arc<Mutex<Vec<Push>>>,
     count: watch::Receiver<usize>,
 }
 
@@ -25,7 +28,7 @@ impl Endpoint {
     async fn start(answer: fn(&str, usize) -> u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/push", listener.local_addr().unwrap());
-        let came: Arc<Mutex<Vec<(Value, HashMap<String, String>)>>> = Arc::default();
+        let came: Arc<Mutex<Vec<Push>>> = Arc::default();
         let (tell, count) = watch::channel(0);
         let (kept, tell) = (Arc::clone(&came), Arc::new(tell));
         tokio::spawn(async move {
