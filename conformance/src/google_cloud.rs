@@ -3,13 +3,14 @@
 //!
 //! [`Control::start`] begins with a project that has nothing; [`Control::route`] puts it behind Google's own host names. Every request is held against Google's
 //! [discovery documents](crate::discovery), and refused as Google refuses it. What Google does at times of its own happens when a test says so
-//! ([`Control::fail`], [`Control::interrupt`] and others). What is not there is in this folder's README.
+//! ([`Control::fail`], [`Control::interrupt`] and others). Messages and documents are apart, in Google's own [`emulators`] or in [`data`]. What is not there is in this folder's README.
 
 mod accounts;
 mod checked;
 pub mod cloud_run;
 mod control;
 mod credentials;
+pub mod data;
 pub mod emulators;
 mod error;
 mod firestore;

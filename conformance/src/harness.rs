@@ -183,6 +183,10 @@ pub trait Harness: Debug + Send + Sync + 'static {
     fn adapter(&self) -> &'static str;
     /// What it runs against.
     fn mode(&self) -> Mode;
+    /// What stands in for the provider, for the report, where that is not the same on every machine.
+    fn beneath(&self) -> Option<String> {
+        None
+    }
     /// What its events and its host declare.
     fn host(&self) -> HostCapabilities;
     /// The payloads by which the provider tells of what happened, each as the host of a function receives it: one of each form that the provider has.

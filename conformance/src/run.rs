@@ -195,6 +195,12 @@ impl Suite {
             count(&counts.survived),
             count(&counts.unproven),
         );
+        if let Some(beneath) = self.harness.beneath() {
+            println!(
+                "conformance: adapter={} beneath: {beneath}",
+                self.harness.adapter()
+            );
+        }
         let left_out: Vec<_> = rules::GROUPS
             .into_iter()
             .filter(|group| !self.groups.contains(group))

@@ -1,4 +1,4 @@
-//! The conformance suite's harness over Google's own emulators of Pub/Sub and Firestore, and the suite's stand-ins of Cloud Storage and of the control plane, which has secrets.
+//! The conformance suite's harness over Google's own emulators of Pub/Sub and Firestore, or stand-ins where they are not installed, and the suite's stand-ins of Cloud Storage and of the control plane, which has secrets.
 //! Every resource is made as an operator makes it, and reached through the drivers that functions have.
 //!
 //! Events are requests as Google's services send them. Apps are rendered by deployment, and run in the suite's own Cloud Run, to which Google's emulators and the stand-ins send their events.
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::google_cloud::emulators::Choice;
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
     AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
@@ -105,6 +106,11 @@ impl Harness for GcpHarness {
 
     fn mode(&self) -> Mode {
         Mode::Emulator
+    }
+
+    fn beneath(&self) -> Option<String> {
+        // A choice that is none is told by the first resource.
+        Choice::find().ok().map(|choice| choice.told())
     }
 
     fn host(&self) -> HostCapabilities {

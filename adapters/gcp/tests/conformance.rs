@@ -1,4 +1,4 @@
-//! The conformance suite over Google's own emulators of Pub/Sub and Firestore, and the suite's own stand-ins for everything else.
+//! The conformance suite over Google's own emulators of Pub/Sub and Firestore, or stand-ins where they are not installed, and the suite's own stand-ins for everything else.
 
 use std::process::ExitCode;
 

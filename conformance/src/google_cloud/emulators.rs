@@ -1,17 +1,89 @@
 //! Google's own emulators of Pub/Sub and of Firestore, as the Google Cloud CLI brings them: <https://cloud.google.com/pubsub/docs/emulator>,
-//! <https://cloud.google.com/firestore/docs/emulator>. They come from no package registry, and need Java.
+//! <https://cloud.google.com/firestore/docs/emulator>. They come from no package registry, and need Java. Where they are not there, the [stand-ins](super::data) take their place.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nephos_core::{Error, ErrorKind, Result};
 
+use super::data::StandIn;
+use crate::discovery::Documents;
 use crate::process::{Launch, Running, free_port};
 
 const OPERATION: &str = "emulator.start";
 
 /// Where the Google Cloud CLI is, by its own variable; unset, it is where the program `gcloud` is.
 const ROOT: &str = "CLOUDSDK_ROOT_DIR";
+
+/// Says what to run over: `none` is the stand-ins, whatever is installed; unset, it is Google's emulators where they are there.
+pub const CHOICE: &str = "NEPHOS_GOOGLE_EMULATORS";
+
+/// What to run over.
+#[derive(Debug)]
+pub enum Choice {
+    /// Google's own emulators.
+    Google,
+    /// The stand-ins, because of this.
+    StandIns(Error),
+}
+
+impl Choice {
+    /// What is there, unless the variable [`CHOICE`] says otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for another value of it than `none`.
+    pub fn find() -> Result<Self> {
+        Self::of(std::env::var_os(CHOICE), || {
+            Emulator::PubSub.find()?;
+            Emulator::Firestore.find().map(drop)
+        })
+    }
+
+    fn of(variable: Option<OsString>, find: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let chosen = |message: String| Error::new(ErrorKind::InvalidArgument, OPERATION, message);
+        match variable.filter(|value| !value.is_empty()) {
+            None => Ok(find().map_or_else(Self::StandIns, |()| Self::Google)),
+            Some(value) if value == "none" => Ok(Self::StandIns(chosen(format!("{CHOICE} is none")))),
+            Some(value) => Err(
+                chosen(format!("{CHOICE} is `none`, for the stand-ins, or not set"))
+                    .with("value", value.display()),
+            ),
+        }
+    }
+
+    /// For a report.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Google => "Google's own emulators of Pub/Sub and Firestore".to_owned(),
+            Self::StandIns(why) => format!(
+                "the suite's stand-ins of Pub/Sub and Firestore, not Google's own emulators: {}",
+                why.message()
+            ),
+        }
+    }
+}
+
+/// What answers for Pub/Sub or Firestore. It ends when dropped.
+#[derive(Debug)]
+pub enum Service {
+    /// Google's own emulator.
+    Google(Running),
+    /// The stand-in.
+    StandIn(StandIn),
+}
+
+impl Service {
+    /// Where it answers (`http://127.0.0.1:4000`).
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        match self {
+            Self::Google(emulator) => emulator.endpoint(),
+            Self::StandIn(stand_in) => stand_in.url(),
+        }
+    }
+}
 
 /// An emulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +130,10 @@ impl Emulator {
     /// # Errors
     /// [`ErrorKind::NotFound`] if it is not installed, with what to install.
     pub fn find(self) -> Result<PathBuf> {
-        self.find_in(root())
+        self.find_in(root(), in_path("java"))
     }
 
-    fn find_in(self, root: Option<PathBuf>) -> Result<PathBuf> {
+    fn find_in(self, root: Option<PathBuf>, java: Option<PathBuf>) -> Result<PathBuf> {
         let missing = || {
             Error::new(
                 ErrorKind::NotFound,
@@ -75,6 +147,7 @@ impl Emulator {
             )
         };
         let root = root.ok_or_else(missing)?;
+        java.ok_or_else(missing)?;
         std::fs::read_dir(root.join(self.folder()))
             .map_err(|error| missing().caused_by(error))?
             .flatten()
@@ -88,11 +161,25 @@ impl Emulator {
             .ok_or_else(missing)
     }
 
-    /// Starts it, empty, on a free port of the loopback interface, and waits until it answers. It ends when dropped.
+    /// Starts what is [chosen](Choice::find), empty, and waits until it answers.
+    ///
+    /// # Errors
+    /// Those of [`Choice::find`], [`start_googles`](Self::start_googles), [`Documents::installed`] and [`StandIn::start`].
+    pub async fn start(self) -> Result<Service> {
+        match Choice::find()? {
+            Choice::Google => self.start_googles().await.map(Service::Google),
+            Choice::StandIns(_) => {
+                let documents = Arc::new(Documents::installed()?);
+                StandIn::start(self, documents).await.map(Service::StandIn)
+            }
+        }
+    }
+
+    /// Starts Google's own, empty, on a free port of the loopback interface, and waits until it answers. It ends when dropped.
     ///
     /// # Errors
     /// Those of [`find`](Self::find) and [`Running::start`].
-    pub async fn start(self) -> Result<Running> {
+    pub async fn start_googles(self) -> Result<Running> {
         let archive = self.find()?;
         Running::start(|| {
             let port = free_port()?;
@@ -131,12 +218,15 @@ fn root() -> Option<PathBuf> {
     if let Some(root) = std::env::var_os(ROOT) {
         return Some(root.into());
     }
-    let program = std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|folder| folder.join("gcloud"))
-        .find(|program| program.is_file())?;
     // The program in PATH may be a link to the one in the CLI's folder `bin`.
-    let program = program.canonicalize().ok()?;
+    let program = in_path("gcloud")?.canonicalize().ok()?;
     Some(program.parent()?.parent()?.to_owned())
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }
 
 #[cfg(test)]
@@ -150,8 +240,9 @@ mod tests {
             (Emulator::PubSub, "cloud-pubsub-emulator-0.8.20-all.jar"),
             (Emulator::Firestore, "cloud-firestore-emulator.jar"),
         ] {
-            for missing in [None, Some(root.path().to_owned())] {
-                let error = emulator.find_in(missing).unwrap_err();
+            let java = || Some(root.path().join("java"));
+            for (missing, java) in [(None, java()), (Some(root.path().to_owned()), java())] {
+                let error = emulator.find_in(missing, java).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::NotFound);
                 let install = format!("gcloud components install {}", emulator.component());
                 assert!(error.message().contains(&install), "{error}");
@@ -162,9 +253,24 @@ mod tests {
                 std::fs::write(folder.join(name), "").unwrap();
             }
             assert_eq!(
-                emulator.find_in(Some(root.path().to_owned())).unwrap(),
+                emulator.find_in(Some(root.path().to_owned()), java()).unwrap(),
                 folder.join(archive)
             );
+            let error = emulator.find_in(Some(root.path().to_owned()), None).unwrap_err();
+            assert!(error.message().contains("Java"), "{error}");
         }
+    }
+
+    #[test]
+    fn googles_own_are_chosen_where_they_are_there_and_the_stand_ins_say_why_it_is_they() {
+        let missing = || Err(Error::new(ErrorKind::NotFound, OPERATION, "no Java"));
+        let chosen = Choice::of(None, || Ok(())).unwrap();
+        assert!(chosen.told().starts_with("Google's own"), "{chosen:?}");
+        let why = Choice::of(Some("".into()), missing).unwrap().told();
+        assert!(why.contains("stand-ins") && why.ends_with("no Java"), "{why}");
+        let why = Choice::of(Some("none".into()), || Ok(())).unwrap().told();
+        assert!(why.contains("stand-ins") && why.contains(CHOICE), "{why}");
+        let error = Choice::of(Some("all".into()), || Ok(())).unwrap_err();
+        assert!(error.to_string().contains("all"), "{error}");
     }
 }

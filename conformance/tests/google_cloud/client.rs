@@ -1,5 +1,6 @@
 //! A client that knows nothing: requests with a token, and operations that are asked about until they end.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -10,6 +11,8 @@ use hyper_util::rt::TokioExecutor;
 use nephos_conformance::discovery::Documents;
 use nephos_conformance::google_cloud::{Control, Options};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::TcpStream;
 
 pub(crate) const PROJECT: &str = "projects/nephos-tests";
 pub(crate) const REGION: &str = "projects/nephos-tests/locations/europe-west1";
@@ -143,4 +146,22 @@ impl Google {
         self.ask(&request, json!({})).await.ok();
         name
     }
+}
+
+/// A request with a body of JSON, read as plainly as it is written; its body and its headers.
+pub(crate) async fn read(stream: &mut BufReader<TcpStream>) -> Option<(Value, HashMap<String, String>)> {
+    let mut headers = HashMap::new();
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.ok()?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.trim().to_owned()),
+            None => break,
+        };
+    }
+    let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((serde_json::from_slice(&body).ok()?, headers))
 }

@@ -7,6 +7,7 @@ mod buckets;
 mod calls;
 mod client;
 mod credentials;
+mod data;
 mod databases;
 mod deliveries;
 mod documents;

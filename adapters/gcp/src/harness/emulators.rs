@@ -1,4 +1,5 @@
-//! The emulators and stand-ins of one run. What Google's emulators are asked is held against Google's discovery documents before. Emulators are processes of their own, which end with the value that started them, or with the program.
+//! The emulators and stand-ins of one run. What Google's emulators, or the stand-ins in their place, are asked is held against Google's discovery documents before. Emulators are processes of their own, and
+//! the stand-ins in their place threads of their own, which end with the value that started them, or with the program.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +7,8 @@ use std::sync::Arc;
 use nephos_conformance::discovery::Documents;
 use nephos_conformance::edge::Edge;
 use nephos_conformance::gcs::{self, PRIVATE_KEY, ServiceAccount, Storage};
-use nephos_conformance::google_cloud::emulators::Emulator;
+use nephos_conformance::google_cloud::emulators::{Emulator, Service};
 use nephos_conformance::google_cloud::{Checked, Control, Options};
-use nephos_conformance::process::Running;
 use nephos_core::Result;
 use nephos_core::env::Environment;
 use serde_json::json;
@@ -23,11 +23,11 @@ pub const ACCOUNT: &str = "app@nephos-tests.iam.gserviceaccount.com";
 /// What is sent over plain HTTP: the word by which the emulator of Firestore knows who may do everything (<https://cloud.google.com/firestore/docs/emulator>).
 const TOKEN: &str = "owner";
 
-/// Running emulators, reachable from this machine only. They end when dropped.
+/// Running emulators, or the stand-ins in their place, reachable from this machine only. They end when dropped.
 #[derive(Debug)]
 pub struct Processes {
-    pubsub: Running,
-    firestore: Running,
+    pubsub: Service,
+    firestore: Service,
 }
 
 impl Processes {
@@ -73,7 +73,7 @@ impl Emulators {
     /// Those of [`Documents::installed`], and [`ErrorKind::Unavailable`](nephos_core::ErrorKind::Unavailable) if no port is free.
     pub async fn over(processes: Arc<Processes>) -> Result<Self> {
         let documents = Arc::new(Documents::installed()?);
-        let gate = |host: &'static str, emulator: &Running| {
+        let gate = |host: &'static str, emulator: &Service| {
             let (base, documents) = (emulator.endpoint(), Arc::clone(&documents));
             async move { Checked::start(host, &base, documents).await }
         };
