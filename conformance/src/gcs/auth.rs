@@ -31,11 +31,7 @@ pub(super) fn check(shared: &Shared, asked: &Asked) -> Outcome<()> {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && token.trim().is_empty() => {
                 anonymous()
             }
-            Some((scheme, token))
-                if scheme.eq_ignore_ascii_case("bearer") && shared.lock().tokens.contains(token) =>
-            {
-                Ok(())
-            }
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && shared.counts(token) => Ok(()),
             // What is left of `Bearer ` without a token, once the blank at the end is gone.
             None if value.eq_ignore_ascii_case("bearer") => anonymous(),
             _ => Err(Refusal::unauthenticated("authError", "Invalid Credentials")),

@@ -24,6 +24,8 @@ pub(super) struct Refusal {
     message: String,
     /// JSON's `locationType` and `location`.
     location: Option<(&'static str, String)>,
+    /// What Google's interfaces tell where they refuse as a whole.
+    details: Option<Box<Value>>,
 }
 
 /// A result that is refused with an error body.
@@ -42,7 +44,29 @@ impl Refusal {
             code,
             message: message.into(),
             location: None,
+            details: None,
         }
+    }
+
+    /// By a status alone.
+    pub(super) fn status(status: u16, message: impl Into<String>) -> Self {
+        let (reason, code) = match status {
+            401 => ("authError", "AuthenticationRequired"),
+            403 => ("forbidden", "AccessDenied"),
+            404 => ("notFound", "NoSuchBucket"),
+            409 => ("conflict", "OperationAborted"),
+            412 => ("conditionNotMet", "PreconditionFailed"),
+            429 => ("rateLimitExceeded", "TooManyRequests"),
+            500 => ("internalError", "InternalError"),
+            501..=504 => ("backendError", "ServiceUnavailable"),
+            _ => ("invalid", "InvalidArgument"),
+        };
+        Self::new(status, reason, code, message)
+    }
+
+    pub(super) fn with_details(mut self, details: Value) -> Self {
+        self.details = details.is_array().then(|| Box::new(details));
+        self
     }
 
     fn at(mut self, kind: &'static str, name: impl Into<String>) -> Self {
@@ -208,7 +232,11 @@ impl Refusal {
             one["locationType"] = (*kind).into();
             one["location"] = name.as_str().into();
         }
-        json!({"error": {"code": self.status, "message": self.message, "errors": [one]}})
+        let mut error = json!({"code": self.status, "message": self.message, "errors": [one]});
+        if let Some(details) = &self.details {
+            error["details"] = details.as_ref().clone();
+        }
+        json!({"error": error})
     }
 
     /// XML has a general sentence for each code, and what the matter is in `Details`.

@@ -5,8 +5,10 @@ mod copy;
 mod fields;
 pub(super) mod notifications;
 mod objects;
+mod policies;
 pub(super) mod resource;
 pub(super) mod resumable;
+mod soft;
 mod upload;
 
 use http::{Method, StatusCode};
@@ -44,6 +46,17 @@ fn metadata(shared: &Shared, asked: &Asked, parts: &[&str]) -> Outcome<Answer> {
     match parts {
         ["b"] => buckets::all(shared, asked),
         ["b", bucket] => buckets::one(shared, asked, bucket),
+        ["b", bucket, "restore"] => {
+            posted(asked)?;
+            soft::restore_bucket(shared, asked, bucket)
+        }
+        ["b", bucket, "iam"] => policies::policy(shared, asked, bucket),
+        ["b", bucket, "iam", "testPermissions"] => policies::test(shared, asked, bucket),
+        ["projects", project, "serviceAccount"] => policies::agent(shared, asked, project),
+        ["b", bucket, "o", name, "restore"] => {
+            posted(asked)?;
+            soft::restore(shared, asked, bucket, name)
+        }
         ["b", bucket, "notificationConfigs"] => notifications::all(shared, asked, bucket),
         ["b", bucket, "notificationConfigs", id] => notifications::one(shared, asked, bucket, id),
         ["b", bucket, "o"] => match asked.method {

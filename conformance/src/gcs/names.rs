@@ -1,5 +1,6 @@
 //! Names of buckets and objects: <https://cloud.google.com/storage/docs/buckets#naming>, <https://cloud.google.com/storage/docs/objects#naming>.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::error::{Outcome, Refusal};
@@ -40,6 +41,26 @@ pub(super) fn bucket(name: &str) -> Outcome<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether a bucket may have these labels: <https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels>.
+pub(super) fn labels(labels: &BTreeMap<String, String>) -> Outcome<()> {
+    if labels.len() > 64 {
+        return Err(Refusal::invalid("A bucket has at most 64 labels."));
+    }
+    let fits = |text: &str| {
+        let known = |c: char| c.is_numeric() || "-_".contains(c) || (c.is_alphabetic() && !c.is_uppercase());
+        text.chars().count() <= 63 && text.chars().all(known)
+    };
+    let wrong = labels
+        .iter()
+        .find(|(key, value)| !key.starts_with(char::is_alphabetic) || !fits(key) || !fits(value));
+    match wrong {
+        Some((key, _)) => Err(Refusal::invalid(format!(
+            "Invalid label '{key}': keys and values have at most 63 lower-case letters, digits, '-' and '_', and keys begin with a letter."
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Whether an object may be called so.

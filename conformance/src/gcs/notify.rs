@@ -56,7 +56,7 @@ impl Event {
 #[derive(Debug, Clone)]
 pub(super) struct Config {
     pub(super) id: u64,
-    topic: String,
+    pub(super) topic: String,
     events: Vec<String>,
     prefix: Option<String>,
     is_json: bool,

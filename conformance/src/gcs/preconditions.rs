@@ -86,7 +86,7 @@ impl Preconditions {
     /// `If-Match` and `If-None-Match`, which are documented for reading; the headers may have another beginning.
     pub(super) fn with_etags(mut self, asked: &Asked, prefix: &str) -> Outcome<Self> {
         let list = |name: &str| {
-            Ok(asked.header(&format!("{prefix}{name}"))?.map(|value| {
+            Outcome::Ok(asked.header(&format!("{prefix}{name}"))?.map(|value| {
                 value
                     .split(',')
                     .map(|one| one.trim().trim_start_matches("W/").trim_matches('"').to_owned())

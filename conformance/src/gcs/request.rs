@@ -6,6 +6,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::error::{Outcome, Refusal};
+use super::signed::HOST;
+use super::state::Shared;
 
 /// Headers that each client may send without a meaning for what is done.
 const HARMLESS: &[&str] = &[
@@ -36,6 +38,9 @@ const MEANINGFUL: &[&str] = &[
 /// The parameters that every method of the JSON API has, but for `key`, `oauth_token`, `quotaUser` and `userIp`.
 const STANDARD: &[&str] = &["alt", "fields", "prettyPrint", "uploadType"];
 
+/// The parameter that may be there more than once.
+const REPEATED: &str = "permissions";
+
 /// The query of a request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Query(pub(super) Vec<(String, String)>);
@@ -46,7 +51,7 @@ impl Query {
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (form(name)?, form(value)?);
-            if pairs.iter().any(|(other, _)| *other == name) {
+            if name != REPEATED && pairs.iter().any(|(other, _)| *other == name) {
                 return Err(Refusal::parameter(&name, "it is there twice"));
             }
             pairs.push((name, value));
@@ -59,6 +64,12 @@ impl Query {
             .iter()
             .find(|(other, _)| other == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a parameter that may be there more than once.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let fits = self.0.iter().filter(move |(other, _)| other == name);
+        fits.map(|(_, value)| value.as_str())
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -156,6 +167,14 @@ impl Asked {
         std::str::from_utf8(value.as_bytes())
             .map(Some)
             .map_err(|_| Refusal::invalid(format!("The header '{name}' is not UTF-8.")))
+    }
+
+    /// Where it was asked, as URLs begin.
+    pub(super) fn origin(&self, shared: &Shared) -> String {
+        match self.header("host") {
+            Ok(Some(HOST)) => format!("https://{HOST}"),
+            _ => format!("http://{}", shared.authority),
+        }
     }
 
     pub(super) fn owned(&self, name: &str) -> Outcome<Option<String>> {

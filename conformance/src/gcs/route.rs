@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
@@ -9,15 +11,24 @@ use super::error::{Interface, Outcome, Refusal};
 use super::knobs::Interruption;
 use super::request::{Asked, Query};
 use super::state::{Exchange, Shared};
-use super::{auth, json, xml};
+use super::{auth, json, project, xml};
 use crate::server::{self, Answer, Cut};
 
 /// The largest body; what is larger comes in parts.
-const LIMIT: usize = 512 * 1024 * 1024;
+pub(super) const LIMIT: usize = 512 * 1024 * 1024;
 
 /// Answers a request, or does with it what a test said.
 pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
+    // The body is read whatever the answer is: who still sends does not listen.
+    match server::read(body, LIMIT).await {
+        Ok(body) => whole(&shared, parts, body),
+        Err(answer) => answer,
+    }
+}
+
+/// The same for one whose body is there.
+pub(super) fn whole(shared: &Shared, parts: Parts, body: Bytes) -> Answer {
     let uri = parts
         .uri
         .path_and_query()
@@ -27,41 +38,32 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
     let interface = interface(&path);
     let is_head = method == Method::HEAD;
     let interruption = shared.lock().interruptions.next(method.as_str(), &uri);
+    let reply = || {
+        let text = parts.uri.query().unwrap_or_default().to_owned();
+        Query::read(&text)
+            .and_then(|query| {
+                let mut asked = Asked {
+                    method: parts.method,
+                    path,
+                    query,
+                    headers: parts.headers,
+                    body,
+                };
+                if let Some(Interruption::Keep(quanta)) = interruption {
+                    json::resumable::shorten(&mut asked, quanta);
+                }
+                answer(shared, &asked, interface, &text)
+            })
+            .unwrap_or_else(|refusal| refusal.answer(interface, is_head))
+    };
     let mut answer = match interruption {
         Some(Interruption::Cut) => cut(),
-        // The body is read whatever the answer is: who still sends does not listen.
-        other => match server::read(body, LIMIT).await {
-            Err(answer) => answer,
-            Ok(body) => {
-                let reply = || {
-                    Query::read(parts.uri.query().unwrap_or_default())
-                        .and_then(|query| {
-                            let mut asked = Asked {
-                                method: parts.method,
-                                path,
-                                query,
-                                headers: parts.headers,
-                                body,
-                            };
-                            if let Some(Interruption::Keep(quanta)) = other {
-                                json::resumable::shorten(&mut asked, quanta);
-                            }
-                            answer(&shared, &asked, interface)
-                        })
-                        .unwrap_or_else(|refusal| refusal.answer(interface, is_head))
-                };
-                match other {
-                    Some(Interruption::Status(status)) => {
-                        Refusal::injected(status).answer(interface, is_head)
-                    }
-                    Some(Interruption::CutAfterwards) => {
-                        let _lost = reply();
-                        cut()
-                    }
-                    _ => reply(),
-                }
-            }
-        },
+        Some(Interruption::Status(status)) => Refusal::injected(status).answer(interface, is_head),
+        Some(Interruption::CutAfterwards) => {
+            let _lost = reply();
+            cut()
+        }
+        _ => reply(),
     };
     if let Ok(value) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
         answer.headers_mut().insert("x-guploader-uploadid", value);
@@ -94,7 +96,7 @@ fn interface(path: &str) -> Interface {
     if is_json { Interface::Json } else { Interface::Xml }
 }
 
-fn answer(shared: &Shared, asked: &Asked, interface: Interface) -> Outcome<Answer> {
+fn answer(shared: &Shared, asked: &Asked, interface: Interface, query: &str) -> Outcome<Answer> {
     let host = asked.header("host")?.unwrap_or_default();
     if host.ends_with(".storage.googleapis.com") {
         return Err(Refusal::not_built("hosts of single buckets"));
@@ -106,6 +108,30 @@ fn answer(shared: &Shared, asked: &Asked, interface: Interface) -> Outcome<Answe
         && asked.query.has("upload_id");
     if !is_session {
         auth::check(shared, asked)?;
+    }
+    let project_id = &shared.options.project;
+    if let Some(project) = &shared.project {
+        // Content is no body that a document describes.
+        let body = serde_json::from_slice(&asked.body).ok();
+        let bucket = match interface {
+            Interface::Json => asked.path.split("/b/").nth(1),
+            Interface::Xml => asked.path.strip_prefix('/'),
+        };
+        let bucket = bucket.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let policy = shared
+            .lock()
+            .buckets
+            .get(bucket)
+            .map(|found| found.policy.view(bucket, project_id));
+        project.admit(&project::Request {
+            asker: project::asker(asked),
+            policy,
+            is_json: interface.is_json(),
+            method: &asked.method,
+            path: &asked.path,
+            query,
+            body: body.as_ref(),
+        })?;
     }
     match interface {
         Interface::Json => json::answer(shared, asked),

@@ -14,7 +14,7 @@ use super::state::Shared;
 
 const ALGORITHM: &str = "GOOG4-RSA-SHA256";
 /// The host that signatures are for; clients sign it even if they are told to ask elsewhere.
-const HOST: &str = "storage.googleapis.com";
+pub(super) const HOST: &str = "storage.googleapis.com";
 /// Seven days, the longest that a signature counts.
 const LONGEST: i64 = 604_800;
 /// How far a signature's moment may be ahead.
@@ -84,11 +84,8 @@ fn check_at(shared: &Shared, asked: &Asked, now: DateTime<Utc>) -> Outcome<()> {
         ));
     }
     lasts(moment, expires, now)?;
-    let account = shared
-        .options
-        .service_accounts
-        .iter()
-        .find(|account| account.email == email)
+    let public_key = shared
+        .public_key(email)
         .ok_or_else(|| mismatch(format!("There is no service account '{email}'.")))?;
     let names: Vec<&str> = part(headers)?.split(';').collect();
     if !names.contains(&"host") {
@@ -116,7 +113,7 @@ fn check_at(shared: &Shared, asked: &Asked, now: DateTime<Utc>) -> Outcome<()> {
         let canonical = canonical(asked, &names, host)?;
         let digest = hex(&Sha256::digest(canonical.as_bytes()));
         let signed = format!("{ALGORITHM}\n{date_text}\n{scope}\n{digest}");
-        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &account.public_key);
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &public_key);
         if key.verify(signed.as_bytes(), &bytes).is_ok() {
             return Ok(());
         }

@@ -1,9 +1,10 @@
 //! What the stand-in knows, and how objects come, change and go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use http::Method;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Options;
@@ -13,7 +14,11 @@ use super::json::resumable::Session;
 use super::knobs::Interruption;
 use super::notify::{Config, Event, Message};
 use super::object::{Metadata, New, Object};
+use super::policy::Policy;
 use super::preconditions::{Found, Preconditions};
+use super::project::Project;
+use super::signed::HOST;
+use super::soft::Gone;
 use super::xml::multipart::Multipart;
 use crate::interruptions::Interruptions;
 
@@ -22,25 +27,62 @@ use crate::interruptions::Interruptions;
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) authority: String,
+    /// The project, if it is more than a name.
+    pub(super) project: Option<Arc<dyn Project>>,
     state: Mutex<State>,
 }
 
 impl Shared {
-    pub(super) fn new(options: Options, authority: String) -> Self {
+    pub(super) fn new(options: Options, authority: String, project: Option<Arc<dyn Project>>) -> Self {
         let state = State {
-            url: format!("http://{authority}"),
+            url: match project {
+                Some(_) => format!("https://{HOST}"),
+                None => format!("http://{authority}"),
+            },
             tokens: options.tokens.iter().cloned().collect(),
             ..State::default()
         };
         Self {
             options,
             authority,
+            project,
             state: Mutex::new(state),
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a token counts, here or in the project.
+    pub(super) fn counts(&self, token: &str) -> bool {
+        let is_ours = self.lock().tokens.contains(token);
+        is_ours || self.project.as_ref().is_some_and(|project| project.counts(token))
+    }
+
+    /// The key that verifies what a service account signs.
+    pub(super) fn public_key(&self, email: &str) -> Option<Vec<u8>> {
+        let mut own = self.options.service_accounts.iter();
+        match own.find(|account| account.email == email) {
+            Some(account) => Some(account.public_key.clone()),
+            None => self.project.as_ref()?.public_key(email),
+        }
+    }
+
+    /// The project's number; made of its id where there is nothing but that.
+    pub(super) fn number(&self) -> String {
+        match &self.project {
+            Some(project) => project.number(),
+            None => super::hash::crc32c(self.options.project.as_bytes()).to_string(),
+        }
+    }
+
+    /// Whether something may be made, changed or deleted.
+    pub(super) fn permit(&self, kind: &str, name: &str, method: &Method, count: usize) -> Outcome<()> {
+        match &self.project {
+            Some(project) => Ok(project.permit(kind, name, method, count)?),
+            None => Ok(()),
+        }
     }
 }
 
@@ -49,6 +91,8 @@ impl Shared {
 pub(super) struct State {
     pub(super) url: String,
     pub(super) buckets: BTreeMap<String, Bucket>,
+    /// Buckets that were deleted, oldest first.
+    pub(super) gone: Vec<Gone<Bucket>>,
     pub(super) sessions: BTreeMap<String, Session>,
     pub(super) multiparts: BTreeMap<String, Multipart>,
     pub(super) tokens: BTreeSet<String>,
@@ -85,6 +129,12 @@ pub(super) struct Bucket {
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) notifications: BTreeMap<u64, Config>,
     pub(super) last_notification: u64,
+    pub(super) policy: Policy,
+    /// For how many seconds what is deleted can be restored, and since when.
+    pub(super) retention: i64,
+    pub(super) retained_since: DateTime<Utc>,
+    /// What was deleted, oldest first.
+    pub(super) gone: Vec<Gone<Object>>,
 }
 
 impl Bucket {
@@ -172,6 +222,7 @@ impl State {
         let overwrote = old.as_ref().map(|old| old.generation);
         self.announce(bucket, &object, Event::Finalize(overwrote), now);
         if let Some(old) = old {
+            self.bucket_mut(bucket)?.lose(old.clone(), now);
             self.announce(bucket, &old, Event::Delete(Some(generation)), now);
         }
         Ok(object)
@@ -217,7 +268,9 @@ impl State {
             .read(bucket, name, generation, conditions, Interface::Json)?
             .clone();
         let (_, now) = self.tick();
-        self.bucket_mut(bucket)?.objects.remove(name);
+        let found = self.bucket_mut(bucket)?;
+        found.objects.remove(name);
+        found.lose(object.clone(), now);
         self.announce(bucket, &object, Event::Delete(None), now);
         Ok(())
     }

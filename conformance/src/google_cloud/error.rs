@@ -153,6 +153,16 @@ impl Refusal {
         .after(seconds)
     }
 
+    /// Its status of HTTP.
+    pub(super) fn http(&self) -> StatusCode {
+        self.code.parts().2
+    }
+
+    /// After how many seconds to try again.
+    pub(super) fn seconds(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// The error of an operation.
     pub(super) fn status(&self) -> Value {
         let mut status = json!({"code": self.code.parts().0, "message": self.message});

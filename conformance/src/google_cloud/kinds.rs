@@ -150,6 +150,47 @@ pub(super) const REPOSITORY: Kind = Kind {
     ..PLAIN
 };
 
+pub(super) const DATABASE: Kind = Kind {
+    key: "firestore.databases",
+    host: "firestore.googleapis.com",
+    collection: "databases",
+    list: "databases",
+    type_url: "type.googleapis.com/google.firestore.admin.v1.Database",
+    id: Some("databaseId"),
+    rule: "it is (default), or has 4 to 63 of a-z, 0-9 and -, begins with a letter, does not end with - and is no UUID",
+    etag: true,
+    uid: true,
+    created: Some("createTime"),
+    updated: Some("updateTime"),
+    ..PLAIN
+};
+
+pub(super) const FIELD: Kind = Kind {
+    key: "firestore.fields",
+    host: "firestore.googleapis.com",
+    collection: "fields",
+    list: "fields",
+    type_url: "type.googleapis.com/google.firestore.admin.v1.Field",
+    ..PLAIN
+};
+
+/// Buckets and their notifications are kept elsewhere: these are for what a test says of them.
+pub(super) const BUCKET: Kind = Kind {
+    key: "storage.buckets",
+    host: "storage.googleapis.com",
+    collection: "buckets",
+    list: "items",
+    ..PLAIN
+};
+
+pub(super) const BUCKET_NOTIFICATION: Kind = Kind {
+    key: "storage.notifications",
+    host: "storage.googleapis.com",
+    collection: "notificationConfigs",
+    list: "items",
+    ..PLAIN
+};
+
 /// All of them.
 pub(super) const KINDS: &[&Kind] = &[
     &SERVICE,
@@ -162,6 +203,8 @@ pub(super) const KINDS: &[&Kind] = &[
     &ACCOUNT,
     &JOB,
     &REPOSITORY,
+    &DATABASE,
+    &FIELD,
 ];
 
 /// The kind whose methods these are (`run.projects.locations.services.create`).
@@ -199,6 +242,7 @@ impl Kind {
                     && id.starts_with(|c: char| c.is_ascii_alphabetic())
                     && !id.starts_with("goog")
             }
+            "firestore.databases" => super::firestore::is_database(id),
             "iam.serviceAccounts" => id.len() >= 6 && lower(30),
             "cloudscheduler.jobs" => words(1, 500, "-_"),
             _ => words(1, 255, "-_"),

@@ -8,7 +8,7 @@ use super::knobs::{Deed, When};
 use super::list;
 use super::request::Asked;
 use super::state::{Resource, Shared, State, now};
-use super::{run, triggers};
+use super::{firestore, run, triggers};
 
 /// One operation.
 #[derive(Debug, Clone)]
@@ -20,8 +20,11 @@ pub(super) struct Operation {
     /// What was there before.
     pub(super) former: Option<Resource>,
     pub(super) failure: Option<(Refusal, When)>,
+    /// What its metadata tell of the change itself.
+    pub(super) change: Value,
     left: u32,
     created: String,
+    ended: Option<String>,
     outcome: Option<Result<Value, Refusal>>,
 }
 
@@ -33,8 +36,10 @@ impl Operation {
             deed,
             former: None,
             failure: None,
+            change: Value::Null,
             left: looks,
             created: now(),
+            ended: None,
             outcome: None,
         }
     }
@@ -42,6 +47,7 @@ impl Operation {
     /// One that has ended.
     pub(super) fn ended(kind: &'static Kind, target: &str, deed: Deed, response: Value) -> Self {
         Self {
+            ended: Some(now()),
             outcome: Some(Ok(response)),
             ..Self::new(kind, target, deed, 0)
         }
@@ -64,6 +70,7 @@ impl Operation {
             "artifactregistry.googleapis.com" => {
                 json!({"@type": "type.googleapis.com/google.devtools.artifactregistry.v1.OperationMetadata"})
             }
+            "firestore.googleapis.com" => self.of_firestore(),
             _ => json!({
                 "@type": "type.googleapis.com/google.cloud.eventarc.v1.OperationMetadata",
                 "createTime": self.created,
@@ -85,6 +92,35 @@ impl Operation {
             }
         }
         view
+    }
+
+    /// Firestore tells times and states of fields alone.
+    fn of_firestore(&self) -> Value {
+        let name = match (self.kind == &kinds::FIELD, self.deed) {
+            (true, _) => "FieldOperation",
+            (false, Deed::Create) => "CreateDatabase",
+            (false, Deed::Update) => "UpdateDatabase",
+            (false, Deed::Delete) => "DeleteDatabase",
+        };
+        let mut metadata =
+            json!({"@type": format!("type.googleapis.com/google.firestore.admin.v1.{name}Metadata")});
+        if self.kind == &kinds::FIELD {
+            metadata["field"] = self.target.clone().into();
+            metadata["startTime"] = self.created.clone().into();
+            metadata["state"] = match &self.outcome {
+                None => "PROCESSING",
+                Some(Ok(_)) => "SUCCESSFUL",
+                Some(Err(_)) => "FAILED",
+            }
+            .into();
+            if let Some(ended) = &self.ended {
+                metadata["endTime"] = ended.clone().into();
+            }
+            for (name, value) in self.change.as_object().into_iter().flatten() {
+                metadata[name] = value.clone();
+            }
+        }
+        metadata
     }
 }
 
@@ -134,6 +170,7 @@ impl State {
         for (name, operation) in due {
             let outcome = self.finish(&operation);
             if let Some(kept) = self.operations.get_mut(&name) {
+                kept.ended = Some(now());
                 kept.outcome = Some(outcome);
             }
         }
@@ -169,6 +206,9 @@ impl State {
         if operation.kind == &kinds::SERVICE {
             run::settle(self, target)?;
         }
+        if operation.kind == &kinds::FIELD {
+            return Ok(typed(operation.kind, &firestore::settle(self, target)));
+        }
         let body = &self.get(operation.kind, target)?.body;
         Ok(typed(operation.kind, body))
     }
@@ -179,6 +219,7 @@ impl State {
         let is_of = |other: &String| *other == name || other.starts_with(&below);
         self.policies.retain(|other, _| !is_of(other));
         self.payloads.retain(|other, _| !is_of(other));
+        self.registry.forget(name);
         let found = self.resources.remove(name);
         self.resources.retain(|other, _| !is_of(other));
         found

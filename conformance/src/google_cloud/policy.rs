@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::{Code, Outcome, Refusal};
 use super::request::Asked;
-use super::state::{Shared, fields};
+use super::state::{Shared, State, fields};
 
 /// The first etag of a policy that was never set, which Google's interfaces give too.
 const UNSET: &str = "ACAB";
@@ -52,16 +52,7 @@ pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
                     "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
                 ));
             }
-            check(&policy.clone().into())?;
-            for binding in members(&policy.clone().into()) {
-                let Some(email) = binding.strip_prefix("serviceAccount:") else {
-                    continue;
-                };
-                if state.act_as(&shared.options.project, email).is_err() {
-                    let message = format!("Service account {email} does not exist.");
-                    return Err(Refusal::new(Code::InvalidArgument, message));
-                }
-            }
+            valid(&state, shared, &policy.clone().into())?;
             let etag = state.token();
             policy.insert("etag".to_owned(), etag.into());
             policy.entry("version").or_insert_with(|| 1.into());
@@ -69,6 +60,21 @@ pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
             Ok(policy.into())
         }
     }
+}
+
+/// What is wrong with a policy: its form, and accounts that are not there.
+pub(super) fn valid(state: &State, shared: &Shared, policy: &Value) -> Outcome<()> {
+    check(policy)?;
+    for member in members(policy) {
+        let Some(email) = member.strip_prefix("serviceAccount:") else {
+            continue;
+        };
+        if state.act_as(&shared.options.project, email).is_err() {
+            let message = format!("Service account {email} does not exist.");
+            return Err(Refusal::new(Code::InvalidArgument, message));
+        }
+    }
+    Ok(())
 }
 
 fn members(policy: &Value) -> Vec<String> {

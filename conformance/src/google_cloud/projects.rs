@@ -15,9 +15,13 @@ pub(super) const HOSTS: &[&str] = &[
     "cloudscheduler.googleapis.com",
     "secretmanager.googleapis.com",
     "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "serviceusage.googleapis.com",
     "artifactregistry.googleapis.com",
+    "firestore.googleapis.com",
+    "logging.googleapis.com",
+    "storage.googleapis.com",
 ];
 
 /// What an operation is called that had nothing to wait for.

@@ -1,4 +1,4 @@
-//! Repositories of Artifact Registry, without what is in them: <https://cloud.google.com/artifact-registry/docs/reference/rest/v1/projects.locations.repositories>.
+//! Repositories of Artifact Registry; what is in them is the [registry](super::registry)'s: <https://cloud.google.com/artifact-registry/docs/reference/rest/v1/projects.locations.repositories>.
 
 use serde_json::{Map, Value};
 

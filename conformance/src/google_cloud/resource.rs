@@ -8,7 +8,7 @@ use super::knobs::{Deed, When};
 use super::operation::{Operation, typed};
 use super::request::Asked;
 use super::state::{Resource, Shared, State, fields, nothing};
-use super::{accounts, jobs, list, mask, pubsub, repositories, run, secrets, triggers};
+use super::{accounts, firestore, jobs, list, mask, pubsub, repositories, run, secrets, triggers};
 
 /// One of the five.
 pub(super) fn ask(shared: &Shared, asked: &Asked<'_>, kind: &'static Kind) -> Outcome<Value> {
@@ -199,6 +199,9 @@ fn delete(shared: &Shared, asked: &Asked<'_>, kind: &'static Kind, name: &str) -
     if kind == &kinds::REVISION {
         run::may_go(&state, name)?;
     }
+    if kind == &kinds::DATABASE {
+        firestore::may_go(name, &former.body)?;
+    }
     let failure = refuse(&mut state, kind, name, Deed::Delete)?;
     if asked.is_set("validateOnly") {
         return Ok(state.begin(Operation::ended(
@@ -276,6 +279,7 @@ fn prepare(
         "pubsub.subscriptions" => pubsub::prepare_subscription(state, shared, body, former),
         "secretmanager.secrets" => secrets::prepare(shared, body),
         "cloudscheduler.jobs" => jobs::prepare(state, shared, body),
+        "firestore.databases" => firestore::prepare(shared, body, former),
         "artifactregistry.repositories" => repositories::prepare(name, body, former),
         _ => Ok(()),
     }
@@ -308,7 +312,12 @@ fn exists(kind: &Kind, name: &str) -> Refusal {
 pub(super) fn same_etag(kind: &Kind, name: &str, stored: &Value, sent: Option<&str>) -> Outcome<()> {
     match sent.filter(|sent| !sent.is_empty()) {
         Some(sent) if kind.etag && stored["etag"] != sent => Err(Refusal::new(
-            Code::Aborted,
+            // Firestore's document says so of deletions.
+            if kind == &kinds::DATABASE {
+                Code::FailedPrecondition
+            } else {
+                Code::Aborted
+            },
             format!(
                 "Conflict for resource '{name}': etag {sent} was specified but the current one is another."
             ),
@@ -318,11 +327,13 @@ pub(super) fn same_etag(kind: &Kind, name: &str, stored: &Value, sent: Option<&s
 }
 
 fn within_limit(state: &State, shared: &Shared, kind: &Kind) -> Outcome<()> {
-    let count = state
-        .resources
-        .values()
-        .filter(|resource| resource.kind == kind)
-        .count();
+    let all = state.resources.values();
+    let count = all.filter(|resource| resource.kind == kind).count();
+    within(state, shared, kind, count)
+}
+
+/// Whether there may be one more of a kind than so many.
+pub(super) fn within(state: &State, shared: &Shared, kind: &Kind, count: usize) -> Outcome<()> {
     match state.knobs.limits.get(kind.key) {
         Some(limit) if count >= *limit => Err(Refusal::new(
             Code::ResourceExhausted,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
@@ -11,15 +11,22 @@ use super::kinds;
 use super::knobs::Interruption;
 use super::request::Asked;
 use super::state::{Exchange, Shared, nothing};
-use super::{accounts, jobs, operation, policy, projects, pubsub, resource, secrets};
+use super::tokens::Token;
+use super::{
+    accounts, credentials, firestore, jobs, logging, operation, policy, projects, pubsub, registry, resource,
+    rights, secrets, storage,
+};
 use crate::discovery::Call;
+use crate::gcs::Door;
 use crate::server::{self, Answer, Cut};
 
 /// More than any body of these interfaces has.
 const LARGEST: usize = 10 * 1024 * 1024;
+/// More than any object that is sent at once in tests, and any layer of an image.
+const LARGEST_OBJECT: usize = 512 * 1024 * 1024;
 
 /// Answers one request.
-pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
+pub(super) async fn handle(shared: Arc<Shared>, door: Door, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let method = parts.method.to_string();
     let host = server::header(&parts.headers, "host").unwrap_or_default();
@@ -33,16 +40,23 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
         .path_and_query()
         .map_or("/", |path| path.as_str())
         .to_owned();
-    let bytes = match server::read(body, LARGEST).await {
+    let (is_storage, is_registry) = (host == storage::HOST, host.ends_with(registry::HOSTS));
+    // What these two get is looked at where it is.
+    let is_elsewhere = is_storage || is_registry;
+    let limit = if is_elsewhere { LARGEST_OBJECT } else { LARGEST };
+    let bytes = match server::read(body, limit).await {
         Ok(bytes) => bytes,
         Err(answer) => return answer,
     };
-    let sent = if bytes.is_empty() {
+    let sent = if bytes.is_empty() || is_elsewhere {
         Ok(None)
     } else {
         serde_json::from_slice::<Value>(&bytes).map(Some)
     };
-    let kept = sent.as_ref().ok().cloned().flatten().unwrap_or(Value::Null);
+    let kept = match is_elsewhere {
+        true => serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        false => sent.as_ref().ok().cloned().flatten().unwrap_or(Value::Null),
+    };
     let interruption = shared
         .lock()
         .knobs
@@ -50,18 +64,25 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
         .next(method.as_str(), &format!("{host}{whole}"));
     let mut is_cut = false;
     let reply = || {
+        if is_storage {
+            return Ok(door.answer(parts, bytes));
+        }
+        if is_registry {
+            return Ok(registry::answer(&shared, &host, &parts, bytes));
+        }
         let sent = sent.map_err(|error| {
             let message = format!("Invalid JSON payload received. {error}");
             Refusal::new(Code::InvalidArgument, message)
         })?;
         answer(&shared, &parts.headers, (&host, &method, &path, &query), sent)
+            .map(|value| server::json(StatusCode::OK, &value))
     };
     let outcome = match interruption {
         Some(Interruption::Throttled(seconds)) => Err(Refusal::throttled(seconds, &host)),
         Some(Interruption::Broken(code)) => Err(Refusal::new(code, "Internal error encountered.")),
         Some(Interruption::Cut) => {
             is_cut = true;
-            Ok(nothing())
+            Ok(server::answer(StatusCode::OK, ""))
         }
         Some(Interruption::CutAfterwards) => {
             is_cut = true;
@@ -69,10 +90,10 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
         }
         None => reply(),
     };
-    let mut answer = match outcome {
-        Ok(value) => server::json(http::StatusCode::OK, &value),
-        Err(refusal) => refusal.answer(),
-    };
+    let mut answer = outcome.unwrap_or_else(|refusal| match is_registry {
+        true => registry::refused(&refusal),
+        false => refusal.answer(),
+    });
     if is_cut {
         answer.extensions_mut().insert(Cut);
     }
@@ -100,8 +121,16 @@ fn answer(
     })?;
     in_place(shared, &call)?;
     enabled(shared, host, &call)?;
+    let mut sent = sent;
+    if let Some(sent) = &mut sent {
+        logging::complete(call.id(), sent);
+    }
     let asked = Asked::new(call, query, sent.clone().unwrap_or_else(nothing));
-    let name = asked.name(shared);
+    // What has no name of its own is the project's.
+    let name = match asked.name(shared) {
+        name if name.is_empty() => format!("projects/{}", shared.options.project),
+        name => name,
+    };
     {
         let mut state = shared.lock();
         let former = state.resources.get(&name).cloned();
@@ -115,10 +144,11 @@ fn answer(
         if let Some(refusal) = Refusal::found(&findings) {
             return Err(refusal);
         }
-        let permission = permission(asked.call.id());
+        let permission = rights::permission(asked.call.id());
         if state.knobs.is_denied(&permission, &name) {
             return Err(Refusal::denied(&permission, &name));
         }
+        rights::check(&state, shared, headers, &permission, &name)?;
     }
     dispatch(shared, &asked)
 }
@@ -129,7 +159,7 @@ fn authenticate(shared: &Shared, headers: &HeaderMap) -> Outcome<()> {
         |reason: &str, message: &str| Refusal::new(Code::Unauthenticated, message).reason(reason, &json!({}));
     let token = server::header(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
     let invalid = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.";
-    match token.map(|token| shared.lock().tokens.get(token).copied()) {
+    match token.map(|token| shared.lock().tokens.get(token).map(Token::counts)) {
         Some(Some(true)) => Ok(()),
         Some(Some(false)) => Err(refused("ACCESS_TOKEN_EXPIRED", invalid)),
         Some(None) => Err(refused("ACCESS_TOKEN_TYPE_UNSUPPORTED", invalid)),
@@ -170,40 +200,23 @@ fn enabled(shared: &Shared, host: &str, call: &Call<'_>) -> Outcome<()> {
     if shared.lock().enabled.contains(host) {
         return Ok(());
     }
-    let (number, title) = (&shared.options.number, call.title());
+    Err(disabled(shared, host, call.title()))
+}
+
+/// An interface that is not enabled.
+pub(super) fn disabled(shared: &Shared, host: &str, title: &str) -> Refusal {
+    let number = &shared.options.number;
     let url = format!("https://console.developers.google.com/apis/api/{host}/overview?project={number}");
     let message = format!(
         "{title} has not been used in project {number} before or it is disabled. Enable it by visiting {url} then retry. If you enabled this API recently, wait a few minutes for the action to propagate to our systems and retry."
     );
     let metadata = json!({"service": host, "consumer": format!("projects/{number}"), "serviceTitle": title});
-    Err(Refusal::new(Code::PermissionDenied, message)
+    Refusal::new(Code::PermissionDenied, message)
         .reason("SERVICE_DISABLED", &metadata)
         .detail(json!({
             "@type": "type.googleapis.com/google.rpc.Help",
             "links": [{"description": "Google developers console API activation", "url": url}],
-        })))
-}
-
-/// The permission that a method needs: <https://cloud.google.com/iam/docs/permissions-reference>.
-fn permission(id: &str) -> String {
-    let interface = id.split('.').next().unwrap_or_default();
-    let interface = if interface == "cloudresourcemanager" {
-        "resourcemanager"
-    } else {
-        interface
-    };
-    let mut parts = id.rsplit('.');
-    let verb = parts.next().unwrap_or_default();
-    let collection = parts.next().unwrap_or_default();
-    let (collection, verb) = match (collection, verb) {
-        ("secrets", "addVersion") => ("versions", "add"),
-        ("services", "batchEnable") => ("services", "enable"),
-        ("subscriptions", "modifyPushConfig") => ("subscriptions", "update"),
-        ("operations", "wait") => ("operations", "get"),
-        (collection, "patch") => (collection, "update"),
-        other => other,
-    };
-    format!("{interface}.{collection}.{verb}")
+        }))
 }
 
 /// A method that the stand-in does not have.
@@ -224,9 +237,11 @@ fn dispatch(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
         {
             policy::ask(shared, asked)
         }
+        _ if id.starts_with("iamcredentials.projects.serviceAccounts.") => credentials::ask(shared, asked),
+        _ if id.starts_with("logging.entries.") => logging::ask(shared, asked),
         _ if id.starts_with("serviceusage.") => projects::services(shared, asked),
         _ if collection == "operations"
-            && ["run.", "eventarc.", "artifactregistry."]
+            && ["run.", "eventarc.", "artifactregistry.", "firestore."]
                 .iter()
                 .any(|start| id.starts_with(start)) =>
         {
@@ -239,6 +254,8 @@ fn dispatch(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
             }
             (Some(&kinds::SUBSCRIPTION), "modifyPushConfig") => pubsub::modify_push(shared, asked),
             (Some(&kinds::ACCOUNT), "enable" | "disable") => accounts::switch(shared, asked),
+            (Some(&kinds::DATABASE), "list") => firestore::databases(shared, asked),
+            (Some(&kinds::FIELD), _) => firestore::field(shared, asked),
             (Some(&kinds::JOB), "pause" | "resume") => jobs::switch(shared, asked),
             (Some(kind), _) => resource::ask(shared, asked, kind),
             (None, _) => Err(unimplemented(asked)),

@@ -12,6 +12,8 @@ use super::error::{Code, Outcome, Refusal};
 use super::kinds::{ACCOUNT, Kind};
 use super::knobs::Knobs;
 use super::operation::Operation;
+use super::registry::Registry;
+use super::tokens::Token;
 use crate::discovery::{Documents, Finding};
 
 /// What a stand-in begins with.
@@ -64,9 +66,13 @@ pub(super) struct State {
     pub(super) policies: BTreeMap<String, Value>,
     /// What secrets' versions hold, in Base64, by name.
     pub(super) payloads: BTreeMap<String, String>,
-    /// Whether each token that was given still counts.
-    pub(super) tokens: BTreeMap<String, bool>,
+    /// The tokens that were given.
+    pub(super) tokens: BTreeMap<String, Token>,
     pub(super) knobs: Knobs,
+    /// The images of repositories.
+    pub(super) registry: Registry,
+    /// What was logged, as it came.
+    pub(super) logs: Vec<Value>,
     pub(super) requests: Vec<Exchange>,
     pub(super) findings: Vec<Finding>,
     /// Counts what was made or changed, so that it can be told apart.

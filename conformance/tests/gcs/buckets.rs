@@ -108,9 +108,10 @@ async fn what_a_bucket_cannot_be_is_refused() {
             400,
         ),
         (
-            json!({"name": "fine", "softDeletePolicy": {"retentionDurationSeconds": "604800"}}),
+            json!({"name": "fine", "softDeletePolicy": {"retentionDurationSeconds": "604799"}}),
             400,
         ),
+        (json!({"name": "fine", "labels": {"A": "b"}}), 400),
         (json!({"name": "fine", "storageClass": "FAST"}), 400),
         (json!({"name": "fine", "invented": 1}), 400),
     ] {

@@ -36,7 +36,7 @@ async fn parameters_that_are_not_known_are_refused() {
         ),
         (Method::POST, upload("uploadType=media&name=b&kmsKeyName=k")),
         (Method::POST, format!("{}/moveTo/o/b", object("a"))),
-        (Method::GET, "/storage/v1/b/tests/iam".to_owned()),
+        (Method::GET, "/storage/v1/b/tests/acl".to_owned()),
         (Method::POST, "/batch/storage/v1".to_owned()),
         (Method::GET, "/download/storage/v1/b/tests/o/a".to_owned()),
     ] {

@@ -89,6 +89,8 @@ impl Google {
         let bytes = if body.is_null() {
             Bytes::new()
         } else {
+            // Cloud Storage wants to be told.
+            builder = builder.header("content-type", "application/json");
             body.to_string().into()
         };
         let client = Client::builder(TokioExecutor::new()).build_http();

@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod accounts;
+mod buckets;
 mod client;
+mod credentials;
+mod databases;
 mod documents;
 mod emulators;
 mod events;
 mod good_bodies;
+mod images;
+mod logs;
 mod mistakes;
 mod peers;
 mod refusals;

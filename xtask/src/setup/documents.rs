@@ -17,6 +17,7 @@ pub const DOCUMENTS: &[&str] = &[
     "eventarc.v1",
     "firestore.v1",
     "iam.v1",
+    "iamcredentials.v1",
     "logging.v2",
     "pubsub.v1",
     "run.v2",

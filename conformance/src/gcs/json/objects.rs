@@ -3,8 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::reply;
 use super::resource::{self, Purpose};
+use super::{reply, soft};
 use crate::gcs::error::{Interface, Outcome, Refusal};
 use crate::gcs::listing::{self, Wanted};
 use crate::gcs::object::Metadata;
@@ -31,6 +31,9 @@ pub(super) fn get(shared: &Shared, asked: &Asked, bucket: &str, name: &str) -> O
     }
     asked.no_body()?;
     let is_media = asked.query.get("alt") == Some("media");
+    if asked.query.flag("softDeleted")? {
+        return soft::get(shared, asked, bucket, name);
+    }
     let mut known = COMMON.to_vec();
     known.push("alt");
     asked.query.only_json(&known)?;
@@ -56,6 +59,9 @@ pub(super) fn get(shared: &Shared, asked: &Asked, bucket: &str, name: &str) -> O
 pub(super) fn list(shared: &Shared, asked: &Asked, bucket: &str) -> Outcome<Answer> {
     asked.no_body()?;
     asked.only_headers(&[])?;
+    if asked.query.flag("softDeleted")? {
+        return soft::list(shared, asked, bucket);
+    }
     asked.query.only_json(&[
         "delimiter",
         "endOffset",
@@ -64,6 +70,7 @@ pub(super) fn list(shared: &Shared, asked: &Asked, bucket: &str) -> Outcome<Answ
         "pageToken",
         "prefix",
         "projection",
+        "softDeleted",
         "startOffset",
         "versions",
     ])?;

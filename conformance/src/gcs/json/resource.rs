@@ -57,7 +57,7 @@ pub(in crate::gcs) fn view(url: &str, bucket: &str, object: &Object) -> Value {
     view
 }
 
-pub(super) fn moment(when: DateTime<Utc>) -> String {
+pub(in crate::gcs) fn moment(when: DateTime<Utc>) -> String {
     when.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

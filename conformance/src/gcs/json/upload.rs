@@ -227,7 +227,7 @@ fn begin(shared: &Shared, asked: &Asked, bucket: &str) -> Outcome<Answer> {
     state.bucket(bucket)?;
     let location = format!(
         "{}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={}&upload_id={id}",
-        state.url,
+        asked.origin(shared),
         utf8_percent_encode(&name, NON_ALPHANUMERIC)
     );
     state.sessions.insert(
