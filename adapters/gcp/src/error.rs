@@ -56,6 +56,15 @@ impl Status {
         self.detail("google.rpc.ErrorInfo")?.pointer(pointer)?.as_str()
     }
 
+    /// Whether a number of things is used up, which does not pass. What is asked too often says so by a reason, or when to ask again.
+    fn is_of_a_quota(&self) -> bool {
+        let names = |kind: &str| self.detail(kind).is_some();
+        self.status == "RESOURCE_EXHAUSTED"
+            && names("google.rpc.QuotaFailure")
+            && !names("google.rpc.RetryInfo")
+            && !names("google.rpc.ErrorInfo")
+    }
+
     /// `3s`, `0.5s`: the whole seconds that cover it.
     fn retry_after(&self) -> Option<u64> {
         let delay = self.detail("google.rpc.RetryInfo")?.get("retryDelay")?.as_str()?;
@@ -70,6 +79,7 @@ pub(crate) fn answered(operation: &'static str, status: u16, headers: &HeaderMap
     let reason = told.info("/reason");
     let meaning = reason
         .and_then(codes::of_reason)
+        .or_else(|| told.is_of_a_quota().then_some(codes::FULL))
         .or_else(|| codes::of_status(&told.status))
         .unwrap_or_else(|| codes::of_http(status));
     let mut error = meaning.error(operation);
@@ -83,6 +93,8 @@ pub(crate) fn answered(operation: &'static str, status: u16, headers: &HeaderMap
     for (name, pointer) in [
         ("service", "/metadata/service"),
         ("project", "/metadata/consumer"),
+        ("permission", "/metadata/permission"),
+        ("resource", "/metadata/resource"),
     ] {
         if let Some(value) = told.info(pointer) {
             error = error.with(name, value);

@@ -28,7 +28,7 @@ const TARGETS: [Target; 5] = [
     target("local", Way::Here),
     target("aws", Way::Deployed(nephos_aws::deploy::engine::open)),
     target("azure", Way::Deployed(nephos_azure::deploy::engine::open)),
-    target("gcp", Way::NotYet),
+    target("gcp", Way::Deployed(nephos_gcp::deploy::engine::open)),
     target("knative", Way::NotYet),
 ];
 

@@ -73,7 +73,7 @@ pub enum Role {
     Conformance,
     /// `conformance/probe`
     Probe,
-    /// `crates/nephos-alexa`: what is no provider's, and the same on several
+    /// `crates/nephos-alexa`, `crates/nephos-oci`: what is no provider's, and the same on several
     Shared,
     /// `adapters/*`
     Adapter,
@@ -95,7 +95,7 @@ impl Role {
             .unwrap_or_default();
         match package.name.as_str() {
             "nephos-core" => Some(Self::Core),
-            "nephos-alexa" => Some(Self::Shared),
+            "nephos-alexa" | "nephos-oci" => Some(Self::Shared),
             "nephos-macros" => Some(Self::Macros),
             "nephos-manifest" => Some(Self::Manifest),
             "nephos" => Some(Self::Facade),

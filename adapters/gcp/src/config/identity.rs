@@ -66,7 +66,7 @@ impl Identity {
     }
 
     /// A token that lives on for a while. Its text belongs in no log.
-    #[cfg(feature = "bucket")]
+    #[cfg(any(feature = "bucket", feature = "deploy"))]
     pub(crate) async fn token(&self, operation: &'static str) -> Result<String> {
         let token = self.credentials(operation)?.access_token().await;
         token

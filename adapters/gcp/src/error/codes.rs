@@ -45,7 +45,7 @@ const THROTTLED: Meaning = Meaning::new(
     ErrorKind::Unavailable,
     "Google Cloud is asked more often than it allows; try again later, or have the quota raised",
 );
-const FULL: Meaning = Meaning::new(
+pub(super) const FULL: Meaning = Meaning::new(
     ErrorKind::ResourceExhausted,
     "a quota of the project is used up; have it raised, or remove what is no longer used",
 );

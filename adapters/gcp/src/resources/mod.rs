@@ -21,7 +21,8 @@ pub mod queue;
     feature = "topic",
     feature = "stream",
     feature = "table",
-    feature = "secret"
+    feature = "secret",
+    feature = "deploy"
 ))]
 pub mod rest;
 #[cfg(feature = "secret")]

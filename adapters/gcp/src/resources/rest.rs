@@ -4,6 +4,7 @@
 //! start, and more code than all the rest of a function, for the few methods that are asked here. Their client of Pub/Sub also pulls by itself and keeps leases of its own,
 //! where a queue is to receive when it is asked.
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use nephos_core::Result;
@@ -74,6 +75,26 @@ impl Rest {
             .await
     }
 
+    /// Asks with any method, and gives the answer as it is; null if it has no body.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    #[cfg(feature = "deploy")]
+    pub(crate) async fn call(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value> {
+        let body = body.map(|body| written(operation, body)).transpose()?;
+        let answer = self.send(operation, method, path, body).await?;
+        if answer.is_empty() {
+            return Ok(serde_json::Value::Null);
+        }
+        read(operation, &answer)
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -81,6 +102,16 @@ impl Rest {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<T> {
+        read(operation, &self.send(operation, method, path, body).await?)
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Bytes> {
         let mut headers = if self.is_secure {
             self.config.identity().headers(operation).await?
         } else {
@@ -110,14 +141,18 @@ impl Rest {
         if !status.is_success() {
             return Err(answered(operation, status.as_u16(), &headers, &body));
         }
-        // serde_json's error tells a place, and of what was wrong no more than its kind: the body may be a secret.
-        serde_json::from_slice(&body).map_err(|error| {
-            unreadable(
-                operation,
-                format!("{:?} at column {}", error.classify(), error.column()),
-            )
-        })
+        Ok(body)
     }
+}
+
+fn read<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T> {
+    // serde_json's error tells a place, and of what was wrong no more than its kind: the body may be a secret.
+    serde_json::from_slice(body).map_err(|error| {
+        unreadable(
+            operation,
+            format!("{:?} at column {}", error.classify(), error.column()),
+        )
+    })
 }
 
 fn written(operation: &'static str, body: &impl Serialize) -> Result<Vec<u8>> {
