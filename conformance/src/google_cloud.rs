@@ -7,17 +7,20 @@
 
 mod accounts;
 mod checked;
+pub mod cloud_run;
 mod control;
 mod credentials;
 pub mod emulators;
 mod error;
 mod firestore;
+mod id_tokens;
 mod jobs;
 mod kinds;
 mod knobs;
 mod list;
 mod logging;
 mod mask;
+mod metadata;
 mod operation;
 mod policy;
 mod projects;
@@ -36,6 +39,7 @@ mod tokens;
 mod triggers;
 
 pub use self::checked::Checked;
+pub use self::cloud_run::CloudRun;
 pub use self::control::{Control, Existing};
 pub use self::error::Code;
 pub use self::knobs::{Failure, Interruption, Unready, When};

@@ -1,18 +1,23 @@
 //! The conformance suite's harness over Google's own emulators of Pub/Sub and Firestore, and the suite's stand-ins of Cloud Storage and of the control plane, which has secrets.
 //! Every resource is made as an operator makes it, and reached through the drivers that functions have.
 //!
-//! Events are requests as Google's services send them. It deploys nothing yet, so of hosts it declares nothing.
+//! Events are requests as Google's services send them. Apps are rendered by deployment, and run in the suite's own Cloud Run, to which Google's emulators and the stand-ins send their events.
 
+mod applier;
+mod apps;
+mod deploy;
 pub mod emulators;
 mod events;
 pub mod operator;
 mod resources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::probe::binary;
 use nephos_conformance::{
     AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
 };
@@ -24,15 +29,31 @@ use nephos_core::resource::secret::Secret;
 use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
-use nephos_core::{Error, ErrorKind, Result, TriggerKind};
-use tokio::sync::Mutex;
+use nephos_core::{Result, TriggerKind};
+use tokio::sync::{Mutex, OnceCell};
 
+use self::apps::Apps;
+use self::deploy::GcpDeployment;
 use self::emulators::{Emulators, Processes};
+
+/// Names a binary of the probe that is there already, built with [`FEATURES`].
+const PROBE: &str = "NEPHOS_GCP_PROBE";
+
+/// What the probe needs on Google Cloud.
+const FEATURES: &str = "nephos/gcp,nephos/all";
+
+async fn build() -> Result<PathBuf> {
+    binary::build(PROBE, FEATURES).await
+}
 
 /// Google Cloud under test. The emulators start when the first resource is asked for, and end with [`finish`](Harness::finish).
 #[derive(Debug, Default)]
 pub struct GcpHarness {
+    processes: Mutex<Option<Arc<Processes>>>,
     emulators: Mutex<Option<Arc<Emulators>>>,
+    /// For apps.
+    apps: Mutex<Option<Arc<Apps>>>,
+    probe: OnceCell<PathBuf>,
 }
 
 impl GcpHarness {
@@ -47,8 +68,31 @@ impl GcpHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?)).await?);
+        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
+        self.probe.get_or_try_init(build).await?;
+        let started = Arc::new(Emulators::over(self.processes().await?).await?);
         *emulators = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    async fn processes(&self) -> Result<Arc<Processes>> {
+        let mut processes = self.processes.lock().await;
+        if let Some(running) = &*processes {
+            return Ok(Arc::clone(running));
+        }
+        let started = Arc::new(Processes::start().await?);
+        *processes = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    async fn apps(&self) -> Result<Arc<Apps>> {
+        let mut apps = self.apps.lock().await;
+        if let Some(running) = &*apps {
+            return Ok(Arc::clone(running));
+        }
+        let binary = self.probe.get_or_try_init(build).await?;
+        let started = Arc::new(Apps::over(self.processes().await?, binary).await?);
+        *apps = Some(Arc::clone(&started));
         Ok(started)
     }
 }
@@ -85,14 +129,17 @@ impl Harness for GcpHarness {
             changes_removed: true,
             changes_old: true,
             changes_kinds_told: true,
-            // What only a deployed function can show is not declared, as none is deployed yet.
-            changes_each: false,
-            counts_tries: false,
-            dead_letter_facts: false,
-            stream_letters: false,
+            // Eventarc sends an event of each write: <https://cloud.google.com/firestore/native/docs/extend-with-eventarc>.
+            changes_each: true,
+            // Our host counts what Pub/Sub does not tell, and sends the letter before Pub/Sub has given anything up.
+            counts_tries: true,
+            dead_letter_facts: true,
+            stream_letters: true,
+            // An instance stays for the next requests, and takes several at once: <https://cloud.google.com/run/docs/about-concurrency>.
             isolation: false,
-            shared_process: false,
-            streams_answers: false,
+            shared_process: true,
+            // An answer is passed on as it is written: <https://cloud.google.com/run/docs/triggering/https-request>.
+            streams_answers: true,
         }
     }
 
@@ -145,17 +192,15 @@ impl Harness for GcpHarness {
         tokio::time::sleep(time).await;
     }
 
-    async fn deploy(&self, _app: App) -> Result<Arc<dyn Deployment>> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "harness.deploy",
-            "no app is deployed",
-        ))
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
+        Ok(Arc::new(GcpDeployment::start(self.apps().await?, app).await?))
     }
 
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulators.lock().await.take());
+        drop(self.apps.lock().await.take());
+        drop(self.processes.lock().await.take());
         Ok(())
     }
 }

@@ -9,9 +9,6 @@ use nephos_gcp::harness::GcpHarness;
 /// How many rules run at the same time, unless the command line says otherwise: most of their time they wait for a message to come again.
 const SIDE_BY_SIDE: usize = 8;
 
-/// The groups that need no deployment.
-const GROUPS: [&str; 6] = ["bucket", "queue", "stream", "table", "secret", "events"];
-
 /// Rules that are known not to hold here, for what Google Cloud itself does otherwise and a resource has no way to declare, and for faults of emulators and stand-ins.
 const EXCEPTIONS: [Exception; 6] = [
     Exception {
@@ -52,7 +49,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
     Suite::new(GcpHarness::new())
-        .groups(&GROUPS)
         .exceptions(&EXCEPTIONS)
         .declared(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/declared.json"))
         .run(&arguments)

@@ -61,7 +61,7 @@ struct Gate {
 
 /// A query may be of a database's own collections, or of those below a document; the discovery document has the latter's path alone. Both are in the interface's definition:
 /// <https://github.com/googleapis/googleapis/blob/master/google/firestore/v1/firestore.proto>
-fn documented(path: &str) -> Cow<'_, str> {
+pub(super) fn documented(path: &str) -> Cow<'_, str> {
     match path.strip_suffix("/documents:runQuery") {
         Some(database) => Cow::Owned(format!("{database}/documents/collection/document:runQuery")),
         None => Cow::Borrowed(path),

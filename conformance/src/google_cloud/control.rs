@@ -62,6 +62,11 @@ impl Control {
         })
     }
 
+    /// What its parts share, for what runs beside it.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// Where it answers (`http://127.0.0.1:4000`). The header `Host` says which interface is meant.
     #[must_use]
     pub fn url(&self) -> String {

@@ -1,4 +1,4 @@
-//! Jobs of Cloud Scheduler: <https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs>. Nothing runs them here.
+//! Jobs of Cloud Scheduler: <https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs>. They run where services do (`cloud_run/jobs.rs`).
 
 use serde_json::{Map, Value, json};
 

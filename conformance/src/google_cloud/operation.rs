@@ -155,7 +155,9 @@ impl State {
         let mut due = Vec::new();
         for (name, operation) in &mut self.operations {
             let paused = self.knobs.is_paused(operation.kind, &operation.target);
-            if !operation.is_running() || paused || !is_seen(name, &operation.target) {
+            let starts = operation.deed != Deed::Delete
+                && run::is_starting(&self.resources, &self.starts, &operation.target);
+            if !operation.is_running() || paused || starts || !is_seen(name, &operation.target) {
                 continue;
             }
             operation.left = if at_once {

@@ -1,4 +1,4 @@
-//! Topics and subscriptions, as what is set up: <https://cloud.google.com/pubsub/docs/reference/rest>. Messages do not go through here.
+//! Topics and subscriptions, as what is set up: <https://cloud.google.com/pubsub/docs/reference/rest>. Messages go to Google's emulator, where services run (`cloud_run/pass.rs`), and else nowhere.
 
 use serde_json::{Map, Value, json};
 
@@ -56,6 +56,11 @@ pub(super) fn prepare_subscription(
     body.entry("pushConfig").or_insert_with(|| json!({}));
     body.insert("state".to_owned(), "ACTIVE".into());
     push(state, shared, &body["pushConfig"])?;
+    // https://cloud.google.com/pubsub/docs/exactly-once-delivery
+    if body.get("enableExactlyOnceDelivery") == Some(&Value::Bool(true)) && is_pushed(&body["pushConfig"]) {
+        let what = "only a subscription that is pulled delivers exactly once";
+        return Err(Refusal::field("enable_exactly_once_delivery", what));
+    }
     if let Some(policy) = body.get_mut("deadLetterPolicy") {
         let topic = policy["deadLetterTopic"].as_str().unwrap_or_default();
         state.get(&TOPIC, &shared.key(topic))?;
@@ -76,6 +81,11 @@ pub(super) fn prepare_subscription(
         }
     }
     Ok(())
+}
+
+fn is_pushed(config: &Value) -> bool {
+    let endpoint = config["pushEndpoint"].as_str();
+    endpoint.is_some_and(|endpoint| !endpoint.is_empty())
 }
 
 /// Where messages are pushed to.

@@ -57,6 +57,12 @@ pub(super) async fn handle(shared: Arc<Shared>, door: Door, request: Request<Inc
         true => serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         false => sent.as_ref().ok().cloned().flatten().unwrap_or(Value::Null),
     };
+    let world = shared.world();
+    if let Some(world) = &world
+        && let Some(answer) = world.pass_on(&parts, &host, &bytes).await
+    {
+        return answer;
+    }
     let interruption = shared
         .lock()
         .knobs
@@ -90,6 +96,10 @@ pub(super) async fn handle(shared: Arc<Shared>, door: Door, request: Request<Inc
         }
         None => reply(),
     };
+    if let Some(world) = &world {
+        // What was asked for is there when the answer is.
+        world.follow().await;
+    }
     let mut answer = outcome.unwrap_or_else(|refusal| match is_registry {
         true => registry::refused(&refusal),
         false => refusal.answer(),
@@ -154,7 +164,7 @@ fn answer(
 }
 
 /// Who asks.
-fn authenticate(shared: &Shared, headers: &HeaderMap) -> Outcome<()> {
+pub(super) fn authenticate(shared: &Shared, headers: &HeaderMap) -> Outcome<()> {
     let refused =
         |reason: &str, message: &str| Refusal::new(Code::Unauthenticated, message).reason(reason, &json!({}));
     let token = server::header(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));

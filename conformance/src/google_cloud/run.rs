@@ -1,5 +1,7 @@
 //! Services and revisions of Cloud Run: <https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::error::{Code, Outcome, Refusal};
@@ -7,7 +9,7 @@ use super::kinds::{REVISION, SERVICE};
 use super::knobs::Unready;
 use super::request::Asked;
 use super::secrets;
-use super::state::{Resource, Shared, State, now};
+use super::state::{Resource, Shared, Start, State, now};
 
 const LATEST: &str = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST";
 
@@ -107,6 +109,9 @@ pub(super) fn prepare(
             .and_then(|former| former["generation"].as_str()?.parse::<u64>().ok())
             .unwrap_or(0);
         let revision = revise(state, name, &template, next)?;
+        if shared.world().is_some() {
+            state.starts.insert(revision.clone(), Start::Pending);
+        }
         body.insert("latestCreatedRevision".to_owned(), revision.into());
     }
     if is_new || differs {
@@ -247,6 +252,18 @@ fn letters(mut number: u64) -> String {
         .collect()
 }
 
+/// Whether the newest revision of a service is still being started.
+pub(super) fn is_starting(
+    resources: &BTreeMap<String, Resource>,
+    starts: &BTreeMap<String, Start>,
+    service: &str,
+) -> bool {
+    let newest = resources
+        .get(service)
+        .and_then(|service| service.body["latestCreatedRevision"].as_str());
+    newest.is_some_and(|revision| starts.get(revision) == Some(&Start::Pending))
+}
+
 /// What goes on with a service ends: its newest revision serves, or never will.
 pub(super) fn settle(state: &mut State, name: &str) -> Outcome<()> {
     let mut service = state.get(&SERVICE, name)?.body.clone();
@@ -255,7 +272,12 @@ pub(super) fn settle(state: &mut State, name: &str) -> Outcome<()> {
         .unwrap_or_default()
         .to_owned();
     let told = state.knobs.unready.get(last(name)).cloned();
-    let unready = told.or_else(|| unreadable(state, name, &service["template"]));
+    let unready = told
+        .or_else(|| unreadable(state, name, &service["template"]))
+        .or_else(|| match state.starts.get(&revision) {
+            Some(Start::Failed(why)) => Some(why.clone()),
+            _ => None,
+        });
     let is_ready = service["latestReadyRevision"] == revision.as_str();
     let failed = unready.filter(|_| !is_ready);
     if let Some(found) = state.resources.get_mut(&revision) {
@@ -278,12 +300,14 @@ pub(super) fn settle(state: &mut State, name: &str) -> Outcome<()> {
     });
     match (&failed, &message) {
         (Some(why), Some(message)) => {
+            state.starts.insert(revision.clone(), Start::Failed(why.clone()));
             service["terminalCondition"] = unready_condition(why, message);
             let mut configured = unready_condition(why, message);
             configured["type"] = "ConfigurationsReady".into();
             service["conditions"] = json!([condition("RoutesReady", "CONDITION_SUCCEEDED"), configured]);
         }
         _ => {
+            state.starts.remove(&revision);
             service["latestReadyRevision"] = revision.into();
             service["terminalCondition"] = condition("Ready", "CONDITION_SUCCEEDED");
             let both = ["RoutesReady", "ConfigurationsReady"];

@@ -147,6 +147,13 @@ pub(super) fn is_readable(state: &State, secret: &str, version: &str) -> bool {
     found.is_ok_and(|version| version.body["state"] == "ENABLED")
 }
 
+/// What a version holds, if it can be read and is text.
+pub(super) fn text(state: &State, secret: &str, version: &str) -> Option<String> {
+    let name = resolve(state, &format!("{secret}/versions/{version}"));
+    let bytes = STANDARD.decode(state.payloads.get(&name)?).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
 /// The checksum that Secret Manager has (Castagnoli): <https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4>.
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {

@@ -1,16 +1,17 @@
 //! What the stand-in knows, and what all its parts share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use super::cloud_run::World;
 use super::error::{Code, Outcome, Refusal};
 use super::kinds::{ACCOUNT, Kind};
-use super::knobs::Knobs;
+use super::knobs::{Knobs, Unready};
 use super::operation::Operation;
 use super::registry::Registry;
 use super::tokens::Token;
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) documents: Arc<Documents>,
     state: Mutex<State>,
+    /// What runs of it, once a test has that.
+    world: OnceLock<Weak<World>>,
 }
 
 /// Everything that is.
@@ -75,8 +78,18 @@ pub(super) struct State {
     pub(super) logs: Vec<Value>,
     pub(super) requests: Vec<Exchange>,
     pub(super) findings: Vec<Finding>,
+    /// What became of revisions that are started, by name.
+    pub(super) starts: BTreeMap<String, Start>,
     /// Counts what was made or changed, so that it can be told apart.
     pub(super) count: u64,
+}
+
+/// How far a revision's first container has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Start {
+    Pending,
+    Ready,
+    Failed(Unready),
 }
 
 /// Something that exists.
@@ -112,7 +125,18 @@ impl Shared {
             options,
             documents,
             state: Mutex::new(state),
+            world: OnceLock::new(),
         })
+    }
+
+    /// Has services run from now on; false if they do already.
+    pub(super) fn set_world(&self, world: &Arc<World>) -> bool {
+        self.world.set(Arc::downgrade(world)).is_ok()
+    }
+
+    /// What runs of it.
+    pub(super) fn world(&self) -> Option<Arc<World>> {
+        self.world.get()?.upgrade()
     }
 
     /// The state, for one request.

@@ -17,7 +17,7 @@ use crate::gcs::PRIVATE_KEY;
 /// The key's id, in the headers of what is signed.
 pub(super) const KEY_ID: &str = "nephos-tests-1";
 /// Who says who somebody is: <https://cloud.google.com/docs/authentication/token-types#id-contents>.
-const ISSUER: &str = "https://accounts.google.com";
+pub(super) const ISSUER: &str = "https://accounts.google.com";
 
 /// An access token that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

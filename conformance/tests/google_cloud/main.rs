@@ -4,9 +4,11 @@
 
 mod accounts;
 mod buckets;
+mod calls;
 mod client;
 mod credentials;
 mod databases;
+mod deliveries;
 mod documents;
 mod emulators;
 mod events;
@@ -17,6 +19,7 @@ mod mistakes;
 mod peers;
 mod refusals;
 mod rights;
+mod running;
 mod secrets;
 mod services;
 mod topics;

@@ -90,6 +90,12 @@ async fn a_wrong_subscription_is_refused() {
             .await
             .refused(400, "INVALID_ARGUMENT", words);
     }
+    let mut twice = with("enableExactlyOnceDelivery", true.into());
+    twice["pushConfig"] = json!({"pushEndpoint": "https://orders.run.app/"});
+    google
+        .ask(&put, twice)
+        .await
+        .refused(400, "INVALID_ARGUMENT", "exactly once");
     let dead = json!({"deadLetterTopic": format!("{PROJECT}/topics/none")});
     google
         .ask(&put, with("deadLetterPolicy", dead))

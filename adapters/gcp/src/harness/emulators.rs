@@ -42,6 +42,16 @@ impl Processes {
             firestore: firestore?,
         })
     }
+
+    /// Where the emulator of Pub/Sub answers.
+    pub(super) fn pubsub(&self) -> String {
+        self.pubsub.endpoint()
+    }
+
+    /// Where the emulator of Firestore answers.
+    pub(super) fn firestore(&self) -> String {
+        self.firestore.endpoint()
+    }
 }
 
 /// Emulators and stand-ins, and a configuration that finds them. Stand-ins and connections do not outlive the runtime in which they were made, so each has its own.

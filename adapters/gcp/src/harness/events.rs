@@ -6,7 +6,6 @@
 mod callers;
 mod documents;
 mod messages;
-mod protobuf;
 
 use std::collections::BTreeMap;
 

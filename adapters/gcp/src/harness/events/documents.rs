@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
+use nephos_conformance::google_cloud::cloud_run::document_event_data;
 use nephos_conformance::happening::Native;
 use nephos_core::event::{Change, ChangeKind};
 use nephos_core::{Error, ErrorKind, Result};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::{PROJECT, path_of, posted, protobuf};
+use super::{PROJECT, path_of, posted};
 use crate::document::{KEY, VERSION, document_id, index, to_fields};
 
 /// What a header cannot hold: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3132-http-header-values>.
@@ -84,7 +85,7 @@ pub(super) fn table(change: &Change<Value>) -> Result<Vec<Native>> {
         ],
         content_type: "application/protobuf",
     };
-    let data = protobuf::document_event_data(old.as_ref(), new.as_ref())?;
+    let data = document_event_data(old.as_ref(), new.as_ref())?;
     let written = cloud_event("items", &told, data)?;
     let mut data = Map::new();
     for (name, document) in [("oldValue", old), ("value", new)] {

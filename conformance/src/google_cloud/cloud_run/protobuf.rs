@@ -2,6 +2,8 @@
 //! [`data.proto`](https://github.com/googleapis/google-cloudevents/blob/main/proto/google/events/cloud/firestore/v1/data.proto) and the
 //! [encoding](https://protobuf.dev/programming-guides/encoding/), and not by the decoder's types, whose mistakes would be made twice.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
@@ -9,7 +11,7 @@ use serde_json::{Map, Value};
 fn foreign(what: &'static str) -> Error {
     Error::new(
         ErrorKind::InvalidArgument,
-        "harness.native",
+        "firestore.event",
         "the document is not in Firestore's JSON",
     )
     .with("value", what)
@@ -19,7 +21,7 @@ fn foreign(what: &'static str) -> Error {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] for what is no document in the JSON of Firestore's REST interface.
-pub(super) fn document_event_data(old: Option<&Value>, new: Option<&Value>) -> Result<Vec<u8>> {
+pub fn document_event_data(old: Option<&Value>, new: Option<&Value>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for (number, told) in [(1, new), (2, old)] {
         if let Some(told) = told {
@@ -33,11 +35,10 @@ pub(super) fn document_event_data(old: Option<&Value>, new: Option<&Value>) -> R
 fn document(told: &Value) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     delimited(&mut bytes, 1, text(&told["name"])?.as_bytes());
-    fields(
-        &mut bytes,
-        2,
-        told["fields"].as_object().ok_or_else(|| foreign("fields"))?,
-    )?;
+    // A document without fields tells none.
+    if let Some(told) = told.get("fields") {
+        fields(&mut bytes, 2, told.as_object().ok_or_else(|| foreign("fields"))?)?;
+    }
     for (number, name) in [(3, "createTime"), (4, "updateTime")] {
         delimited(&mut bytes, number, &timestamp(text(&told[name])?)?);
     }
@@ -74,24 +75,33 @@ fn value(told: &Value) -> Result<Vec<u8>> {
             whole(&mut bytes, 2, number.cast_unsigned());
         }
         "doubleValue" => {
-            let number = told.as_f64().ok_or_else(|| foreign("double"))?;
+            // What JSON has no number for is text.
+            let number = match told.as_str() {
+                Some(text) => text.parse().map_err(|_| foreign("double"))?,
+                None => told.as_f64().ok_or_else(|| foreign("double"))?,
+            };
             // Wire type 1: 64 bits.
             varint(&mut bytes, 3 << 3 | 1);
             bytes.extend(number.to_le_bytes());
         }
+        "referenceValue" => delimited(&mut bytes, 5, text(told)?.as_bytes()),
+        "bytesValue" => {
+            let read = STANDARD.decode(text(told)?).map_err(|_| foreign("bytes"))?;
+            delimited(&mut bytes, 18, &read);
+        }
         "mapValue" => {
             let mut map = Vec::new();
-            fields(
-                &mut map,
-                1,
-                told["fields"].as_object().ok_or_else(|| foreign("map"))?,
-            )?;
+            if let Some(told) = told.get("fields") {
+                fields(&mut map, 1, told.as_object().ok_or_else(|| foreign("map"))?)?;
+            }
             delimited(&mut bytes, 6, &map);
         }
         "arrayValue" => {
             let mut list = Vec::new();
-            for told in told["values"].as_array().ok_or_else(|| foreign("list"))? {
-                delimited(&mut list, 1, &value(told)?);
+            if let Some(told) = told.get("values") {
+                for told in told.as_array().ok_or_else(|| foreign("list"))? {
+                    delimited(&mut list, 1, &value(told)?);
+                }
             }
             delimited(&mut bytes, 9, &list);
         }
