@@ -1,4 +1,4 @@
-//! The conformance suite over Google's own emulators of Pub/Sub and Firestore, and the suite's stand-ins of Cloud Storage and Secret Manager.
+//! The conformance suite over Google's own emulators of Pub/Sub and Firestore, and the suite's own stand-ins for everything else.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use nephos_gcp::harness::GcpHarness;
 const SIDE_BY_SIDE: usize = 8;
 
 /// Rules that are known not to hold here, for what Google Cloud itself does otherwise and a resource has no way to declare, and for faults of emulators and stand-ins.
-const EXCEPTIONS: [Exception; 6] = [
+const EXCEPTIONS: [Exception; 8] = [
     Exception {
         rule: "queue.depth.counts",
         why: UNCOUNTED,
@@ -18,6 +18,15 @@ const EXCEPTIONS: [Exception; 6] = [
     Exception {
         rule: "queue.depth.leased-apart",
         why: UNCOUNTED,
+    },
+    Exception {
+        rule: "semantics.ok.acknowledges",
+        why: UNCOUNTED,
+    },
+    Exception {
+        rule: "access.stream.only-what-is-declared",
+        // <https://cloud.google.com/pubsub/docs/replay-overview>
+        why: "Pub/Sub lets nobody read a stream from a place of their choice, so that an app whose function asks for it is refused before anything is deployed",
     },
     Exception {
         rule: "events.queue.batch.in-order",
@@ -45,11 +54,37 @@ const ONE_BY_ONE: &str = "Pub/Sub and Eventarc send each message and each change
 const UNCOUNTED: &str =
     "Pub/Sub counts messages in Cloud Monitoring alone, minutes late, so that a queue tells no depth";
 
+/// Rules that hold here whatever the app says.
+const UNPROVEN: [Exception; 4] = [
+    Exception {
+        rule: "semantics.batch.one-of-n-each-record",
+        why: ONE_AT_ONCE,
+    },
+    Exception {
+        rule: "semantics.batch.one-of-n-outcome",
+        why: ONE_AT_ONCE,
+    },
+    Exception {
+        rule: "semantics.batch.unknown-id-retries-all",
+        why: ONE_AT_ONCE,
+    },
+    Exception {
+        rule: "semantics.error.backs-off",
+        // Pub/Sub itself does what the policy says: <https://cloud.google.com/pubsub/docs/handling-failures#exponential_backoff>
+        why: "Google's emulator waits a second before it pushes a message again, and longer each time, whatever the subscription's policy says",
+    },
+];
+
+/// <https://cloud.google.com/pubsub/docs/push#receive_push>
+const ONE_AT_ONCE: &str =
+    "Pub/Sub pushes each message in a request of its own, so that no failure can be another's";
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
     Suite::new(GcpHarness::new())
         .exceptions(&EXCEPTIONS)
+        .unproven(&UNPROVEN)
         .declared(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/declared.json"))
         .run(&arguments)
 }

@@ -296,3 +296,26 @@ async fn a_service_that_was_killed_starts_again_with_the_next_request() {
     assert!(running.run.processes(&service("orders")).is_empty());
     assert_ne!(running.get(&url("orders"), None).await.json()["pid"], first);
 }
+
+#[tokio::test]
+async fn a_container_runs_the_program_of_its_image_with_the_images_variables_and_its_own() {
+    let running = Running::of_images().await;
+    let config =
+        json!({"Entrypoint": ["/bin/program", "first"], "Cmd": ["second"], "Env": ["COLOUR=red", "SIZE=9"]});
+    let program = include_bytes!("container.py");
+    let image = crate::images::image(&running.google, program, config).await;
+    let env = json!([{"name": "COLOUR", "value": "blue"}]);
+    let container = |image: &str| json!({"containers": [{"image": image, "env": env}]});
+    running.public("orders", container(&image)).await;
+    let told = running.get(&format!("{}/env", url("orders")), None).await.json();
+    assert_eq!((&told["COLOUR"], &told["SIZE"]), (&json!("blue"), &json!("9")));
+    let told = running
+        .get(&format!("{}/arguments", url("orders")), None)
+        .await
+        .json();
+    assert_eq!(told, json!(["first", "second"]));
+    let (name, _) = image.split_once('@').unwrap();
+    let ended = running.update("orders", container(&format!("{name}:none"))).await;
+    let message = ended["error"]["message"].as_str().unwrap();
+    assert!(message.contains("orders:none' not found"), "{message}");
+}

@@ -69,6 +69,8 @@ class Handler(BaseHTTPRequestHandler):
         what, _, value = self.path.lstrip("/").partition("/")
         if what == "env":
             return self.answer(200, dict(os.environ))
+        if what == "arguments":
+            return self.answer(200, sys.argv[1:])
         if what == "seen":
             return self.answer(200, seen)
         if what == "sleep":

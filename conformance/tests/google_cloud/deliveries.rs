@@ -181,7 +181,11 @@ async fn a_buckets_notification_is_pushed() {
     let agent = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com";
     let binding = json!({"role": "roles/pubsub.publisher", "members": [agent]});
     let request = format!("POST {PUBSUB}/{}:setIamPolicy", topic("orders"));
-    running.google.ask(&request, json!({"policy": {"bindings": [binding]}})).await.ok();
+    running
+        .google
+        .ask(&request, json!({"policy": {"bindings": [binding]}}))
+        .await
+        .ok();
     let storage = running.google.control.storage();
     storage.create_bucket("photos").unwrap();
     let config = json!({"topic": format!("//pubsub.googleapis.com/{}", topic("orders")), "payload_format": "JSON_API_V1"});

@@ -117,6 +117,30 @@ fn manifest(config: (&str, usize), layer: (&str, usize)) -> Vec<u8> {
     .into_bytes()
 }
 
+/// An image with a program in one layer, in a new repository; its reference.
+pub(crate) async fn image(google: &Google, program: &[u8], config: Value) -> String {
+    repository(google, json!({"format": "DOCKER"})).await;
+    let mut layer = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        flate2::Compression::fast(),
+    ));
+    let mut header = tar::Header::new_ustar();
+    header.set_size(program.len() as u64);
+    header.set_mode(0o755);
+    layer.append_data(&mut header, "bin/program", program).unwrap();
+    let layer = layer.into_inner().unwrap().finish().unwrap();
+    let config = json!({"architecture": "amd64", "os": "linux", "config": config}).to_string();
+    let digests = [
+        pushed(google, config.as_bytes()).await,
+        pushed(google, &layer).await,
+    ];
+    let content = manifest((&digests[0], config.len()), (&digests[1], layer.len()));
+    let put = format!("PUT /v2/{IMAGE}/manifests/{}", digest(&content));
+    let put = ask(google, &put, &[("content-type", MANIFEST)], &content).await;
+    assert_eq!(put.status, 201, "{:?}", put.body);
+    format!("{HOST}/{IMAGE}@{}", digest(&content))
+}
+
 #[tokio::test]
 async fn an_image_is_pushed_found_and_read() {
     let google = with_repository().await;

@@ -63,14 +63,23 @@ impl Running {
     }
 
     pub(crate) async fn with(emulators: Emulators, pace: Pace) -> Self {
+        let container = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/google_cloud/container.py");
+        Self::of(Some(container), emulators, pace).await
+    }
+
+    /// Containers run their images.
+    pub(crate) async fn of_images() -> Self {
+        Self::of(None, Emulators::default(), Pace::default()).await
+    }
+
+    async fn of(binary: Option<PathBuf>, emulators: Emulators, pace: Pace) -> Self {
         // An error says that another test has chosen already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let google = Google::start().await;
         let edge = Edge::start().await.unwrap();
         google.control.route(&edge);
-        let container = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/google_cloud/container.py");
         let options = Options {
-            binary: Some(container),
+            binary,
             pubsub: emulators.pubsub.as_ref().map(Program::endpoint),
             firestore: emulators.firestore.as_ref().map(Program::endpoint),
             pace,

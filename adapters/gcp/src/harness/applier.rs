@@ -58,7 +58,10 @@ impl Applier {
     }
 
     async fn ask(&self, kind: Kind, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let rest = Rest::new(&self.config, &format!("https://{}/{}", kind.host(), version(kind)))?;
+        let rest = Rest::new(
+            &self.config,
+            &format!("https://{}/{}", kind.host(), version(kind)),
+        )?;
         let told = rest.call(OPERATION, method, path, body).await;
         told.map_err(|error| error.with("resource", path))
     }
@@ -66,8 +69,10 @@ impl Applier {
     /// Makes all of it: first the accounts, which roles are given to, then what is needed before what needs it.
     pub(super) async fn apply(&self, graph: &Graph) -> Result<()> {
         let mut made: BTreeSet<&str> = BTreeSet::new();
-        let (accounts, mut left): (Vec<_>, Vec<_>) =
-            graph.nodes.iter().partition(|(_, node)| node.kind == Kind::Account);
+        let (accounts, mut left): (Vec<_>, Vec<_>) = graph
+            .nodes
+            .iter()
+            .partition(|(_, node)| node.kind == Kind::Account);
         let mut next = accounts;
         while !next.is_empty() {
             let making = next.iter().map(|(name, node)| self.make(graph, name, node));
@@ -90,7 +95,8 @@ impl Applier {
     async fn make(&self, graph: &Graph, full_name: &str, node: &Node) -> Result<()> {
         let (name, id) = (node.name.as_str(), last(&node.name));
         let mut body = node.body.clone();
-        let posted = |parameter: &str, collection: &str| format!("/{}/{collection}?{parameter}={id}", parent(name));
+        let posted =
+            |parameter: &str, collection: &str| format!("/{}/{collection}?{parameter}={id}", parent(name));
         let (method, path) = match node.kind {
             Kind::Repository => (Method::POST, posted("repositoryId", "repositories")),
             Kind::Secret => (Method::POST, posted("secretId", "secrets")),
@@ -167,17 +173,24 @@ impl Applier {
         if node.kind == Kind::Bucket {
             let path = format!("/{}/iam", storage_path(&node.name));
             let policy = json!({"bindings": bindings});
-            return self.ask(node.kind, Method::PUT, &path, Some(&policy)).await.map(drop);
+            return self
+                .ask(node.kind, Method::PUT, &path, Some(&policy))
+                .await
+                .map(drop);
         }
         let path = format!("/{}:setIamPolicy", node.name);
         let policy = json!({"policy": {"bindings": bindings}});
-        self.ask(node.kind, Method::POST, &path, Some(&policy)).await.map(drop)
+        self.ask(node.kind, Method::POST, &path, Some(&policy))
+            .await
+            .map(drop)
     }
 
     /// Has a service begin another revision, as a new build does.
     pub(super) async fn renew(&self, node: &Node) -> Result<()> {
         let path = format!("/{}?forceNewRevision=true", node.name);
-        let told = self.ask(node.kind, Method::PATCH, &path, Some(&node.body)).await?;
+        let told = self
+            .ask(node.kind, Method::PATCH, &path, Some(&node.body))
+            .await?;
         self.ended(node.kind, told).await
     }
 

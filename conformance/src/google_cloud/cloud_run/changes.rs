@@ -149,7 +149,7 @@ impl World {
         let bytes = body
             .collect()
             .await
-            .map(|body| body.to_bytes())
+            .map(http_body_util::Collected::to_bytes)
             .unwrap_or_default();
         if verb == "createDocument" {
             let made: Value = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -190,7 +190,10 @@ impl World {
             entry.insert("httpRequest".to_owned(), told);
             entry.insert("severity".to_owned(), severity.into());
             let project = &self.shared.options.project;
-            entry.insert("trace".to_owned(), format!("projects/{project}/traces/{id}").into());
+            entry.insert(
+                "trace".to_owned(),
+                format!("projects/{project}/traces/{id}").into(),
+            );
             // It has what Cloud Logging knows.
             let _ = self.log.request(&pool.origin(&instance), &entry);
         }

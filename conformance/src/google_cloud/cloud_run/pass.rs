@@ -71,10 +71,17 @@ impl World {
         if host == "pubsub.googleapis.com" {
             return Some(request().await);
         }
-        let database = path.trim_start_matches("/v1/").split("/documents").next().unwrap_or_default();
+        let database = path
+            .trim_start_matches("/v1/")
+            .split("/documents")
+            .next()
+            .unwrap_or_default();
         if self.shared.lock().get(&DATABASE, database).is_err() {
             let id = database.rsplit('/').next().unwrap_or_default();
-            let message = format!("The database {id} does not exist for project {}.", self.shared.options.project);
+            let message = format!(
+                "The database {id} does not exist for project {}.",
+                self.shared.options.project
+            );
             return Some(Refusal::new(Code::NotFound, message).answer());
         }
         Some(self.document(base, id, path, sent.as_ref(), request()).await)

@@ -39,7 +39,9 @@ impl Program {
                 let found = world.shared.lock().image(&world.shared, image);
                 let found = found.ok_or_else(|| missing(format!("Image '{image}' not found.")))?;
                 for layer in &found.layers {
-                    let broken = |error: std::io::Error| missing(format!("Image '{image}' cannot be unpacked: {error}."));
+                    let broken = |error: std::io::Error| {
+                        missing(format!("Image '{image}' cannot be unpacked: {error}."))
+                    };
                     unpack(layer, root).map_err(broken)?;
                 }
                 let config = &found.config["config"];
