@@ -104,6 +104,12 @@ impl<'d> Walk<'_, 'd> {
         self.findings.push(self.call.finding(Level::Error, place, what));
     }
 
+    /// Whether the body is a merge patch, which only Cloud Storage takes.
+    fn is_merged(&self) -> bool {
+        let id = self.call.id();
+        id.starts_with("storage.") && id.ends_with(".patch")
+    }
+
     fn find(&mut self, name: &str, place: &str) -> Option<&'d Value> {
         let found = self.call.schema(name);
         if found.is_none() {
@@ -161,6 +167,8 @@ impl<'d> Walk<'_, 'd> {
             let place = join(&at.place, name);
             let Some(field) = known.get(name) else {
                 match schema.get("additionalProperties") {
+                    // Of a merge patch, an entry that is null is taken away: https://cloud.google.com/storage/docs/json_api#patch.
+                    Some(_) if value.is_null() && self.is_merged() => {}
                     Some(each) => {
                         let below = Position {
                             place,

@@ -256,7 +256,7 @@ async fn a_function_of_requests_is_called_by_one_and_others_with_their_sources_b
     google.control.deny("iamcredentials.*", "");
     refused(
         &google.run(&project, &["invoke", "work", "{}"]).await,
-        &["roles/iam.serviceAccountOpenIdTokenCreator"],
+        &["Identity Token Creator", "account=shop-gcp-nephos-caller"],
     );
 }
 

@@ -19,6 +19,8 @@ use super::{GcpDeployer, Place};
 use crate::deploy::graph::{Graph, Kind};
 
 const OPERATION: &str = "deploy.destroy";
+/// What keeps a database from being deleted: <https://cloud.google.com/firestore/docs/manage-databases#delete-protection>.
+const PROTECTION: &str = "deleteProtectionState";
 
 impl GcpDeployer {
     pub(super) async fn remove(&self, keep: Keep, progress: &Progress) -> Result<Destroyed> {
@@ -50,11 +52,12 @@ impl GcpDeployer {
                 }
             }
             Keep::Nothing => {
-                for thing in &data {
-                    place.empty(thing, progress).await?;
+                let mut empty = Vec::new();
+                for thing in data {
+                    empty.push(place.empty(thing, progress).await?);
                 }
-                place.remove_all(&data, progress).await?;
-                done.removed += data.len();
+                place.remove_all(&empty, progress).await?;
+                done.removed += empty.len();
             }
         }
         Ok(done)
@@ -105,23 +108,22 @@ impl Place {
         all(taking.collect()).await.map(drop)
     }
 
-    /// Makes that it may be deleted with its data.
-    async fn empty(&self, thing: &Thing, progress: &Progress) -> Result<()> {
+    /// Makes that it may be deleted with its data, and gives it as it is then.
+    async fn empty(&self, thing: Thing, progress: &Progress) -> Result<Thing> {
         match thing.kind {
             Kind::Bucket => {
                 progress.phase(format!("emptying the bucket {}", last(&thing.name)));
-                self.empty_bucket(last(&thing.name)).await
+                self.empty_bucket(last(&thing.name)).await?;
             }
-            Kind::Database => {
-                let off = json!({"deleteProtectionState": "DELETE_PROTECTION_DISABLED"});
-                if thing.text("deleteProtectionState") != Some("DELETE_PROTECTION_ENABLED") {
-                    return Ok(());
-                }
-                let fields = BTreeSet::from(["deleteProtectionState".to_owned()]);
-                self.change(thing, &off, &fields).await
+            Kind::Database if thing.text(PROTECTION) == Some("DELETE_PROTECTION_ENABLED") => {
+                let off = json!({PROTECTION: "DELETE_PROTECTION_DISABLED"});
+                let fields = BTreeSet::from([PROTECTION.to_owned()]);
+                self.change(&thing, &off, &fields).await?;
+                return Ok(self.get(thing.kind, &thing.name).await?.unwrap_or(thing));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(thing)
     }
 
     /// Deletes all objects of a bucket, with all their generations: <https://cloud.google.com/storage/docs/json_api/v1/objects/delete>.

@@ -30,7 +30,9 @@ pub(super) fn is_disabled(error: &Error) -> bool {
 
 /// Whether something else is going on with a resource, or it was changed since it was read.
 pub(super) fn is_overtaken(error: &Error) -> bool {
-    error.kind() == ErrorKind::Conflict && fact(error, STATUS) != Some("FAILED_PRECONDITION")
+    // Firestore says of an etag that is no longer the one that a precondition fails.
+    let is_of_etag = || fact(error, STATUS) != Some("FAILED_PRECONDITION") || said(error).contains("etag");
+    error.kind() == ErrorKind::Conflict && is_of_etag()
 }
 
 /// Whether it says that an account is not known, which one is some seconds after it was made (<https://cloud.google.com/iam/docs/service-accounts-create>), or that what a service may do

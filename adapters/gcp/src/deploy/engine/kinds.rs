@@ -44,6 +44,8 @@ pub(super) enum Scope {
 pub(super) enum Making {
     /// `POST` to the collection, with its id in this parameter.
     Posted(&'static str),
+    /// The same, and its name in the body besides.
+    Both(&'static str),
     /// `POST` to the collection, with its name in the body.
     Named,
     /// `PUT` to its name.
@@ -199,7 +201,7 @@ const TRIGGER: Interface = Interface {
     collection: "triggers",
     items: "triggers",
     filtered: true,
-    making: Making::Posted("triggerId"),
+    making: Making::Both("triggerId"),
     etag: true,
     fixed: &["eventFilters", "channel", "transport"],
     ..REGIONAL

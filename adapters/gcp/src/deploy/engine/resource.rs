@@ -92,6 +92,13 @@ impl Place {
                 Method::POST,
                 format!("{}?{parameter}={}", collection(), escaped(id)),
             ),
+            Making::Both(parameter) => {
+                set(&mut body, "name", &node.name);
+                (
+                    Method::POST,
+                    format!("{}?{parameter}={}", collection(), escaped(id)),
+                )
+            }
             Making::Named => {
                 set(&mut body, "name", &node.name);
                 (Method::POST, collection())
