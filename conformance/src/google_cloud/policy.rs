@@ -11,6 +11,9 @@ use super::state::{Shared, State, fields};
 /// The first etag of a policy that was never set, which Google's interfaces give too.
 const UNSET: &str = "ACAB";
 
+/// The version that has conditions.
+const NEWEST: i64 = 3;
+
 /// One of the three methods, for a resource that exists.
 pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
     let name = asked.name(shared);
@@ -20,11 +23,11 @@ pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
         return Err(Refusal::not_found(&name));
     }
     match asked.verb() {
-        "getIamPolicy" => Ok(state
-            .policies
-            .get(&name)
-            .cloned()
-            .unwrap_or_else(|| json!({"version": 1, "etag": UNSET}))),
+        "getIamPolicy" => Ok(match state.policies.get(&name) {
+            Some(policy) if wanted(asked) < NEWEST => without_conditions(policy),
+            Some(policy) => policy.clone(),
+            None => json!({"version": 1, "etag": UNSET}),
+        }),
         "testIamPermissions" => {
             let permissions = asked.body["permissions"].as_array();
             let held: Vec<&Value> = permissions
@@ -45,12 +48,18 @@ pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
                 .get(&name)
                 .and_then(|policy| policy["etag"].as_str())
                 .unwrap_or(UNSET);
-            let sent = policy.get("etag").and_then(Value::as_str);
-            if sent.is_some_and(|sent| !sent.is_empty() && sent != current) {
+            let sent = policy.get("etag").and_then(Value::as_str).unwrap_or_default();
+            let had = state.policies.get(&name).is_some_and(has_conditions);
+            if !sent.is_empty() && sent != current {
                 return Err(Refusal::new(
                     Code::Aborted,
                     "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
                 ));
+            }
+            // Without an etag the conditions are lost: that is allowed.
+            if had && !sent.is_empty() && policy.get("version") != Some(&NEWEST.into()) {
+                let message = "A policy with conditional role bindings is changed in version 3 alone.";
+                return Err(Refusal::new(Code::InvalidArgument, message));
             }
             valid(&state, shared, &policy.clone().into())?;
             let etag = state.token();
@@ -60,6 +69,41 @@ pub(super) fn ask(shared: &Shared, asked: &Asked<'_>) -> Outcome<Value> {
             Ok(policy.into())
         }
     }
+}
+
+/// The newest form of policies that is understood: <https://cloud.google.com/iam/docs/policies#versions>.
+fn wanted(asked: &Asked<'_>) -> i64 {
+    let query = asked.parameter("options.requestedPolicyVersion");
+    let of_query = query.and_then(|text| text.parse().ok());
+    let of_body = || asked.body["options"]["requestedPolicyVersion"].as_i64();
+    of_query.or_else(of_body).unwrap_or(1)
+}
+
+fn has_conditions(policy: &Value) -> bool {
+    let bindings = policy["bindings"].as_array().into_iter().flatten();
+    bindings
+        .into_iter()
+        .any(|binding| binding.get("condition").is_some())
+}
+
+/// A policy for who does not understand conditions: roles that have one are no roles that can be given.
+fn without_conditions(policy: &Value) -> Value {
+    if !has_conditions(policy) {
+        return policy.clone();
+    }
+    let mut told = policy.clone();
+    told["version"] = 1.into();
+    for (index, binding) in told["bindings"].as_array_mut().into_iter().flatten().enumerate() {
+        let fields = binding.as_object_mut();
+        if let Some(fields) = fields
+            && fields.remove("condition").is_some()
+        {
+            let role = fields["role"].as_str().unwrap_or_default();
+            let role = format!("{role}_withcond_{index:020x}");
+            fields.insert("role".to_owned(), role.into());
+        }
+    }
+    told
 }
 
 /// What is wrong with a policy: its form, and accounts that are not there.
@@ -91,10 +135,10 @@ fn check(policy: &Value) -> Outcome<()> {
     for (index, binding) in policy["bindings"].as_array().into_iter().flatten().enumerate() {
         let place = |field: &str| format!("policy.bindings[{index}].{field}");
         let role = binding["role"].as_str().unwrap_or_default();
-        if !["roles/", "projects/", "organizations/"]
+        let is_named = ["roles/", "projects/", "organizations/"]
             .iter()
-            .any(|start| role.starts_with(start))
-        {
+            .any(|start| role.starts_with(start));
+        if !is_named || role.contains("_withcond_") {
             let message = format!("Role {role} is not supported for this resource.");
             return Err(Refusal::new(Code::InvalidArgument, message));
         }

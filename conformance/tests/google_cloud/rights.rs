@@ -107,6 +107,44 @@ async fn a_policy_is_read_changed_and_written_by_one_at_a_time() {
 }
 
 #[tokio::test]
+async fn conditions_are_told_and_changed_in_version_3_alone() {
+    let google = Google::start().await;
+    let email = google.account("orders").await;
+    let get = format!("POST {PROJECTS}/{PROJECT}:getIamPolicy");
+    let set = format!("POST {PROJECTS}/{PROJECT}:setIamPolicy");
+    let binding = json!({
+        "role": "roles/datastore.user", "members": [format!("serviceAccount:{email}")],
+        "condition": {"title": "t", "expression": "resource.name == \"a\""},
+    });
+    let policy = json!({"policy": {"version": 3, "bindings": [binding]}});
+    let after = google.ask(&set, policy).await.ok();
+    let version = |version: u8| json!({"options": {"requestedPolicyVersion": version}});
+    assert_eq!(google.ask(&get, version(3)).await.ok(), after);
+    let told = google.ask(&get, version(1)).await.ok();
+    assert!(
+        told["bindings"][0]["role"]
+            .as_str()
+            .unwrap()
+            .starts_with("roles/datastore.user_withcond_")
+    );
+    assert_eq!(
+        (&told["version"], &told["bindings"][0]["condition"]),
+        (&json!(1), &Value::Null)
+    );
+    google
+        .ask(&set, json!({"policy": told}))
+        .await
+        .refused(400, "INVALID_ARGUMENT", "version 3");
+    let lost = json!({"policy": {"etag": after["etag"], "bindings": []}});
+    google
+        .ask(&set, lost)
+        .await
+        .refused(400, "INVALID_ARGUMENT", "version 3");
+    let kept = json!({"policy": {"etag": after["etag"], "version": 3, "bindings": []}});
+    google.ask(&set, kept).await.ok();
+}
+
+#[tokio::test]
 async fn rights_that_a_test_takes_away_are_missing() {
     let google = Google::start().await;
     google.control.deny("pubsub.topics.*", "");
