@@ -10,6 +10,7 @@ pub mod azure;
 pub mod cloudevents;
 pub mod delivery;
 pub mod email;
+pub mod gcp;
 pub mod key;
 pub mod manifest;
 pub mod outcome;

@@ -2,7 +2,7 @@
 
 use nephos_conformance::discovery::{Documents, Finding};
 use nephos_core::app::App;
-use nephos_gcp::deploy::graph::{Graph, Kind, Node};
+use nephos_gcp::deploy::graph::{Grant, Graph, Kind, Node};
 use serde_json::{Value, json};
 
 use crate::apps::{CASES, case, rendered};
@@ -71,13 +71,53 @@ fn made(node: &Node) -> Request {
     }
 }
 
-/// All that the documents have against making the graph's resources.
+/// What gives the role, and the host that it is asked of.
+fn given(grant: &Grant) -> (&str, Request) {
+    let (host, name) = grant.on.trim_start_matches("//").split_once('/').unwrap();
+    let mut binding = json!({"role": grant.role, "members": [grant.member]});
+    if let Some(condition) = &grant.condition {
+        binding["condition"] = json!({"title": condition.title, "expression": condition.expression});
+    }
+    let policy = json!({"version": 3, "bindings": [binding]});
+    let version = match host {
+        "run.googleapis.com" => "v2",
+        "cloudresourcemanager.googleapis.com" => "v3",
+        _ => "v1",
+    };
+    let request = match name.strip_prefix("projects/_/buckets/") {
+        Some(bucket) => Request {
+            method: "PUT",
+            path: format!("/storage/v1/b/{bucket}/iam"),
+            query: String::new(),
+            body: policy,
+        },
+        None => Request {
+            method: "POST",
+            path: format!("/{version}/{name}:setIamPolicy"),
+            query: String::new(),
+            body: json!({"policy": policy}),
+        },
+    };
+    (host, request)
+}
+
+/// All that the documents have against making the graph's resources and giving its roles.
 fn lint(documents: &Documents, graph: &Graph) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for node in graph.nodes.values() {
-        let request = made(node);
-        match documents.find(node.kind.host(), request.method, &request.path) {
-            Ok(call) => findings.extend(call.check(&request.query, Some(&request.body), None)),
+    let made = graph.nodes.values().map(|node| (node.kind.host(), made(node)));
+    for (host, request) in made.chain(graph.grants.iter().map(given)) {
+        match documents.find(host, request.method, &request.path) {
+            Ok(call) => {
+                // A path of one form can be several methods'.
+                let is_policy = request.path.ends_with(":setIamPolicy") || request.path.ends_with("/iam");
+                assert_eq!(
+                    is_policy,
+                    call.id().to_lowercase().ends_with("setiampolicy"),
+                    "{}",
+                    call.id()
+                );
+                findings.extend(call.check(&request.query, Some(&request.body), None));
+            }
             Err(finding) => findings.push(finding),
         }
     }
@@ -196,4 +236,24 @@ fn the_check_rejects_each_mistake_that_is_made_on_purpose() {
             "{place}: {told:?}"
         );
     }
+}
+
+#[test]
+fn a_role_on_what_takes_no_policy_is_rejected() {
+    let documents = Documents::installed().unwrap();
+    let mut bad = rendered(&case("orders"));
+    let database = bad
+        .nodes
+        .values()
+        .find(|node| node.kind == Kind::Database)
+        .unwrap();
+    let on = database.full_name();
+    let mut grant = bad.grants.first().unwrap().clone();
+    grant.on.clone_from(&on);
+    bad.grants.insert(grant);
+    let told: Vec<String> = lint(&documents, &bad).iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(told.as_slice(), [one] if one.contains("no method has POST") && one.contains("setIamPolicy")),
+        "{told:?}"
+    );
 }

@@ -68,9 +68,10 @@ fn long_names_are_as_long_as_google_takes_and_stay_apart() {
 }
 
 #[test]
-fn short_names_are_long_enough_for_an_account() {
+fn short_names_are_long_enough_for_google() {
     let graph = rendered(&app(json!({
         "name": "a",
+        "resources": {"t": {"kind": "table", "key": "id"}},
         "functions": {"f": {}},
         "targets": target(json!({"prefix": "a"})),
     })));
@@ -80,6 +81,8 @@ fn short_names_are_long_enough_for_an_account() {
     };
     let name = end(&account.name).split('@').next().unwrap();
     assert!((6..=30).contains(&name.len()), "{name}");
+    let database = end(&of_kind(&graph, Kind::Database)[0].name);
+    assert!((4..=63).contains(&database.len()), "{database}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ async fn a_plan_that_someone_else_overtook_is_not_carried_out() {
     until("nobody reads", || throttled("getIamPolicy") == 1).await;
     google
         .control
-        .interrupt("GET serviceusage.googleapis.com/", 1, Interruption::Throttled(8));
+        .interrupt("GET serviceusage.googleapis.com/", 1, Interruption::Throttled(20));
     until("nobody carries it out", || throttled("serviceusage") == 2).await;
     let other = Project::new(&SMALL.replace("10 s", "30 s"));
     google.deployed(&other).await;

@@ -74,7 +74,7 @@ pub(super) fn of_deployment(error: Error) -> Error {
         (Some("BILLING_DISABLED" | "CONSUMER_SUSPENDED"), _) => return error,
         (_, ErrorKind::PermissionDenied) => (
             ErrorKind::PermissionDenied,
-            "who deploys may not do this; have a role given that has the permission, or one of those that the documentation lists (docs: Google Cloud, permissions)".to_owned(),
+            "who deploys may not do this; have a role given that has the permission; the book's chapter on Google Cloud lists the narrowest".to_owned(),
         ),
         _ => return error,
     };

@@ -182,7 +182,7 @@ pub(super) fn is_ours(member: &str, accounts: &BTreeSet<String>, is_strangers: b
         return true;
     }
     let is_agent = |end: &&str| email(member).is_some_and(|email| email.ends_with(*end));
-    !is_strangers && (member == "allUsers" || AGENTS.iter().any(|end| is_agent(&end)))
+    !is_strangers && (member == "allUsers" || AGENTS.iter().any(is_agent))
 }
 
 /// What is to be given, and what is to be taken away, on something of the app's, or of a stranger's.

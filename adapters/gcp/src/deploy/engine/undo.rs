@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Place;
 use super::apply::tell;
-use super::changes::Deed;
+use super::changes::{Deed, wanted};
 use super::diff;
 use super::kinds::last;
 use super::preview::Work;
@@ -80,6 +80,11 @@ impl Place {
         let Deed::Update(differences) = deed else {
             return Ok(false);
         };
+        // What is no longer as it was changed here is as somebody else wants it.
+        let ours = wanted(node, Some(former));
+        if !diff::between(node.kind, &ours, &there.body, self.ids()).is_empty() {
+            return Ok(false);
+        }
         let is_as_before = |field: &String| there.body.get(field) == former.body.get(field);
         let fields: BTreeSet<String> = (differences.fields.iter())
             .filter(|field| !is_as_before(field))

@@ -229,8 +229,7 @@ impl<'a> Layout<'a> {
 
     /// A table's database.
     pub(super) fn database(&self, table: &str) -> String {
-        let id = name::physical(&self.prefix, table, name::MAX_DATABASE);
-        self.in_project("databases", &id)
+        self.in_project("databases", &name::database(&self.prefix, table))
     }
 
     /// A secret: one of ours, or one that exists already.

@@ -17,23 +17,34 @@ pub const IMAGE: &str = "{image}";
 pub(super) const MAX_SERVICE: usize = 49;
 pub(super) const MAX_ACCOUNT: usize = 30;
 pub(super) const MAX_BUCKET: usize = 63;
-pub(super) const MAX_DATABASE: usize = 63;
+const MAX_DATABASE: usize = 63;
 pub(super) const MAX_TRIGGER: usize = 63;
 pub(super) const MAX_REPOSITORY: usize = 63;
 pub(super) const MAX_MESSAGES: usize = 255;
 pub(super) const MAX_SECRET: usize = 255;
 /// A job's may have 500; so long a name helps nobody.
 pub(super) const MAX_JOB: usize = 255;
-/// The shortest name of an account, and the longest id of a project, with which a bucket's name ends.
+/// The shortest names of an account and of a database, and the longest id of a project, with which a bucket's name ends.
 const MIN_ACCOUNT: usize = 6;
+const MIN_DATABASE: usize = 4;
 const MAX_PROJECT: usize = 30;
 /// The longest name of a function's trigger, the last part of its path.
 const MAX_CALLED: usize = 60;
 
-/// An account's name, which is not so short that IAM refuses it.
+/// An account's name.
 pub(super) fn account(prefix: &str, name: &str) -> String {
-    let full = physical(prefix, name, MAX_ACCOUNT);
-    if full.len() >= MIN_ACCOUNT {
+    at_least(prefix, name, MIN_ACCOUNT, MAX_ACCOUNT)
+}
+
+/// A database's name.
+pub(super) fn database(prefix: &str, name: &str) -> String {
+    at_least(prefix, name, MIN_DATABASE, MAX_DATABASE)
+}
+
+/// A name that is not so short either that Google refuses it.
+fn at_least(prefix: &str, name: &str, least: usize, most: usize) -> String {
+    let full = physical(prefix, name, most);
+    if full.len() >= least {
         return full;
     }
     format!("{full}-{}", short_hash(&[prefix, name]))
@@ -88,8 +99,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_accounts_name_is_neither_too_short_nor_too_long() {
+    fn names_are_neither_too_short_nor_too_long() {
         assert_eq!(account("shop-gcp", "place"), "shop-gcp-place");
+        assert_eq!(database("shop", "t"), "shop-t");
+        assert!(database("a", "t").len() >= MIN_DATABASE);
         for (prefix, name) in [("a", "f"), ("every-trigger-gcp", "queue-in-order"), ("a-b", "c")] {
             let name = account(prefix, name);
             assert!((MIN_ACCOUNT..=MAX_ACCOUNT).contains(&name.len()), "{name}");
