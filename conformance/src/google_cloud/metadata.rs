@@ -131,10 +131,10 @@ impl About {
         }
     }
 
-    /// A new token, which counts wherever the control plane's do.
+    /// A new token, by which the account may do what policies say.
     fn access_token(&self) -> Value {
         let until = Utc::now() + Duration::seconds(LIFETIME);
-        let token = credentials::give(&mut self.shared.lock(), Some(until));
+        let token = credentials::give_as(&mut self.shared.lock(), Some(until), &self.email);
         json!({"access_token": token, "expires_in": LIFETIME, "token_type": "Bearer"})
     }
 

@@ -3,11 +3,13 @@
 //! The deployer does more: it compares, pushes the image of a static binary, undoes what failed. Here every app is new, and its binary is there already.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::config::Config;
@@ -17,6 +19,8 @@ use crate::resources::rest::Rest;
 const OPERATION: &str = "harness.deploy";
 /// How long an operation may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The version of policies that has conditions.
+const POLICY: i32 = 3;
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -25,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Applier {
     config: Config,
     project: String,
+    /// Held while the project's policy is changed, which all apps share.
+    policy: Arc<Mutex<()>>,
 }
 
 fn last(name: &str) -> &str {
@@ -54,6 +60,7 @@ impl Applier {
         Self {
             config: config.clone(),
             project: project.to_owned(),
+            policy: Arc::default(),
         }
     }
 
@@ -77,6 +84,10 @@ impl Applier {
         while !next.is_empty() {
             let making = next.iter().map(|(name, node)| self.make(graph, name, node));
             futures::future::try_join_all(making).await?;
+            if made.is_empty() {
+                self.change_policy(|bindings| bindings.extend(self.on_project(graph)))
+                    .await?;
+            }
             made.extend(next.iter().map(|(name, _)| name.as_str()));
             (next, left) = left
                 .into_iter()
@@ -157,7 +168,38 @@ impl Applier {
         }
     }
 
-    /// Gives the roles on a resource. Those on the project are all apps', and nothing here asks for them.
+    /// The roles on the project.
+    fn on_project(&self, graph: &Graph) -> Vec<Value> {
+        let on = format!("//cloudresourcemanager.googleapis.com/projects/{}", self.project);
+        let grants = graph.grants.iter().filter(|grant| grant.on == on);
+        let bindings = grants.map(|grant| {
+            let mut binding = json!({"role": grant.role, "members": [grant.member]});
+            if let Some(condition) = &grant.condition {
+                binding["condition"] = json!({"title": condition.title, "expression": condition.expression});
+            }
+            binding
+        });
+        bindings.collect()
+    }
+
+    /// Changes the project's policy.
+    async fn change_policy(&self, change: impl Fn(&mut Vec<Value>)) -> Result<()> {
+        let _one = self.policy.lock().await;
+        let rest = Rest::new(&self.config, "https://cloudresourcemanager.googleapis.com/v3")?;
+        let path = |verb: &str| format!("/projects/{}:{verb}", self.project);
+        let asked = json!({"options": {"requestedPolicyVersion": POLICY}});
+        let mut policy: Value = rest.post(OPERATION, &path("getIamPolicy"), &asked).await?;
+        let mut bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
+        change(&mut bindings);
+        policy["bindings"] = bindings.into();
+        policy["version"] = POLICY.into();
+        let _: Value = rest
+            .post(OPERATION, &path("setIamPolicy"), &json!({"policy": policy}))
+            .await?;
+        Ok(())
+    }
+
+    /// Gives the roles on a resource.
     async fn grant(&self, graph: &Graph, full_name: &str, node: &Node) -> Result<()> {
         let mut roles: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for grant in graph.grants.iter().filter(|grant| grant.on == full_name) {
@@ -196,6 +238,9 @@ impl Applier {
 
     /// Takes all away but what holds data, which a deployer keeps too.
     pub(super) async fn remove(&self, graph: &Graph) -> Result<()> {
+        let ours = self.on_project(graph);
+        self.change_policy(|bindings| bindings.retain(|binding| !ours.contains(binding)))
+            .await?;
         let kinds = [
             Kind::Job,
             Kind::Trigger,

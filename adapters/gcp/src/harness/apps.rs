@@ -11,6 +11,7 @@ use nephos_conformance::google_cloud::{CloudRun, Control, Options};
 use nephos_core::Result;
 use nephos_core::env::Environment;
 
+use super::applier::Applier;
 use super::emulators::Processes;
 use super::operator;
 use crate::config::{Config, PROJECT};
@@ -26,6 +27,7 @@ pub(super) struct Apps {
     pub(super) control: Control,
     pub(super) run: CloudRun,
     pub(super) config: Config,
+    pub(super) applier: Applier,
     // Kept, so that they go on to listen.
     _edge: Edge,
     _processes: Arc<Processes>,
@@ -59,10 +61,12 @@ impl Apps {
             .into_iter()
             .collect();
         let config = operator::config(&environment, &control.token(), &edge)?;
+        let applier = Applier::new(&config, &control.options().project);
         Ok(Self {
             control,
             run,
             config,
+            applier,
             _edge: edge,
             _processes: processes,
         })

@@ -12,7 +12,6 @@ use nephos_core::wiring::PHYSICAL;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
-use super::applier::Applier;
 use super::apps::Apps;
 use crate::deploy::graph::{Graph, Kind, Node};
 use crate::deploy::settings::Settings;
@@ -28,7 +27,6 @@ const TARGET: &str = "gcp";
 pub(super) struct GcpDeployment {
     apps: Arc<Apps>,
     graph: Graph,
-    applier: Applier,
     resources: Arc<Resources>,
     gateway: Option<Gateway>,
 }
@@ -45,8 +43,7 @@ impl GcpDeployment {
             image: Some(format!("{region}-docker.pkg.dev/{project}/{0}/{0}:1", app.name)),
         };
         let graph = render(&app, TARGET, &settings, &known)?;
-        let applier = Applier::new(&apps.config, project);
-        applier.apply(&graph).await?;
+        apps.applier.apply(&graph).await?;
         let resources = Arc::new(resources(&apps, &app, &graph)?);
         let gateway = match front(&app, &graph) {
             Some(service) => Some(apps.run.gateway(&service.name).await?),
@@ -55,7 +52,6 @@ impl GcpDeployment {
         Ok(Self {
             apps,
             graph,
-            applier,
             resources,
             gateway,
         })
@@ -133,7 +129,7 @@ impl Deployment for GcpDeployment {
 
     /// Deploys another revision.
     async fn stop_and_restart(&self) -> Result<()> {
-        futures::future::try_join_all(self.services().map(|node| self.applier.renew(node)))
+        futures::future::try_join_all(self.services().map(|node| self.apps.applier.renew(node)))
             .await
             .map(drop)
     }
@@ -145,7 +141,7 @@ impl Deployment for GcpDeployment {
         for node in self.services() {
             self.apps.run.crash(&node.name).await;
         }
-        self.applier.remove(&self.graph).await
+        self.apps.applier.remove(&self.graph).await
     }
 }
 
@@ -163,6 +159,13 @@ impl GcpDeployment {
             if service.is_some_and(|service| services.contains(&service)) {
                 eprintln!("{entry}");
             }
+        }
+        let requests = self.apps.control.requests();
+        for refused in requests.iter().filter(|request| request.status >= 400) {
+            eprintln!(
+                "{} {} {}{}",
+                refused.status, refused.method, refused.host, refused.path
+            );
         }
         for finding in self.apps.control.findings() {
             eprintln!("{finding}");

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::World;
 use crate::google_cloud::checked::documented;
-use crate::google_cloud::error::{Code, Refusal};
+use crate::google_cloud::error::{Code, Outcome, Refusal};
 use crate::google_cloud::kinds::DATABASE;
+use crate::google_cloud::rights;
 use crate::google_cloud::route::authenticate;
 use crate::server::{self, Answer};
 
@@ -67,6 +68,15 @@ impl World {
             self.shared.lock().findings.extend(findings);
             return Some(refusal.answer());
         }
+        let name = call
+            .path_parameters()
+            .values()
+            .next()
+            .cloned()
+            .unwrap_or_default();
+        if let Err(refusal) = self.permitted(id, &self.shared.key(&name), parts) {
+            return Some(refusal.answer());
+        }
         let request = || self.to_emulator(base, parts, host, body);
         if host == "pubsub.googleapis.com" {
             return Some(request().await);
@@ -85,6 +95,16 @@ impl World {
             return Some(Refusal::new(Code::NotFound, message).answer());
         }
         Some(self.document(base, id, path, sent.as_ref(), request()).await)
+    }
+
+    /// Whether who asks may do this with what is named so.
+    fn permitted(&self, method: &str, name: &str, parts: &Parts) -> Outcome<()> {
+        let permission = rights::permission(method);
+        let state = self.shared.lock();
+        if state.knobs.is_denied(&permission, name) {
+            return Err(Refusal::denied(&permission, name));
+        }
+        rights::check(&state, &self.shared, &parts.headers, &permission, name)
     }
 
     async fn to_emulator(&self, base: &str, parts: &Parts, host: &str, body: &Bytes) -> Answer {
