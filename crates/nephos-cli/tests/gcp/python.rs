@@ -27,14 +27,20 @@ impl Python {
         let mut command = Command::new(PYTHON.find().unwrap());
         command
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gcp/sdk.py"))
-            .args([project, token])
-            .env("PUBSUB_EMULATOR_HOST", address(pubsub))
-            .env("FIRESTORE_EMULATOR_HOST", address(firestore))
+            .args([project, token, &address(pubsub), &address(firestore)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
-        // What this machine says of proxies is not meant.
-        for name in ["http_proxy", "https_proxy", "grpc_proxy", "no_proxy", "NO_PROXY"] {
+        // What this machine says of proxies and emulators is not meant.
+        for name in [
+            "http_proxy",
+            "https_proxy",
+            "grpc_proxy",
+            "no_proxy",
+            "NO_PROXY",
+            "PUBSUB_EMULATOR_HOST",
+            "STORAGE_EMULATOR_HOST",
+        ] {
             command.env_remove(name);
         }
         for (name, value) in edge.environment() {

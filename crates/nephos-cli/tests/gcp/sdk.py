@@ -1,10 +1,12 @@
 """What the tests ask of Google's clients for Python: a JSON list of a function's name and arguments a line in, a JSON object a line out.
 
-Objects and secrets are asked for at Google's own host names; messages and documents are read from Google's emulators over gRPC, past everything that is tested.
+What makes something happen is sent to Google's own host names; messages and documents are read from Google's emulators over gRPC, past everything that is tested.
 """
 
 import base64
+import functools
 import json
+import os
 import sys
 import threading
 import time
@@ -13,23 +15,28 @@ import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import grpc
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.api_core import exceptions
-from google.cloud import firestore, firestore_v1, pubsub_v1, secretmanager_v1, storage
+from google.cloud import firestore, secretmanager_v1, storage
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from google.oauth2.credentials import Credentials
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 PATIENCE = 120
 
-project, token = sys.argv[1:]
+project, token, pubsub, firestore_at = sys.argv[1:]
 credentials = Credentials(token)
-# At Google's host names.
+rest = {"credentials": credentials, "transport": "rest"}
 objects = storage.Client(project=project, credentials=credentials)
-secrets = secretmanager_v1.SecretManagerServiceClient(credentials=credentials, transport="rest")
-documents = firestore_v1.FirestoreClient(credentials=credentials, transport="rest")
-# At the emulator's address.
-publisher = pubsub_v1.PublisherClient(publisher_options=pubsub_v1.types.PublisherOptions(enable_message_ordering=True))
-subscriber = pubsub_v1.SubscriberClient()
+secrets = secretmanager_v1.SecretManagerServiceClient(**rest)
+documents = FirestoreClient(**rest)
+publisher = PublisherClient(**rest)
+subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=grpc.insecure_channel(pubsub)))
+# The client of documents takes an emulator's address from nowhere else.
+os.environ["FIRESTORE_EMULATOR_HOST"] = firestore_at
 
 
 def wait(look):
@@ -91,17 +98,17 @@ def set_secret(name, value):
 
 
 def publish(topic, body, key, attributes):
-    name = publisher.topic_path(project, topic)
-    return publisher.publish(name, body.encode(), ordering_key=key, **attributes).result(timeout=PATIENCE)
+    message = {"data": body.encode(), "ordering_key": key, "attributes": attributes}
+    publisher.publish(topic=f"projects/{project}/topics/{topic}", messages=[message])
 
 
 def messages(subscription, count):
     """Waits for so many messages of a queue that nobody else receives, and takes them."""
-    name = subscriber.subscription_path(project, subscription)
+    name = f"projects/{project}/subscriptions/{subscription}"
     found = []
 
     def look():
-        answer = subscriber.pull(subscription=name, max_messages=10, return_immediately=True)
+        answer = subscriber.pull({"subscription": name, "max_messages": 10, "return_immediately": True})
         received = answer.received_messages
         if received:
             subscriber.acknowledge(subscription=name, ack_ids=[one.ack_id for one in received])
@@ -113,6 +120,7 @@ def messages(subscription, count):
     return found
 
 
+@functools.cache
 def collection(database, name):
     return firestore.Client(project=project, database=database).collection(name)
 
