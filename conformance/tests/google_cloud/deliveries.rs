@@ -98,6 +98,37 @@ async fn a_message_is_pushed_with_a_token_and_again_until_it_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_of_one_key_are_pushed_in_their_order_with_the_key() {
+    let running = Running::with_pubsub().await;
+    running
+        .public(
+            "orders",
+            json!({"env": {"FAILS": "1"}, "scaling": {"maxInstanceCount": 1}}),
+        )
+        .await;
+    running.google.topic("orders").await;
+    let ordered = json!({"enableMessageOrdering": true, "retryPolicy": {"minimumBackoff": "0.1s", "maximumBackoff": "1s"}});
+    subscribe(&running, "orders", ordered).await;
+    let request = format!("POST {PUBSUB}/{}:publish", topic("orders"));
+    for data in ["one", "two", "three"] {
+        let body = json!({"messages": [{"data": STANDARD.encode(data), "orderingKey": "k"}]});
+        running.google.ask(&request, body).await.ok();
+    }
+    let seen = running.seen("orders", |seen| seen.len() >= 4).await;
+    let messages: Vec<Value> = seen.iter().map(|post| message(post)["message"].take()).collect();
+    let told: Vec<&Value> = messages.iter().map(|message| &message["data"]).collect();
+    // The first failed once, and the others waited for it.
+    assert_eq!(
+        json!(told),
+        json!(["one", "one", "two", "three"].map(|data| STANDARD.encode(data)))
+    );
+    assert!(
+        messages.iter().all(|message| message["orderingKey"] == "k"),
+        "{messages:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_never_taken_goes_to_the_dead_letters() {
     let running = Running::with_pubsub().await;
     running

@@ -79,7 +79,7 @@ impl World {
         }
         let request = || self.to_emulator(base, parts, host, body);
         if host == "pubsub.googleapis.com" {
-            return Some(request().await);
+            return Some(self.pushes.published(sent.as_ref(), request()).await);
         }
         let database = path
             .trim_start_matches("/v1/")

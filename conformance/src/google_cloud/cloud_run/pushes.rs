@@ -4,17 +4,18 @@
 //! to its own endpoint, with the token that the subscription asks for.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use nephos_core::Result;
 use serde_json::{Map, Value, json};
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Mutex, RwLock};
 
 use super::World;
 use crate::discovery::{Finding, Level};
@@ -50,6 +51,8 @@ pub(super) struct Pushes {
     known: Mutex<BTreeMap<String, Value>>,
     /// How often messages were pushed that were not taken yet, by subscription and id.
     attempts: std::sync::Mutex<HashMap<(String, String), u32>>,
+    /// The ordering keys of messages by their ids. Held while messages are published: one that comes back is looked up only then.
+    keys: RwLock<HashMap<String, String>>,
     world: Arc<OnceLock<Weak<World>>>,
 }
 
@@ -73,6 +76,7 @@ impl Pushes {
             front: server.url(),
             known: Mutex::default(),
             attempts: std::sync::Mutex::default(),
+            keys: RwLock::default(),
             world,
         };
         Ok((pushes, server))
@@ -95,6 +99,40 @@ impl Pushes {
     fn forget(&self, message: &(String, String)) {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.remove(message);
+    }
+
+    /// Has messages published by this request, and keeps their ordering keys: the emulator keeps the order, but leaves the keys out of what it pushes.
+    pub(super) async fn published(
+        &self,
+        sent: Option<&Value>,
+        request: impl Future<Output = Answer>,
+    ) -> Answer {
+        let messages = sent.and_then(|sent| sent["messages"].as_array());
+        let key = |message: &Value| {
+            message["orderingKey"]
+                .as_str()
+                .filter(|key| !key.is_empty())
+                .map(str::to_owned)
+        };
+        let keys: Vec<Option<String>> = messages.into_iter().flatten().map(key).collect();
+        if keys.iter().all(Option::is_none) {
+            return request.await;
+        }
+        let mut known = self.keys.write().await;
+        let (parts, body) = request.await.into_parts();
+        // What is here is whole already.
+        let bytes = body
+            .collect()
+            .await
+            .map(|body| body.to_bytes())
+            .unwrap_or_default();
+        let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        for (id, key) in told["messageIds"].as_array().into_iter().flatten().zip(keys) {
+            if let (Some(id), Some(key)) = (id.as_str(), key) {
+                known.insert(id.to_owned(), key);
+            }
+        }
+        Answer::from_parts(parts, Full::new(bytes))
     }
 
     /// Sets up what the control plane has and the emulator has not, and takes away what is gone.
@@ -213,6 +251,9 @@ impl World {
             .as_str()
             .unwrap_or_default()
             .to_owned();
+        if let Some(key) = self.pushes.keys.read().await.get(&message) {
+            body["message"]["orderingKey"] = key.as_str().into();
+        }
         let counted = (name, message);
         // The emulator counts tries for its dead letters, and does not tell them:
         // https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts

@@ -11,7 +11,7 @@ use nephos_conformance::edge::Edge;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cloud::binary;
+use crate::examples::binary;
 
 /// An app with a queue, a table, a secret and a function.
 pub(crate) const SHOP: &str = r#"app = "shop"

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, binary, example};
+use crate::cloud::Cloud;
+use crate::examples::{binary, example};
 use crate::python::python;
 use crate::store::Store;
 

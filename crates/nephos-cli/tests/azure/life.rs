@@ -8,7 +8,7 @@ use nephos_conformance::azure_functions::{Host, Options, Services, Settings};
 use nephos_conformance::azure_manager::Line;
 
 use crate::account::{Account, Project, SHOP, done, refused};
-use crate::cloud::example;
+use crate::examples::example;
 
 const SITE: &str = "Microsoft.Web/sites";
 

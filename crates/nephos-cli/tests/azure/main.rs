@@ -14,6 +14,9 @@ mod trouble;
 mod two_sites;
 mod voice;
 
+#[path = "../examples/mod.rs"]
+mod examples;
+
 // The third party's store, and who looks into it.
 #[allow(
     dead_code,

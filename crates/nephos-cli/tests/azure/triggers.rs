@@ -3,7 +3,8 @@
 use nephos_conformance::azure_functions::storage::Account;
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, binary, example};
+use crate::cloud::Cloud;
+use crate::examples::{binary, example};
 use crate::python::python;
 use crate::voice::spoken;
 

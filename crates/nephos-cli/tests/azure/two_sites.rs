@@ -1,7 +1,7 @@
 //! A function that requests and other triggers call has two sites: they are deployed, brought back and removed as one.
 
 use crate::account::{Account, Project, done, refused};
-use crate::cloud::example;
+use crate::examples::example;
 use crate::life::program_of;
 
 const SITE: &str = "Microsoft.Web/sites";

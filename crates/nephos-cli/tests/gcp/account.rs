@@ -95,6 +95,16 @@ impl Project {
         project
     }
 
+    /// With the functions of an example.
+    pub(crate) fn built(manifest: &str, binary: &Path) -> Self {
+        let project = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        project.write(manifest);
+        std::fs::copy(binary, project.binary()).unwrap();
+        project
+    }
+
     pub(crate) fn write(&self, manifest: &str) {
         std::fs::write(self.manifest(), manifest).unwrap();
     }
