@@ -124,7 +124,7 @@ impl Pushes {
         let bytes = body
             .collect()
             .await
-            .map(|body| body.to_bytes())
+            .map(http_body_util::Collected::to_bytes)
             .unwrap_or_default();
         let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         for (id, key) in told["messageIds"].as_array().into_iter().flatten().zip(keys) {
