@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 
 use super::error::{Interface, Outcome, Refusal};
 use super::knobs::Interruption;
@@ -118,6 +119,8 @@ fn answer(shared: &Shared, asked: &Asked, interface: Interface, query: &str) -> 
             Interface::Xml => asked.path.strip_prefix('/'),
         };
         let bucket = bucket.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let bucket = percent_decode_str(bucket).decode_utf8_lossy();
+        let bucket = bucket.as_ref();
         let policy = shared
             .lock()
             .buckets

@@ -1,6 +1,7 @@
 //! Cloud Storage in the project: its buckets are the [stand-in](crate::gcs)'s, and who may ask for them, and what else there is, is the project's.
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::error::{Code, Refusal};
@@ -184,7 +185,9 @@ fn of_method(id: &str) -> String {
 
 /// The same for what no document has: uploads' sessions, and the XML API.
 fn of_path(request: &Request<'_>) -> (String, String) {
-    let path = request.path.trim_start_matches('/');
+    // Clients write letters of names as they like (`%2D`).
+    let path = percent_decode_str(request.path.trim_start_matches('/')).decode_utf8_lossy();
+    let path = path.as_ref();
     let (bucket, object) = if request.is_json {
         let rest = path.split("/b/").nth(1).unwrap_or_default();
         (rest.split('/').next().unwrap_or_default(), "o")
