@@ -190,6 +190,6 @@ async fn faces_are_found_stored_once_and_archived_with_a_third_party_and_a_broke
             .run(&cloud.project, &["logs", "recognise", "--since", "1h"])
             .await,
     );
-    assert!(logs.contains("gate/09-10.jpg"), "{logs}");
+    assert!(logs.contains("gate/08-00.jpg: archived"), "{logs}");
     cloud.was_understood();
 }

@@ -169,15 +169,16 @@ async fn changed(cloud: &Cloud) {
 
 /// Those who call with an event and prove nothing get nowhere.
 async fn callers(cloud: &Cloud) {
-    for (function, path, status) in [
-        ("mail", "/.nephos/mail", 401),
-        ("sign-up", "/.nephos/auth/before_sign_up", 401),
-        ("skill", "/.nephos/voice/horoscope", 401),
+    let token = r#"{"data": {"jwt": "a.b.c"}}"#;
+    for (function, path, body, status) in [
+        ("mail", "/.nephos/mail", "{}", 401),
+        ("sign-up", "/.nephos/auth/before_sign_up", token, 401),
+        ("skill", "/.nephos/voice/horoscope", "{}", 401),
         // Google itself asks who calls where nobody else does.
-        ("clock", "/", 403),
+        ("clock", "/", "{}", 403),
     ] {
         let url = format!("{}{path}", cloud.url(function).await);
-        let answer = cloud.ask(json!(["post", url, {}, "{}"])).await;
+        let answer = cloud.ask(json!(["post", url, {}, body])).await;
         assert_eq!(answer[0], status, "{function}: {answer}");
     }
 }
