@@ -6,8 +6,7 @@ use std::time::Duration;
 use nephos_conformance::edge::Edge;
 use nephos_conformance::google_cloud::CloudRun;
 use nephos_conformance::google_cloud::cloud_run::{Options, Pace};
-use nephos_conformance::google_cloud::emulators::Emulator;
-use nephos_conformance::process::Running as Program;
+use nephos_conformance::google_cloud::emulators::{Emulator, Service};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -21,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Emulators that a test needs.
 #[derive(Debug, Default)]
 pub(crate) struct Emulators {
-    pub(crate) pubsub: Option<Program>,
-    pub(crate) firestore: Option<Program>,
+    pub(crate) pubsub: Option<Service>,
+    pub(crate) firestore: Option<Service>,
 }
 
 pub(crate) struct Running {
@@ -80,8 +79,8 @@ impl Running {
         google.control.route(&edge);
         let options = Options {
             binary,
-            pubsub: emulators.pubsub.as_ref().map(Program::endpoint),
-            firestore: emulators.firestore.as_ref().map(Program::endpoint),
+            pubsub: emulators.pubsub.as_ref().map(Service::endpoint),
+            firestore: emulators.firestore.as_ref().map(Service::endpoint),
             pace,
             ..Options::default()
         };

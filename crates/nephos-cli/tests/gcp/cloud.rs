@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use nephos_conformance::google_cloud::CloudRun;
 use nephos_conformance::google_cloud::cloud_run::{Options, Pace};
-use nephos_conformance::google_cloud::emulators::Emulator;
-use nephos_conformance::process::Running;
+use nephos_conformance::google_cloud::emulators::{Emulator, Service};
 use serde_json::{Value, json};
 
 use crate::account::{Account, Project, done};
@@ -27,7 +26,7 @@ pub(crate) struct Cloud {
     python: Python,
     /// What the names of the app's resources begin with.
     prefix: String,
-    _emulators: [Running; 2],
+    _emulators: [Service; 2],
 }
 
 /// The manifest of an example for the project of tests, with what a test adds.
