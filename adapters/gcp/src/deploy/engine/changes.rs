@@ -165,6 +165,8 @@ impl Changes {
         }
     }
 
+    /// For tests: a plan is asked for its steps.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.enable.is_empty()
             && self.nodes.is_empty()
