@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use bytes::Bytes;
 use chrono::{SecondsFormat, Utc};
+use futures::future::BoxFuture;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::World;
@@ -32,6 +33,8 @@ const HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 pub(super) struct Changes {
     /// Held while something is written whose change is told: what is read before and after is one write's.
     writing: Mutex<()>,
+    /// What each trigger is still to be told, by where it is told. Google promises no order; here it is that of the writes, as it mostly is there, so that what a test sees does not change from run to run.
+    lines: Lock<BTreeMap<String, mpsc::UnboundedSender<BoxFuture<'static, ()>>>>,
     stop: CancellationToken,
 }
 
@@ -39,6 +42,22 @@ impl Changes {
     /// Nothing is sent any more.
     pub(super) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Does this once all is done that was given before for the same place.
+    fn line_up(&self, place: &str, doing: BoxFuture<'static, ()>) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.entry(place.to_owned()).or_insert_with(|| {
+            let (line, mut waiting) = mpsc::unbounded_channel::<BoxFuture<'static, ()>>();
+            tokio::spawn(async move {
+                while let Some(doing) = waiting.recv().await {
+                    doing.await;
+                }
+            });
+            line
+        });
+        // Whoever takes them ends with this alone.
+        let _ = line.send(doing);
     }
 }
 
@@ -271,8 +290,9 @@ impl World {
             let (world, trigger) = (Arc::downgrade(self), trigger.clone());
             let stop = self.changes.stop.clone();
             let (mut wait, most) = self.options.pace.backoff;
-            tokio::spawn(async move {
-                let url = format!("{}{}", trigger.url, trigger.path);
+            let url = format!("{}{}", trigger.url, trigger.path);
+            let place = url.clone();
+            let telling = async move {
                 loop {
                     let (Some(world), Ok(request)) = (world.upgrade(), request()) else {
                         return;
@@ -288,7 +308,8 @@ impl World {
                         () = tokio::time::sleep(wait) => wait = (wait * 2).min(most),
                     }
                 }
-            });
+            };
+            self.changes.line_up(&place, Box::pin(telling));
         }
     }
 }
