@@ -84,6 +84,7 @@ fn the_example_of_the_design_loads_as_it_is() {
 
 #[test]
 fn the_examples_of_the_repository_load_without_warnings() {
+    const TARGETS: [&str; 4] = ["local", "aws", "azure", "gcp"];
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     let mut count = 0;
     for entry in std::fs::read_dir(examples).unwrap() {
@@ -97,8 +98,8 @@ fn the_examples_of_the_repository_load_without_warnings() {
         } else {
             Vec::new()
         };
-        for target in [None, Some("local"), Some("aws")] {
-            match nephos_manifest::load(&folder, target, &BTreeMap::new(), &["local", "aws", "azure"]) {
+        for target in [None].into_iter().chain(TARGETS.map(Some)) {
+            match nephos_manifest::load(&folder, target, &BTreeMap::new(), &TARGETS) {
                 Ok(loaded) => {
                     let warnings: Vec<String> = loaded
                         .warnings
