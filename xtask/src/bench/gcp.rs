@@ -74,7 +74,7 @@ fn each(
     for case in &CASES {
         PEERS.build(bench, case.ours, "function")?;
         let programs = PEERS.folder(bench).join("function");
-        let folder = bench.folder(&format!("gcp-{}", case.name))?;
+        let folder = bench.folder(&format!("gcp-{}", case.ours))?;
         let measured = measure(case, &programs, &folder);
         rows.extend(measured.map_err(|e| Error::Other(format!("{}: {e}", case.name)))?);
     }

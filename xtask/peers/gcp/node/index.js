@@ -18,3 +18,9 @@ exports.watch = (event) => {
     throw new Error('not a change of a document');
   }
 };
+
+exports.look = (event) => {
+  if (event.type !== 'google.cloud.storage.object.v1.finalized' || event.data.size === '0' || !event.data.name.endsWith('.jpg')) {
+    throw new Error('no picture');
+  }
+};

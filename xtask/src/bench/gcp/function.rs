@@ -58,14 +58,24 @@ const PLATFORM: [(&str, &str); 5] = [
     ),
 ];
 
+/// How Google's services call themselves.
+const GOOGLE: (&str, &str) = (
+    "user-agent",
+    "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)",
+);
+
+/// A new object: <https://googleapis.github.io/google-cloudevents/examples/structured/storage/>.
+const OBJECT: &[u8] = br#"{"kind":"storage#object","id":"bench-gcp-snapshots-bench/gate/2026-02-03.jpg/1770120000123456","selfLink":"https://www.googleapis.com/storage/v1/b/bench-gcp-snapshots-bench/o/gate%2F2026-02-03.jpg","name":"gate/2026-02-03.jpg","bucket":"bench-gcp-snapshots-bench","generation":"1770120000123456","metageneration":"1","contentType":"image/jpeg","timeCreated":"2026-02-03T12:00:00.123Z","updated":"2026-02-03T12:00:00.123Z","storageClass":"STANDARD","timeStorageClassUpdated":"2026-02-03T12:00:00.123Z","size":"248312","md5Hash":"kF8MuJ5+CTJxvyhHS1xzRg==","mediaLink":"https://www.googleapis.com/download/storage/v1/b/bench-gcp-snapshots-bench/o/gate%2F2026-02-03.jpg?generation=1770120000123456&alt=media","crc32c":"rTVTeQ==","etag":"CNHZkbuF/ugCEAE="}"#;
+
 /// The token of who calls, as Cloud Run leaves it once it is checked.
 const TOKEN: (&str, &str) = (
     "authorization",
     "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjAifQ.eyJhdWQiOiJodHRwczovL2JlbmNoLTEyMzQ1Njc4OTAxMi5ldXJvcGUtd2VzdDEucnVuLmFwcCJ9.SIGNATURE_REMOVED_BY_GOOGLE",
 );
 
-/// A client's request; a message of a queue, which Pub/Sub pushes; and a change of a table, which Eventarc tells.
-pub(crate) const CASES: [Case; 3] = [
+/// A client's request; a new object, of which Eventarc tells in a CloudEvent with JSON; a message of a queue, which Pub/Sub pushes; and a change of a table, which Eventarc tells
+/// in protobuf.
+pub(crate) const CASES: [Case; 4] = [
     Case {
         name: "HTTP",
         ours: "http-nephos",
@@ -84,6 +94,34 @@ pub(crate) const CASES: [Case; 3] = [
         wiring: r#"{"routes":[{"method":"POST","path":"/hello"}],"timeout":{"secs":30,"nanos":0}}"#,
     },
     Case {
+        name: "CloudEvent",
+        ours: "object-nephos",
+        theirs: "object-bare",
+        function: "look",
+        signature: "cloudevent",
+        path: "/.nephos/bucket/bucket-snapshots-0a1b2c3d",
+        headers: &[
+            ("content-type", "application/json"),
+            GOOGLE,
+            ("accept", "application/json"),
+            TOKEN,
+            ("ce-specversion", "1.0"),
+            ("ce-id", "8312345678901234"),
+            ("ce-type", "google.cloud.storage.object.v1.finalized"),
+            (
+                "ce-source",
+                "//storage.googleapis.com/projects/_/buckets/bench-gcp-snapshots-bench",
+            ),
+            ("ce-subject", "objects/gate/2026-02-03.jpg"),
+            ("ce-time", "2026-02-03T12:00:00.123456Z"),
+            ("ce-bucket", "bench-gcp-snapshots-bench"),
+        ],
+        by_eventarc: &[],
+        body: || OBJECT.to_vec(),
+        answer: "",
+        wiring: r#"{"sources":{"bench-gcp-snapshots-bench":"snapshots"},"dead_letter":"projects/bench/topics/bench-gcp-look-dead-letter","timeout":{"secs":30,"nanos":0},"retry":{"attempts":3,"backoff":{"secs":1,"nanos":0},"max_backoff":{"secs":60,"nanos":0}},"triggers":{"bucket-snapshots-0a1b2c3d":{"trigger":{"kind":"bucket","bucket":"snapshots","event":"created","prefix":"","suffix":""},"by":"cloud_event","caller":"platform"}}}"#,
+    },
+    Case {
         name: "push",
         ours: "push-nephos",
         theirs: "push-bare",
@@ -92,10 +130,7 @@ pub(crate) const CASES: [Case; 3] = [
         path: "/.nephos/queue/queue-orders-0a1b2c3d",
         headers: &[
             ("content-type", "application/json"),
-            (
-                "user-agent",
-                "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)",
-            ),
+            GOOGLE,
             ("accept", "application/json"),
             TOKEN,
         ],
@@ -117,7 +152,7 @@ pub(crate) const CASES: [Case; 3] = [
         wiring: r#"{"dead_letter":"projects/bench/topics/bench-gcp-fulfil-dead-letter","timeout":{"secs":30,"nanos":0},"retry":{"attempts":3,"backoff":{"secs":1,"nanos":0},"max_backoff":{"secs":60,"nanos":0}},"triggers":{"queue-orders-0a1b2c3d":{"trigger":{"kind":"queue","queue":"orders","batch":10},"by":"push","caller":"platform"}}}"#,
     },
     Case {
-        name: "CloudEvent",
+        name: "CloudEvent in protobuf",
         ours: "change-nephos",
         theirs: "change-bare",
         function: "watch",
@@ -125,10 +160,7 @@ pub(crate) const CASES: [Case; 3] = [
         path: "/.nephos/table/table-orders-0a1b2c3d",
         headers: &[
             ("content-type", "application/protobuf"),
-            (
-                "user-agent",
-                "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)",
-            ),
+            GOOGLE,
             ("accept", "application/json"),
             TOKEN,
             ("ce-specversion", "1.0"),
