@@ -1,12 +1,12 @@
 //! What a handler knows besides its event: deadline, attempt, trace, names, and the resources that it may use.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::error::Result;
-use crate::event::Raw;
+use crate::event::{Raw, random_id};
 use crate::resource::Resources;
 use crate::resource::bucket::Bucket;
 use crate::resource::queue::Queue;
@@ -54,7 +54,8 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     /// What is the same for all invocations.
     launched: Arc<Launched>,
-    invocation_id: String,
+    /// Made when it is asked for, where nobody told one.
+    invocation_id: OnceLock<String>,
     attempt: u32,
     deadline: Option<Instant>,
     trace: TraceContext,
@@ -94,7 +95,7 @@ impl Context {
         };
         ContextBuilder(Inner {
             launched: Arc::new(launched),
-            invocation_id: String::new(),
+            invocation_id: OnceLock::new(),
             attempt: 1,
             deadline: None,
             trace: TraceContext::default(),
@@ -105,7 +106,7 @@ impl Context {
     /// The invocation's id, unique on this target.
     #[must_use]
     pub fn invocation_id(&self) -> &str {
-        &self.0.invocation_id
+        self.0.invocation_id.get_or_init(random_id)
     }
 
     /// The function's name in the manifest.
@@ -183,6 +184,8 @@ impl Context {
     pub(crate) fn for_record(&self, attempt: Option<u32>) -> Self {
         match attempt {
             Some(attempt) if attempt != self.0.attempt => {
+                // All records are of the one invocation.
+                let _ = self.invocation_id();
                 let mut inner = (*self.0).clone();
                 inner.attempt = attempt;
                 Self(Arc::new(inner))
@@ -195,9 +198,10 @@ impl Context {
         if raw.is_none() {
             return self;
         }
-        let mut inner = Arc::unwrap_or_clone(self.0);
-        inner.raw = raw;
-        Self(Arc::new(inner))
+        let Self(mut inner) = self;
+        // Nobody else has it yet, so that it stays where it is.
+        Arc::make_mut(&mut inner).raw = raw;
+        Self(inner)
     }
 }
 
@@ -209,7 +213,7 @@ impl ContextBuilder {
     /// Sets the invocation's id; a random one by default.
     #[must_use]
     pub fn invocation_id(mut self, id: impl Into<String>) -> Self {
-        self.0.invocation_id = id.into();
+        self.0.invocation_id = OnceLock::from(id.into());
         self
     }
 
@@ -265,7 +269,8 @@ impl ContextBuilder {
             trace,
             ..
         } = &self.0;
-        self.invocation(invocation_id.clone(), *attempt, *deadline, trace.clone())
+        let id = invocation_id.get().cloned().unwrap_or_default();
+        self.invocation(id, *attempt, *deadline, trace.clone())
     }
 
     /// Makes the context of one invocation among others: with its own id (a random one if it is empty), attempt (from 1), deadline and trace, and all else as the builder has
@@ -282,9 +287,9 @@ impl ContextBuilder {
         Context(Arc::new(Inner {
             launched: Arc::clone(&self.0.launched),
             invocation_id: if told.is_empty() {
-                uuid::Uuid::now_v7().to_string()
+                OnceLock::new()
             } else {
-                told
+                OnceLock::from(told)
             },
             attempt: attempt.max(1),
             deadline,

@@ -48,6 +48,17 @@ impl Letters {
         self.queue.is_some()
     }
 
+    /// Whether anything of `outcome` failed that may be given up, so that its event has to be looked at once more.
+    #[must_use]
+    pub fn concern(&self, outcome: &Outcome) -> bool {
+        let has_failed = match outcome {
+            Outcome::Batch(batch) => !batch.failures().is_empty(),
+            Outcome::Failed(_) => true,
+            _ => false,
+        };
+        has_failed && self.can_send()
+    }
+
     /// What is given up of `event`, with the letters that say so. `event` is what was dispatched, decoded again; `attempt` is which delivery it is, from 1,
     /// of those records that do not say so themselves.
     #[must_use]

@@ -15,6 +15,7 @@ pub mod env;
 pub mod error;
 pub mod event;
 pub mod handler;
+pub mod json;
 pub mod letters;
 mod needs;
 pub mod outcome;

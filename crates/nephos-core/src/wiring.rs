@@ -60,13 +60,27 @@ impl Wiring {
     /// The key attributes of the tables that the function watches or uses.
     #[must_use]
     pub fn keys(&self) -> BTreeMap<String, TableKeys> {
-        let used = self.bindings.iter().filter_map(|binding| {
-            let key = binding.properties.get("key")?.clone();
-            let sort = binding.properties.get("sort").cloned();
-            Some((binding.name.clone(), TableKeys { key, sort }))
-        });
+        let used = (self.bindings.iter())
+            .filter_map(|binding| Some((binding.name.clone(), keys_of_binding(binding)?)));
         used.chain(self.table_keys.clone()).collect()
     }
+
+    /// The key attributes of one table that the function watches or uses.
+    #[must_use]
+    pub fn keys_of(&self, table: &str) -> Option<TableKeys> {
+        if let Some(keys) = self.table_keys.get(table) {
+            return Some(keys.clone());
+        }
+        let bindings = self.bindings.iter().filter(|binding| binding.name == table);
+        bindings.filter_map(keys_of_binding).next_back()
+    }
+}
+
+fn keys_of_binding(binding: &Binding) -> Option<TableKeys> {
+    Some(TableKeys {
+        key: binding.properties.get("key")?.clone(),
+        sort: binding.properties.get("sort").cloned(),
+    })
 }
 
 /// As [`Wiring::source`], of sources alone.

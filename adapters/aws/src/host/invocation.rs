@@ -160,11 +160,11 @@ impl Invocations {
     #[cfg(feature = "asynchronous")]
     async fn settle(&self, kind: Kind, document: &Bytes, index: usize, outcome: Outcome) -> Result<Outcome> {
         let is_settled = match (&outcome, kind) {
+            (Outcome::Batch(batch), _) if batch.failures().is_empty() => true,
             (Outcome::Batch(_), Kind::Queue) => false,
             // A caller waits for these, and is told.
             (_, Kind::Http | Kind::Auth | Kind::Voice | Kind::Raw) => true,
-            (Outcome::Batch(_) | Outcome::Failed(_), _) => !self.letters.can_send(),
-            _ => true,
+            _ => !self.letters.concern(&outcome),
         };
         if is_settled {
             return Ok(outcome);

@@ -23,8 +23,7 @@ pub(super) fn decode(
     wiring: &Wiring,
     invocation: &Invocation<'_>,
 ) -> Result<Event> {
-    let keys = wiring.keys();
-    let keys = keys.get(table).ok_or_else(|| {
+    let keys = wiring.keys_of(table).ok_or_else(|| {
         refused(
             "the function's package does not tell the key attributes of the table; deploy the function again",
         )
@@ -39,7 +38,7 @@ pub(super) fn decode(
             return Err(refused("a changed item is no object"));
         };
         let sequence = sequence(&item)?;
-        match change(table, &sequence, keys, item) {
+        match change(table, &sequence, &keys, item) {
             Ok(change) if wanted.contains(&change.kind) => changes.push(change),
             Ok(_) => {}
             Err(error) => undecodable.push(super::failure(&sequence, error)),

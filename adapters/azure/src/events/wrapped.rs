@@ -20,7 +20,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use nephos_core::{Error, ErrorKind, Result};
+use nephos_core::{Error, ErrorKind, Result, json};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -79,7 +79,7 @@ impl<'a> Invocation<'a> {
     /// # Errors
     /// [`ErrorKind::Decode`] if it is no such document, or does not hold the trigger's value alone.
     pub(super) fn read(document: &'a [u8]) -> Result<Self> {
-        let read: Document<'a> = serde_json::from_slice(document)
+        let read: Document<'a> = json::from_slice(document)
             .map_err(|error| malformed("the invocation is not as the Functions host writes it", error))?;
         let [(_, value)] = read.data.0.as_slice() else {
             return Err(refused(

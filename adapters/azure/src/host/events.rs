@@ -69,14 +69,15 @@ impl Events {
         again: impl FnOnce() -> Option<Event>,
         attempt: u32,
     ) -> Outcome {
-        if !matches!(outcome, Outcome::Batch(_) | Outcome::Failed(_)) || !self.letters.can_send() {
+        if !self.letters.concern(&outcome) {
             return outcome;
         }
         // Reading it again costs only those invocations in which something failed.
         let Some(event) = again() else { return outcome };
         let planned = self.letters.plan(&event, outcome, attempt);
         drop(event);
-        self.letters.settle(planned).await
+        // Most events never come here, and need no room for it.
+        Box::pin(self.letters.settle(planned)).await
     }
 
     /// Whether an event had all its tries already: the process ended in the last one, so that nobody settled it.

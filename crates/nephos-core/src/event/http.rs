@@ -101,7 +101,11 @@ fn json<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T> {
     payload::decode(body, Some("application/json"))
 }
 
-async fn buffered(body: Body, limit: usize) -> Result<Bytes> {
+/// The body of a request as a whole, read up to `limit` bytes.
+///
+/// # Errors
+/// [`ErrorKind::ResourceExhausted`] if it is longer, [`ErrorKind::Unavailable`] if it breaks off.
+pub async fn buffered(body: Body, limit: usize) -> Result<Bytes> {
     whole(body, limit).await.map_err(|error| {
         if error.is::<LengthLimitError>() {
             return Error::new(

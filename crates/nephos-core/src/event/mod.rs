@@ -36,7 +36,7 @@ pub use self::bucket::{ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo};
 pub use self::email::posted;
 pub use self::email::{Attachment, Email, Envelope, Mailbox};
 pub(crate) use self::http::READ;
-pub use self::http::{Body, BufferedRequest, Request, Response, read_body, read_json};
+pub use self::http::{Body, BufferedRequest, Request, Response, buffered, read_body, read_json};
 pub use self::payload::Payload;
 pub use self::queue::Message;
 pub use self::raw::Raw;
@@ -136,21 +136,29 @@ impl fmt::Display for TriggerKind {
 }
 
 /// An id that is unique and sorts by time, a [UUID of version 7](https://www.rfc-editor.org/rfc/rfc9562#section-5.7). The system is asked for randomness once a
-/// process: for each event it would be a system call.
-fn random_id() -> String {
-    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+/// process: for each event it would be a system call. No secret: who knows one can tell the next.
+pub(crate) fn random_id() -> String {
+    static KEY: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut random = [0; 10];
-    random[..8].copy_from_slice(&KEY.hash_one((count, now)).to_ne_bytes());
+    random[..8].copy_from_slice(&mixed(*KEY, count).to_ne_bytes());
     random[8..].copy_from_slice(&count.to_le_bytes()[..2]);
-    let millis = u64::try_from(now.as_millis()).unwrap_or_default();
+    let millis = now.as_secs().saturating_mul(1_000) + u64::from(now.subsec_millis());
     uuid::Builder::from_unix_timestamp_millis(millis, &random)
         .into_uuid()
         .hyphenated()
         .encode_lower(&mut uuid::Uuid::encode_buffer())
         .to_owned()
+}
+
+/// Number `count` of the sequence that begins at `key`, by [SplitMix64](https://prng.di.unimi.it/splitmix64.c): no two of one process are the same.
+fn mixed(key: u64, count: u64) -> u64 {
+    let mut z = key.wrapping_add(count.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// The context attributes of [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).

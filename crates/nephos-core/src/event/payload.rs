@@ -147,7 +147,7 @@ impl PayloadDeserializer<'_> {
     fn text(&self) -> std::result::Result<String, serde_json::Error> {
         // A JSON string is its content; any other JSON, asked for as text, is its own text.
         if is_json(self.content_type)
-            && let Ok(text) = serde_json::from_slice::<String>(self.bytes)
+            && let Ok(text) = crate::json::from_slice::<String>(self.bytes)
         {
             return Ok(text);
         }
@@ -160,7 +160,7 @@ impl PayloadDeserializer<'_> {
 macro_rules! json {
     ($($method:ident($($arg:ident: $ty:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($arg: $ty,)* visitor: V) -> std::result::Result<V::Value, Self::Error> {
-            let mut json = serde_json::Deserializer::from_slice(self.bytes);
+            let mut json = serde_json::Deserializer::from_str(crate::json::text(self.bytes)?);
             let value = json.$method($($arg,)* visitor)?;
             json.end()?;
             Ok(value)

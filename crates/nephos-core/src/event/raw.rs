@@ -25,6 +25,22 @@ impl Raw {
         }
     }
 
+    /// Bytes of the media type that a header names. The types that most events have take no memory of their own.
+    #[must_use]
+    pub fn of(content_type: Option<&str>, bytes: Bytes) -> Self {
+        const MOST: [&str; 3] = [
+            "application/json",
+            "application/protobuf",
+            "application/cloudevents+json",
+        ];
+        let known = |told: &str| MOST.into_iter().find(|known| *known == told);
+        Self {
+            content_type: content_type
+                .map(|told| known(told).map_or_else(|| Cow::Owned(told.to_owned()), Cow::Borrowed)),
+            bytes,
+        }
+    }
+
     /// Decodes the bytes, as [`Payload::decode`] does.
     ///
     /// # Errors
