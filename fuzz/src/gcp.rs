@@ -126,7 +126,7 @@ fn event(trigger: Trigger, by: Form, request: &BufferedRequest) {
         by,
         caller: Caller::Platform,
     };
-    let decoded = match events::decode(&source, &wiring, request) {
+    let decoded = match events::decode(&source, &wiring, &request.parts.headers, &request.body) {
         Ok(decoded) => decoded,
         Err(error) => return refused(&error),
     };

@@ -97,9 +97,14 @@ fn to_number(number: &Number) -> Value {
 pub fn from_fields(fields: &Map<String, Value>) -> Result<Map<String, Value>> {
     fields
         .iter()
-        .filter(|(name, _)| !name.starts_with(OURS))
+        .filter(|(name, _)| !is_ours(name))
         .map(|(name, value)| Ok((unescape(name).to_owned(), from_value(value)?)))
         .collect()
+}
+
+/// Whether a field is none of the item's.
+pub(crate) fn is_ours(name: &str) -> bool {
+    name.starts_with(OURS)
 }
 
 fn damaged(what: &'static str) -> Error {
@@ -164,12 +169,11 @@ fn from_map(fields: &Map<String, Value>) -> Result<Value> {
     let mut all = fields.iter();
     if let (Some((name, value)), None) = (all.next(), all.next()) {
         let text = value.get("stringValue").and_then(Value::as_str);
-        match (name.as_str(), text) {
-            (LIST, _) => return from_value(value),
-            (NUMBER | JSON, Some(text)) => {
-                return serde_json::from_str(text).map_err(|_| damaged("it is no JSON"));
-            }
-            _ => {}
+        if name == LIST {
+            return from_value(value);
+        }
+        if let Some(read) = text.and_then(|text| from_text(name, text)) {
+            return read;
         }
     }
     fields
@@ -177,6 +181,11 @@ fn from_map(fields: &Map<String, Value>) -> Result<Value> {
         .map(|(name, value)| Ok((unescape(name).to_owned(), from_value(value)?)))
         .collect::<Result<_>>()
         .map(Value::Object)
+}
+
+/// The value that is written as text in a map by itself, if the map's one field has this name.
+pub(crate) fn from_text(name: &str, text: &str) -> Option<Result<Value>> {
+    matches!(name, NUMBER | JSON).then(|| serde_json::from_str(text).map_err(|_| damaged("it is no JSON")))
 }
 
 /// Names of Firestore's own begin and end with two underscores: <https://cloud.google.com/firestore/quotas#limits>
@@ -192,7 +201,7 @@ fn escape(name: &str) -> Cow<'_, str> {
     }
 }
 
-fn unescape(name: &str) -> &str {
+pub(crate) fn unescape(name: &str) -> &str {
     name.strip_prefix('~').unwrap_or(name)
 }
 

@@ -8,11 +8,14 @@
 //! | `OBJECT_ARCHIVE` | `….archived` | deleted, in a bucket that keeps versions; by Eventarc raw, as it may have been replaced |
 //! | `OBJECT_METADATA_UPDATE` | `….metadataUpdated` | raw |
 
+use std::fmt;
+
 use nephos_core::app::ObjectEventKind;
 use nephos_core::event::{Attributes, Data, ObjectCreated, ObjectDeleted, ObjectEvent, ObjectInfo, Raw};
 use nephos_core::wiring::Wiring;
-use nephos_core::{Event, Result};
-use serde::Deserialize;
+use nephos_core::{Event, Result, json};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 
 use super::asynchronous::{Carried, Read, event, misfit};
 use super::cloudevent::Received;
@@ -52,7 +55,7 @@ struct Object {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
-    size: Option<Whole>,
+    size: Option<Size>,
     #[serde(default)]
     etag: Option<String>,
     #[serde(default)]
@@ -65,19 +68,46 @@ struct Object {
     storage_class: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Whole {
-    Text(String),
-    Number(u64),
+/// A size, as text or as a number; none if it is no size.
+struct Size(Option<u64>);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Either(
+            |text| Self(text.parse().ok()),
+            |number| Self(Some(number)),
+        ))
+    }
 }
 
-impl Whole {
-    fn text(self) -> String {
-        match self {
-            Self::Text(text) => text,
-            Self::Number(number) => number.to_string(),
-        }
+/// A number as text, which may be told as a number.
+struct Whole(String);
+
+/// What is made of text, and of a number.
+struct Either<T>(fn(&str) -> T, fn(u64) -> T);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Either(
+            |text| Self(text.to_owned()),
+            |number| Self(number.to_string()),
+        ))
+    }
+}
+
+impl<T> Visitor<'_> for Either<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number, as text or as a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<T, E> {
+        Ok(self.0(text))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> std::result::Result<T, E> {
+        Ok(self.1(number))
     }
 }
 
@@ -89,7 +119,7 @@ enum What {
     Replaced,
 }
 
-pub(super) fn decode(wanted: &Wanted<'_>, wiring: &Wiring, carried: Carried) -> Result<Read> {
+pub(super) fn decode(wanted: &Wanted<'_>, wiring: &Wiring, carried: Carried<'_>) -> Result<Read> {
     match carried {
         Carried::Message(message) => notification(wanted, wiring, message),
         Carried::Event(received) => eventarc(wanted, wiring, received),
@@ -98,7 +128,7 @@ pub(super) fn decode(wanted: &Wanted<'_>, wiring: &Wiring, carried: Carried) -> 
 }
 
 fn notification(wanted: &Wanted<'_>, wiring: &Wiring, message: Pushed) -> Result<Read> {
-    let text = |name: &str| message.attributes.get(name).cloned();
+    let text = |name: &str| message.attributes.get(name).map(String::as_str);
     let (Some(kind), Some(bucket), Some(key)) = (text("eventType"), text("bucketId"), text("objectId"))
     else {
         return Err(refused(
@@ -106,44 +136,42 @@ fn notification(wanted: &Wanted<'_>, wiring: &Wiring, message: Pushed) -> Result
         ));
     };
     let replaced = message.attributes.contains_key("overwrittenByGeneration");
-    let what = match kind.as_str() {
+    let what = match kind {
         "OBJECT_FINALIZE" => What::Created,
         "OBJECT_DELETE" | "OBJECT_ARCHIVE" if replaced => What::Replaced,
         "OBJECT_DELETE" | "OBJECT_ARCHIVE" => What::Deleted,
         _ => What::Other,
     };
     let mut object = Object::default();
-    if text("payloadFormat").as_deref() != Some("NONE") && !message.data.is_empty() {
+    if text("payloadFormat") != Some("NONE") && !message.data.is_empty() {
         object = read(&message.data)?;
     }
-    object.generation = text("objectGeneration").map(Whole::Text).or(object.generation);
+    if let Some(generation) = text("objectGeneration") {
+        object.generation = Some(Whole(generation.to_owned()));
+    }
+    let of = (bucket.to_owned(), key.to_owned());
     let told = Told {
-        id: message.id.clone(),
-        kind,
+        kind: kind.to_owned(),
         source: None,
-        time: text("eventTime")
-            .as_deref()
-            .and_then(time)
-            .or(message.published_at),
-        subscription: message.subscription.clone(),
+        time: text("eventTime").and_then(time).or(message.published_at),
+        id: message.id,
+        subscription: message.subscription,
     };
-    finish(wanted, wiring, what, (bucket, key), object, told)
+    finish(wanted, wiring, what, of, object, told)
 }
 
-fn eventarc(wanted: &Wanted<'_>, wiring: &Wiring, received: Received) -> Result<Read> {
-    let Some(kind) = received.attributes.ty.strip_prefix(TYPES).map(str::to_owned) else {
-        return Ok(received.into_raw().into());
+fn eventarc(wanted: &Wanted<'_>, wiring: &Wiring, received: Received<'_>) -> Result<Read> {
+    let what = match received.attributes.ty.strip_prefix(TYPES) {
+        Some("finalized") => What::Created,
+        Some("deleted") => What::Deleted,
+        Some(_) => What::Other,
+        None => return Ok(received.into_raw().into()),
     };
-    let object = read(&received.raw.bytes)?;
+    let mut object = read(&received.raw.bytes)?;
     let told = received.attributes;
     // The attributes name them too, but data that do not are none of an object.
-    let (Some(bucket), Some(key)) = (object.bucket.clone(), object.name.clone()) else {
+    let (Some(bucket), Some(key)) = (object.bucket.take(), object.name.take()) else {
         return Err(refused("the event's data name no bucket or no object"));
-    };
-    let what = match kind.as_str() {
-        "finalized" => What::Created,
-        "deleted" => What::Deleted,
-        _ => What::Other,
     };
     let told = Told {
         id: told.id,
@@ -156,7 +184,7 @@ fn eventarc(wanted: &Wanted<'_>, wiring: &Wiring, received: Received) -> Result<
 }
 
 fn read(data: &[u8]) -> Result<Object> {
-    serde_json::from_slice(data).map_err(|error| {
+    json::from_slice(data).map_err(|error| {
         malformed(
             "the event's data are not an object as Cloud Storage tells one",
             error,
@@ -183,23 +211,26 @@ fn finish(
     let info = ObjectInfo {
         bucket: (wiring.sources.get(&bucket).map_or(wanted.bucket, String::as_str)).to_owned(),
         key,
-        size: object.size.and_then(|size| size.text().parse().ok()),
+        size: object.size.and_then(|Size(size)| size),
         etag: object.etag.filter(|etag| !etag.is_empty()),
-        version: object.generation.map(Whole::text),
+        version: object.generation.map(|generation| generation.0),
         content_type: object.content_type.filter(|ty| !ty.is_empty()),
     };
-    let (source, subject) = (format!("bucket/{}", info.bucket), info.key.clone());
+    let mut of_raw = None;
     let data = match what {
         What::Created => Data::Bucket(ObjectEvent::Created(ObjectCreated(info))),
         What::Deleted => Data::Bucket(ObjectEvent::Deleted(ObjectDeleted(info))),
-        What::Other => Data::Raw(Raw::default()),
+        What::Other => {
+            of_raw = Some((format!("bucket/{}", info.bucket), info.key));
+            Data::Raw(Raw::default())
+        }
         What::Replaced => return Ok(Read::Unwanted),
     };
     if !wanted.fits(&data) {
         return Ok(Read::Unwanted);
     }
     let mut attributes = Attributes::known(&data, Some(told.id), told.time);
-    if matches!(data, Data::Raw(_)) {
+    if let Some((source, subject)) = of_raw {
         attributes.source = source.into();
         attributes.subject = Some(subject);
     }
@@ -208,7 +239,7 @@ fn finish(
         ("gcpsource", told.source),
         ("gcpsubscription", told.subscription),
         ("gcpbucket", Some(bucket)),
-        ("gcpmetageneration", object.metageneration.map(Whole::text)),
+        ("gcpmetageneration", object.metageneration.map(|number| number.0)),
         ("gcpstorageclass", object.storage_class),
     ];
     let read: Event = event(attributes, data, facts);

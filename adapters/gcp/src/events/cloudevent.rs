@@ -2,10 +2,11 @@
 //! sends, the attributes are headers and the data are the body; in structured mode all is JSON.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName};
 use nephos_core::event::cloudevents::{CloudEvent, EVENT_JSON, from_cloudevents};
 use nephos_core::event::{Attributes, Data, Raw};
 use nephos_core::{Event, Result};
@@ -18,24 +19,30 @@ use super::{malformed, refused};
 pub const MESSAGE_PUBLISHED: &str = "google.cloud.pubsub.topic.v1.messagePublished";
 
 const PREFIX: &str = "ce-";
+const SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
+
+/// The attributes of the standard: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#context-attributes>. The media type of the data has a header of its own.
+const STANDARD: [&str; 6] = ["specversion", "id", "source", "type", "subject", "time"];
 
 /// An event as it came.
 #[derive(Debug)]
-pub struct Received {
-    /// Its attributes.
-    pub attributes: Attributes,
+pub struct Received<'a> {
+    /// Its attributes; subject and extensions only if it came in JSON: most events have many, of which most decoders ask for none.
+    pub(super) attributes: Attributes,
     /// Its data, and their media type.
-    pub raw: Raw,
+    pub(super) raw: Raw,
+    /// The headers with its extensions, if it came in binary mode.
+    headers: Option<&'a HeaderMap>,
     /// The event itself, if it came in JSON.
     structured: Option<Box<CloudEvent>>,
 }
 
-impl Received {
+impl<'a> Received<'a> {
     /// Reads a request.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`](nephos_core::ErrorKind::Decode) if it is no CloudEvent of version 1.
-    pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Self> {
+    pub fn read(headers: &'a HeaderMap, body: &Bytes) -> Result<Self> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|ty| ty.to_str().ok());
         let essence = content_type
             .unwrap_or_default()
@@ -64,7 +71,39 @@ impl Received {
 
     /// Which delivery it is, where the data tell it.
     pub(super) fn attempt(&self) -> Option<u32> {
+        if self.attributes.ty != MESSAGE_PUBLISHED {
+            return None;
+        }
         self.message().ok()?.attempt
+    }
+
+    /// What it is of.
+    pub(super) fn subject(&self) -> Option<String> {
+        let Some(headers) = self.headers else {
+            return self.attributes.subject.clone();
+        };
+        Some(decoded(headers.get(SUBJECT)?.as_bytes())?.into_owned())
+    }
+
+    /// An extension of its attributes.
+    pub(super) fn extension(&self, name: &str) -> Option<String> {
+        let Some(headers) = self.headers else {
+            return self.attributes.extensions.get(name).cloned();
+        };
+        let told = extensions(headers).filter(|(known, _)| *known == name);
+        told.last().map(|(_, value)| value.into_owned())
+    }
+
+    /// Its attributes, extensions among them, and its data.
+    #[must_use]
+    pub fn into_parts(mut self) -> (Attributes, Raw) {
+        if let Some(headers) = self.headers {
+            self.attributes.subject = self.subject();
+            let told =
+                extensions(headers).map(|(name, value)| (Cow::Owned(name.to_owned()), value.into_owned()));
+            self.attributes.extensions.extend(told);
+        }
+        (self.attributes, self.raw)
     }
 
     /// An event of Nephos's own, save that what it is of has its name from the trigger that it came by.
@@ -87,11 +126,12 @@ impl Received {
 
     /// As an event that nothing else is known of.
     pub(super) fn into_raw(self) -> Event {
-        Event::new(self.attributes, Data::Raw(self.raw))
+        let (attributes, raw) = self.into_parts();
+        Event::new(attributes, Data::Raw(raw))
     }
 }
 
-fn structured(body: &Bytes) -> Result<Received> {
+fn structured(body: &Bytes) -> Result<Received<'static>> {
     let event: CloudEvent =
         serde_json::from_slice(body).map_err(|error| malformed("the request is not a CloudEvent", error))?;
     // Under a type that is none of ours, what the event is stands in its attributes, and its data are kept as they are.
@@ -106,6 +146,7 @@ fn structured(body: &Bytes) -> Result<Received> {
     Ok(Received {
         attributes,
         raw,
+        headers: None,
         structured: Some(Box::new(event)),
     })
 }
@@ -120,59 +161,72 @@ fn set_type(event: &mut CloudEvent, ty: String) {
     event.set_type(ty);
 }
 
-fn binary(headers: &HeaderMap, content_type: Option<&str>, body: &Bytes) -> Result<Received> {
-    let mut attributes = Attributes::known(&Data::Raw(Raw::default()), Some(String::new()), None);
-    attributes.time = None;
-    let (mut version, mut source, mut ty) = (None, None, None);
-    for (name, value) in headers {
-        let Some(name) = name.as_str().strip_prefix(PREFIX) else {
-            continue;
-        };
-        let Some(value) = decoded(value.as_bytes()) else {
+fn binary<'a>(headers: &'a HeaderMap, content_type: Option<&str>, body: &Bytes) -> Result<Received<'a>> {
+    let (mut is_known, mut id, mut source, mut ty) = (false, None, None, None);
+    let mut at = None;
+    for (name, value) in attributes(headers) {
+        let Some(value) = value else {
             return Err(refused("an attribute of the event is not UTF-8 text").with("attribute", name));
         };
         match name {
-            "specversion" => version = Some(value),
-            "id" => attributes.id = value,
-            "source" => source = Some(value),
-            "type" => ty = Some(value),
-            "subject" => attributes.subject = Some(value),
-            "time" => attributes.time = time(&value),
-            other => {
-                attributes.extensions.insert(Cow::Owned(other.to_owned()), value);
-            }
+            "specversion" => is_known = value.starts_with("1."),
+            "id" => id = Some(value.into_owned()),
+            "source" => source = Some(value.into_owned()),
+            "type" => ty = Some(value.into_owned()),
+            "time" => at = time(&value),
+            _ => {}
         }
     }
-    if !version.is_some_and(|version| version.starts_with("1.")) || attributes.id.is_empty() {
+    let Some(id) = id.filter(|id| is_known && !id.is_empty()) else {
         return Err(refused(
             "the request is not a CloudEvent of version 1: it lacks the headers `ce-specversion` or `ce-id`",
         ));
-    }
+    };
     let (Some(source), Some(ty)) = (source, ty) else {
         return Err(refused("the event tells no source or no type"));
     };
-    attributes.source = source.into();
-    attributes.ty = ty.into();
     Ok(Received {
-        attributes,
-        raw: Raw {
-            content_type: content_type.map(|ty| ty.to_owned().into()),
-            bytes: body.clone(),
+        attributes: Attributes {
+            id,
+            source: source.into(),
+            ty: ty.into(),
+            subject: None,
+            time: at,
+            extensions: BTreeMap::new(),
         },
+        raw: Raw::of(content_type, body.clone()),
+        headers: Some(headers),
         structured: None,
     })
 }
 
+/// The attributes among the headers, each with its value, if that is text.
+fn attributes(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<Cow<'_, str>>)> {
+    headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix(PREFIX)?;
+        Some((name, decoded(value.as_bytes())))
+    })
+}
+
+/// Those that are none of the standard's.
+fn extensions(headers: &HeaderMap) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    attributes(headers)
+        .filter(|(name, _)| !STANDARD.contains(name))
+        .filter_map(|(name, value)| Some((name, value?)))
+}
+
 /// A header's value: what is not printable ASCII is written with percent signs. Some senders write UTF-8 as it is.
-fn decoded(value: &[u8]) -> Option<String> {
+fn decoded(value: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(value).ok()?;
-    let decoded = percent_decode_str(text).decode_utf8().ok()?;
-    Some(decoded.into_owned())
+    if !text.as_bytes().contains(&b'%') {
+        return Some(Cow::Borrowed(text));
+    }
+    percent_decode_str(text).decode_utf8().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
 
@@ -201,16 +255,16 @@ mod tests {
     #[test]
     fn both_modes_say_the_same() {
         let body = Bytes::from_static(b"hi");
-        let binary = Received::read(&headers(&BINARY), &body).unwrap();
+        let binary_headers = headers(&BINARY);
+        let binary = Received::read(&binary_headers, &body).unwrap();
         let json = r#"{"specversion":"1.0","id":"7","source":"//x/y","type":"t","subject":"grüße%","shade":"dark","datacontenttype":"text/plain","data":"hi"}"#;
-        let structured = Received::read(
-            &headers(&[("content-type", "application/cloudevents+json; charset=utf-8")]),
-            &Bytes::from_static(json.as_bytes()),
-        )
-        .unwrap();
-        assert_eq!(binary.attributes, structured.attributes);
-        assert_eq!(binary.raw, structured.raw);
-        assert_eq!(binary.attributes.subject.as_deref(), Some("grüße%"));
+        let json_headers = headers(&[("content-type", "application/cloudevents+json; charset=utf-8")]);
+        let structured = Received::read(&json_headers, &Bytes::from_static(json.as_bytes())).unwrap();
+        assert_eq!(binary.extension("shade").as_deref(), Some("dark"));
+        assert_eq!(structured.extension("shade").as_deref(), Some("dark"));
+        let (binary, structured) = (binary.into_parts(), structured.into_parts());
+        assert_eq!(binary, structured);
+        assert_eq!(binary.0.subject.as_deref(), Some("grüße%"));
     }
 
     #[test]

@@ -55,9 +55,11 @@ fn refused(what: &'static str) -> Error {
 /// Events that nobody waits for the outcome of.
 #[cfg(feature = "asynchronous")]
 mod asynchronous {
+    use ::http::HeaderMap;
     use ::http::header::CONTENT_TYPE;
+    use bytes::Bytes;
     use nephos_core::app::Trigger;
-    use nephos_core::event::{Attributes, BufferedRequest, Data, Raw};
+    use nephos_core::event::{Attributes, Data, Raw};
     use nephos_core::wiring::Wiring;
     use nephos_core::{Error, ErrorKind, Event, Result};
 
@@ -76,9 +78,9 @@ mod asynchronous {
     }
 
     /// What came, by its form.
-    pub(super) enum Carried {
+    pub(super) enum Carried<'a> {
         Message(Pushed),
-        Event(Received),
+        Event(Received<'a>),
         Tick,
         Task(Task),
     }
@@ -88,14 +90,13 @@ mod asynchronous {
     /// # Errors
     /// [`ErrorKind::Decode`] if it is not of the form that the wiring tells, or lacks what its kind always has; [`ErrorKind::InvalidArgument`] for a trigger whose callers wait, or
     /// whose events do not come in this form.
-    pub fn decode(source: &Source, wiring: &Wiring, request: &BufferedRequest) -> Result<Decoded> {
-        let headers = &request.parts.headers;
+    pub fn decode(source: &Source, wiring: &Wiring, headers: &HeaderMap, body: &Bytes) -> Result<Decoded> {
         let carried = match source.by {
-            Form::Push => Carried::Message(Pushed::wrapped(&request.body)?),
-            Form::Unwrapped => Carried::Message(Pushed::unwrapped(headers, &request.body)?),
-            Form::CloudEvent => Carried::Event(Received::read(headers, &request.body)?),
+            Form::Push => Carried::Message(Pushed::wrapped(body)?),
+            Form::Unwrapped => Carried::Message(Pushed::unwrapped(headers, body)?),
+            Form::CloudEvent => Carried::Event(Received::read(headers, body)?),
             Form::Scheduler => Carried::Tick,
-            Form::Task => Carried::Task(Task::read(headers, &request.body)?),
+            Form::Task => Carried::Task(Task::read(headers, body)?),
         };
         let attempt = match &carried {
             Carried::Message(message) => message.attempt,
@@ -103,14 +104,9 @@ mod asynchronous {
             Carried::Tick => None,
             Carried::Task(task) => Some(task.attempt),
         };
-        let raw = Raw {
-            content_type: headers
-                .get(CONTENT_TYPE)
-                .and_then(|ty| ty.to_str().ok())
-                .map(|ty| ty.to_owned().into()),
-            bytes: request.body.clone(),
-        };
-        let event = match read(source, wiring, request, carried)? {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|ty| ty.to_str().ok());
+        let raw = Raw::of(content_type, body.clone());
+        let event = match read(source, wiring, headers, carried)? {
             Read::Event(event) => Some(event.with_raw(raw)),
             Read::Unwanted => None,
             Read::NotBuilt(id) => {
@@ -122,8 +118,12 @@ mod asynchronous {
         Ok(Decoded { event, attempt })
     }
 
+    #[expect(
+        clippy::large_enum_variant,
+        reason = "it is taken apart at once, and most are of the large one"
+    )]
     pub(super) enum Read {
-        Event(Box<Event>),
+        Event(Event),
         Unwanted,
         /// With the id of what came.
         NotBuilt(Option<String>),
@@ -131,11 +131,11 @@ mod asynchronous {
 
     impl From<Event> for Read {
         fn from(event: Event) -> Self {
-            Self::Event(Box::new(event))
+            Self::Event(event)
         }
     }
 
-    fn read(source: &Source, wiring: &Wiring, request: &BufferedRequest, carried: Carried) -> Result<Read> {
+    fn read(source: &Source, wiring: &Wiring, headers: &HeaderMap, carried: Carried<'_>) -> Result<Read> {
         match (&source.trigger, carried) {
             #[cfg(feature = "on-queue")]
             (Trigger::Queue { queue, .. }, carried) => super::queue::decode(queue, carried),
@@ -166,9 +166,7 @@ mod asynchronous {
                 super::table::decode(table, events, wiring, event)
             }
             #[cfg(feature = "on-schedule")]
-            (Trigger::Schedule { schedule, .. }, Carried::Tick) => {
-                super::schedule::decode(schedule, &request.parts.headers)
-            }
+            (Trigger::Schedule { schedule, .. }, Carried::Tick) => super::schedule::decode(schedule, headers),
             (
                 Trigger::Http { .. } | Trigger::Email { .. } | Trigger::Auth { .. } | Trigger::Voice { .. },
                 _,

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
-use nephos_core::Result;
 use nephos_core::event::Payload;
+use nephos_core::{Result, json};
 use serde::Deserialize;
 
 use super::{malformed, refused};
@@ -78,7 +78,7 @@ impl Pushed {
     /// # Errors
     /// [`ErrorKind::Decode`](nephos_core::ErrorKind::Decode) if it is neither.
     pub fn wrapped(body: &[u8]) -> Result<Self> {
-        let read: Wrapped = serde_json::from_slice(body)
+        let read: Wrapped = json::from_slice(body)
             .map_err(|error| malformed("the request holds no message as Pub/Sub pushes one", error))?;
         let message = read.message;
         if message.message_id.is_empty() {

@@ -7,7 +7,7 @@ use nephos_core::{Event, Result};
 use super::asynchronous::{Carried, Read, event, misfit};
 use super::push::Pushed;
 
-pub(super) fn decode(queue: &str, carried: Carried) -> Result<Read> {
+pub(super) fn decode(queue: &str, carried: Carried<'_>) -> Result<Read> {
     let (message, facts) = match carried {
         Carried::Message(message) => of_push(queue, message),
         Carried::Event(received) if received.attributes.ty == QUEUE_MESSAGE => {

@@ -8,7 +8,7 @@ use nephos_core::{Event, Result};
 
 use super::asynchronous::{Carried, Read, event, misfit};
 
-pub(super) fn decode(stream: &str, carried: Carried) -> Result<Read> {
+pub(super) fn decode(stream: &str, carried: Carried<'_>) -> Result<Read> {
     let message = match carried {
         Carried::Message(message) => message,
         Carried::Event(received) if received.attributes.ty == STREAM_RECORD => {

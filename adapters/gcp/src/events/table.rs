@@ -26,7 +26,7 @@ const TYPES: &str = "google.cloud.firestore.document.v1.";
 /// The change in Firestore's JSON.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct InJson {
     #[serde(default)]
     value: Option<Document>,
     #[serde(default)]
@@ -41,27 +41,31 @@ struct Document {
     fields: Map<String, Value>,
 }
 
+/// An item, or why it is none.
+type Item = Result<Map<String, Value>>;
+
+/// The items before and after.
+struct Told {
+    old: Option<Item>,
+    new: Option<Item>,
+}
+
 /// `wanted` are the kinds of change that the trigger names: Eventarc filters by one of them, or all.
 pub(super) fn decode(
     table: &str,
     wanted: &BTreeSet<ChangeKind>,
     wiring: &Wiring,
-    received: Received,
+    received: Received<'_>,
 ) -> Result<Read> {
     if !received.attributes.ty.starts_with(TYPES) {
         return Ok(received.into_raw().into());
     }
-    let keys = wiring.keys();
-    let keys = keys.get(table).ok_or_else(|| {
+    let keys = wiring.keys_of(table).ok_or_else(|| {
         refused("what deployment told of the function does not hold the key attributes of the table; deploy the function again")
             .with("table", table)
     })?;
     let told = read(&received)?;
-    let documents = told.value.iter().chain(&told.old_value);
-    if documents.into_iter().any(|document| document.name.is_empty()) {
-        return Err(refused("the event holds a document without a name"));
-    }
-    let kind = match (&told.old_value, &told.value) {
+    let kind = match (&told.old, &told.new) {
         (None, Some(_)) => ChangeKind::Inserted,
         (Some(_), Some(_)) => ChangeKind::Modified,
         (Some(_), None) => ChangeKind::Removed,
@@ -70,16 +74,14 @@ pub(super) fn decode(
     if !wanted.contains(&kind) {
         return Ok(Read::Unwanted);
     }
+    let document = received.extension("document").or_else(|| received.subject());
     let known = received.attributes;
     let facts = [
         ("gcpevent", Some(known.ty.into_owned())),
         ("gcpsource", Some(known.source.into_owned())),
-        (
-            "gcpdocument",
-            known.extensions.get("document").cloned().or(known.subject),
-        ),
+        ("gcpdocument", document),
     ];
-    let (changes, undecodable) = match change(keys, told) {
+    let (changes, undecodable) = match change(&keys, told) {
         Ok((key, old, new)) => {
             let change = Change {
                 sequence: known.id.clone(),
@@ -103,40 +105,50 @@ pub(super) fn decode(
     let data = Data::Table(changes);
     let attributes = Attributes::known(&data, Some(known.id), known.time);
     let mut read: Event = event(attributes, data, facts);
-    read.attributes.source = format!("table/{table}").into();
+    read.attributes.source = ["table/", table].concat().into();
     read.undecodable = undecodable;
     Ok(read.into())
 }
 
-fn read(received: &Received) -> Result<Told> {
+fn read(received: &Received<'_>) -> Result<Told> {
     let content_type = received.raw.content_type.as_deref().unwrap_or_default();
     if content_type.contains("json") {
         // A list could else be taken for the fields in their order.
-        return serde_json::from_slice::<Map<String, Value>>(&received.raw.bytes)
+        let told: InJson = serde_json::from_slice::<Map<String, Value>>(&received.raw.bytes)
             .and_then(|told| serde_json::from_value(Value::Object(told)))
-            .map_err(|error| malformed("the event's data are not a change of a document", error));
+            .map_err(|error| malformed("the event's data are not a change of a document", error))?;
+        let item = |document: Document| -> Result<Item> {
+            named(&document.name)?;
+            Ok(document::from_fields(&document.fields))
+        };
+        return Ok(Told {
+            old: told.old_value.map(item).transpose()?,
+            new: told.value.map(item).transpose()?,
+        });
     }
-    let data = proto::DocumentEventData::decode(received.raw.bytes.clone())
+    let told = proto::DocumentEventData::decode(received.raw.bytes.clone())
         .map_err(|error| refused("the event's data are not a change of a document").caused_by(error))?;
-    let document = |document: proto::Document| Document {
-        name: document.name,
-        fields: proto::fields(document.fields),
+    let item = |document: proto::Document| -> Result<Item> {
+        named(&document.name)?;
+        Ok(proto::item(document.fields))
     };
     Ok(Told {
-        value: data.value.map(document),
-        old_value: data.old_value.map(document),
+        old: told.old_value.map(item).transpose()?,
+        new: told.value.map(item).transpose()?,
     })
+}
+
+fn named(name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(refused("the event holds a document without a name"));
+    }
+    Ok(())
 }
 
 type Items = (Key, Option<Value>, Option<Value>);
 
 fn change(keys: &TableKeys, told: Told) -> Result<Items> {
-    let item = |document: Option<Document>| {
-        document
-            .map(|document| document::from_fields(&document.fields).map(Value::Object))
-            .transpose()
-    };
-    let (old, new) = (item(told.old_value)?, item(told.value)?);
+    let (old, new) = (told.old.transpose()?, told.new.transpose()?);
     let known = new.as_ref().or(old.as_ref());
     let text = |name: &str| match known.and_then(|item| item.get(name)) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
@@ -152,5 +164,5 @@ fn change(keys: &TableKeys, told: Told) -> Result<Items> {
         partition: text(&keys.key)?,
         sort: keys.sort.as_deref().map(text).transpose()?,
     };
-    Ok((key, old, new))
+    Ok((key, old.map(Value::Object), new.map(Value::Object)))
 }

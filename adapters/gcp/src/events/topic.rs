@@ -10,7 +10,7 @@ use super::asynchronous::{Carried, Read, event, misfit};
 use super::cloudevent::{MESSAGE_PUBLISHED, Received};
 use super::push::Pushed;
 
-pub(super) fn decode(topic: &str, filter: &BTreeMap<String, String>, carried: Carried) -> Result<Read> {
+pub(super) fn decode(topic: &str, filter: &BTreeMap<String, String>, carried: Carried<'_>) -> Result<Read> {
     let read = match carried {
         Carried::Message(message) => of_push(topic, message),
         Carried::Event(received) if received.attributes.ty == TOPIC_NOTIFICATION => {
@@ -50,12 +50,8 @@ fn of_push(topic: &str, message: Pushed) -> Event {
     event(Attributes::of(&data), data, facts)
 }
 
-fn foreign(topic: &str, received: Received) -> Event {
-    let Received {
-        attributes: told,
-        raw,
-        ..
-    } = received;
+fn foreign(topic: &str, received: Received<'_>) -> Event {
+    let (told, raw) = received.into_parts();
     let facts = [
         ("gcpevent", Some(told.ty.into_owned())),
         ("gcpsource", Some(told.source.into_owned())),

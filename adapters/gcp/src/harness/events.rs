@@ -129,7 +129,7 @@ pub(super) fn decode(native: &Native) -> Result<Vec<Delivered>> {
     }
     let sources = sources();
     if let Some((_, source)) = sources.iter().find(|(name, source)| source.path(name) == path) {
-        let decoded = events::decode(source, &wiring(), &BufferedRequest { parts, body })?;
+        let decoded = events::decode(source, &wiring(), &parts.headers, &body)?;
         let attempt = decoded.attempt.unwrap_or(1);
         let delivered = decoded.event.map(|event| Delivered { event, attempt });
         return Ok(delivered.into_iter().collect());

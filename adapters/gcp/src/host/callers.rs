@@ -16,9 +16,10 @@ mod voice;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, StatusCode};
-use nephos_core::event::{BufferedRequest, Request, Response};
+use nephos_core::event::{BufferedRequest, Request, Response, buffered};
 use nephos_core::outcome::problem;
 use nephos_core::resource::Drivers;
 use nephos_core::{Error, ErrorKind, Result};
@@ -111,47 +112,30 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Site {
-    /// The answer to a request whose path begins with [`PREFIX`].
-    pub(super) async fn call(&self, request: Request) -> Response {
-        let path = request.uri().path().to_owned();
-        let answered = self.called(&path, request).await;
-        answered.unwrap_or_else(|error| refused(&error))
-    }
-
-    async fn called(&self, path: &str, request: Request) -> Result<Response> {
-        let event = self.source(path);
-        if let Some((_, source)) = event {
-            // Before anything of a stranger's is read.
-            self.callers.verify(&source.caller, request.headers()).await?;
-        } else if !self.waits(path) {
-            return Err(unknown("path", path));
-        }
-        if request.method() != Method::POST {
-            return Ok(problem(
-                StatusCode::METHOD_NOT_ALLOWED,
-                Some("events are posted here"),
-            ));
-        }
-        let request = match BufferedRequest::read(request, MAX_BODY_BYTES).await {
-            Ok(request) => request,
-            Err(error) if error.kind() == ErrorKind::ResourceExhausted => {
-                return Ok(problem(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    Some("the body is too long"),
-                ));
-            }
-            Err(_) => return Ok(problem(StatusCode::BAD_REQUEST, Some("the body broke off"))),
+    /// The answer to a request whose path begins with [`PREFIX`]. What is not needed by most is in a box of its own: each request has room for all that this holds.
+    pub(super) async fn call(self: Arc<Self>, mut request: Request) -> Response {
+        let Some((name, source)) = self.source(request.uri().path()) else {
+            let answered = Box::pin(self.answer(request)).await;
+            return answered.unwrap_or_else(|error| refused(&error));
         };
-        match event {
-            Some((name, source)) => Ok(self.event(name, source, &request).await),
-            None => self.answer(path, request).await,
+        if !matches!(source.caller, Caller::Platform)
+            // Before anything of a stranger's is read.
+            && let Err(error) = Box::pin(self.callers.verify(&source.caller, request.headers())).await
+        {
+            return refused(&error);
+        }
+        match posted(&mut request).await {
+            Ok(body) => self.event(name, source, request.headers(), &body).await,
+            Err(answer) => *answer,
         }
     }
 
     /// The trigger that a path names.
-    fn source<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a Source)> {
-        let (kind, name) = path.strip_prefix(PREFIX)?.split_once('/')?;
-        let source = self.service.triggers.get(name)?;
+    fn source(&self, path: &str) -> Option<(&str, &Source)> {
+        let rest = path.strip_prefix(PREFIX)?;
+        let slash = rest.bytes().position(|byte| byte == b'/')?;
+        let (kind, name) = (&rest[..slash], &rest[slash + 1..]);
+        let (name, source) = self.service.triggers.get_key_value(name)?;
         (source.trigger.kind().name() == kind).then_some((name, source))
     }
 
@@ -168,7 +152,19 @@ impl Site {
                 .is_some_and(|skill| callers.skills.iter().any(|known| known == skill))
     }
 
-    async fn answer(&self, path: &str, request: BufferedRequest) -> Result<Response> {
+    /// The answer to those who wait for one.
+    async fn answer(&self, mut request: Request) -> Result<Response> {
+        let path = request.uri().path().to_owned();
+        let path = path.as_str();
+        if !self.waits(path) {
+            return Err(unknown("path", path));
+        }
+        let body = match posted(&mut request).await {
+            Ok(body) => body,
+            Err(answer) => return Ok(*answer),
+        };
+        let (parts, _) = request.into_parts();
+        let request = BufferedRequest { parts, body };
         #[cfg(feature = "on-email")]
         if path == MAIL_PATH {
             return self.mail(request).await;
@@ -190,6 +186,19 @@ impl Site {
         )
         .with("path", path))
     }
+}
+
+/// The body of a request that is posted; the error is the answer.
+async fn posted(request: &mut Request) -> std::result::Result<Bytes, Box<Response>> {
+    let refused = |status, why| Box::new(problem(status, Some(why)));
+    if request.method() != Method::POST {
+        return Err(refused(StatusCode::METHOD_NOT_ALLOWED, "events are posted here"));
+    }
+    let read = buffered(std::mem::take(request.body_mut()), MAX_BODY_BYTES).await;
+    read.map_err(|error| match error.kind() {
+        ErrorKind::ResourceExhausted => refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
+        _ => refused(StatusCode::BAD_REQUEST, "the body broke off"),
+    })
 }
 
 /// There is no such trigger at this path.

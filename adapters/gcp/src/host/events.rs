@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use nephos_core::event::{BufferedRequest, Data, Payload, Response};
+use bytes::Bytes;
+use http::HeaderMap;
+use nephos_core::dispatch::Dispatch;
+use nephos_core::event::{Data, Payload, Response};
 use nephos_core::letters::Letters;
 use nephos_core::outcome::problem;
 use nephos_core::resource::queue::Queue;
@@ -61,7 +64,7 @@ impl Events {
         again: impl FnOnce() -> Option<Event>,
         attempt: u32,
     ) -> Outcome {
-        if !matches!(outcome, Outcome::Batch(_) | Outcome::Failed(_)) || !self.letters.can_send() {
+        if !self.letters.concern(&outcome) {
             return outcome;
         }
         // Reading it again costs only those events of which something failed.
@@ -97,11 +100,70 @@ fn numbered(mut event: Event, attempt: u32) -> Event {
     event
 }
 
+/// An event whose handler was called.
+struct Begun {
+    id: String,
+    /// Which try it is.
+    attempt: u32,
+    /// Whether the service told that.
+    is_told: bool,
+    /// None if it had all its tries already.
+    dispatch: Option<Dispatch>,
+}
+
 impl Site {
-    /// The answer to an event of this trigger.
-    pub(super) async fn event(&self, name: &str, source: &Source, request: &BufferedRequest) -> Response {
-        let decoded = || events::decode(source, &self.service.wiring, request);
-        let Decoded { event, attempt: told } = match decoded() {
+    /// The answer to an event of this trigger. What only failures need is in a box of its own: each request has room for all that this holds.
+    pub(super) async fn event(
+        &self,
+        name: &str,
+        source: &Source,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Response {
+        let begun = match self.begin_event(name, source, headers, body) {
+            Ok(begun) => begun,
+            Err(answer) => return *answer,
+        };
+        let mut outcome = match begun.dispatch {
+            Some(dispatch) => dispatch.await,
+            // The process ended in the last try, so that nobody settled it.
+            None => Outcome::Failed(Error::new(
+                ErrorKind::Crashed,
+                "function.invoke",
+                "the function's process ended in the middle of each try",
+            )),
+        };
+        let attempt = begun.attempt;
+        if self.events.letters.concern(&outcome) {
+            let again = || {
+                let decoded = events::decode(source, &self.service.wiring, headers, body);
+                Some(numbered(decoded.ok()?.event?, attempt))
+            };
+            outcome = Box::pin(self.events.settle(outcome, again, attempt)).await;
+        }
+        let has_failed = tell(name, &outcome);
+        match (begun.is_told, has_failed) {
+            (true, _) => {}
+            (false, true) => self.events.tries.failed(&begun.id, attempt),
+            (false, false) => self.events.tries.done(&begun.id),
+        }
+        answer::encode(outcome)
+    }
+
+    /// Reads an event, and calls the handler. The error is an answer that can be given at once.
+    fn begin_event(
+        &self,
+        name: &str,
+        source: &Source,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> std::result::Result<Begun, Box<Response>> {
+        let Decoded { event, attempt: told } = match events::decode(
+            source,
+            &self.service.wiring,
+            headers,
+            body,
+        ) {
             Ok(decoded) => decoded,
             Err(error) => {
                 tracing::error!(error = %error.chain(), trigger = name, "an event could not be read, and comes again");
@@ -109,48 +171,43 @@ impl Site {
                     ErrorKind::Decode => http::StatusCode::BAD_REQUEST,
                     _ => http::StatusCode::INTERNAL_SERVER_ERROR,
                 };
-                return problem(status, Some(error.message()));
+                return Err(Box::new(problem(status, Some(error.message()))));
             }
         };
         let Some(event) = event else {
             // What the trigger does not want is done with.
-            return answer::encode(Outcome::Ack);
+            return Err(Box::new(answer::encode(Outcome::Ack)));
         };
         let id = event.attributes.id.clone();
         let attempt = told.unwrap_or_else(|| self.events.tries.next(&id));
-        let again = || Some(numbered(decoded().ok()?.event?, attempt));
         let is_spent =
             self.events.letters.can_send() && told.is_some_and(|attempt| attempt > self.events.attempts);
-        let outcome = if is_spent {
-            // The process ended in the last try, so that nobody settled it.
-            Outcome::Failed(Error::new(
-                ErrorKind::Crashed,
-                "function.invoke",
-                "the function's process ended in the middle of each try",
-            ))
-        } else {
-            let context = self.context(&request.parts.headers, attempt);
-            self.function.dispatch(numbered(event, attempt), context).await
-        };
-        let outcome = self.events.settle(outcome, again, attempt).await;
-        match &outcome {
-            Outcome::Failed(error) => {
-                tracing::error!(error = %error.chain(), trigger = name, "an event was not handled, and comes again");
-                if told.is_none() {
-                    self.events.tries.failed(&id, attempt);
-                }
-            }
-            Outcome::Batch(batch) if !batch.failures().is_empty() => {
-                for failure in batch.failures() {
-                    tracing::error!(error = %failure.error.chain(), trigger = name, "an event was not handled, and comes again");
-                }
-                if told.is_none() {
-                    self.events.tries.failed(&id, attempt);
-                }
-            }
-            _ if told.is_none() => self.events.tries.done(&id),
-            _ => {}
+        let dispatch = (!is_spent).then(|| {
+            let context = self.context(headers, attempt);
+            self.function.dispatch(numbered(event, attempt), context)
+        });
+        Ok(Begun {
+            id,
+            attempt,
+            is_told: told.is_some(),
+            dispatch,
+        })
+    }
+}
+
+/// Logs what was not handled; whether anything was not.
+fn tell(trigger: &str, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(error) => {
+            tracing::error!(error = %error.chain(), trigger, "an event was not handled, and comes again");
+            true
         }
-        answer::encode(outcome)
+        Outcome::Batch(batch) => {
+            for failure in batch.failures() {
+                tracing::error!(error = %failure.error.chain(), trigger, "an event was not handled, and comes again");
+            }
+            !batch.failures().is_empty()
+        }
+        _ => false,
     }
 }

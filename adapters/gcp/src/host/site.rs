@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use http::HeaderMap;
 use nephos_core::adapter::Launch;
 use nephos_core::context::ContextBuilder;
@@ -26,7 +27,7 @@ enum Begun {
     /// Nowhere: this is the answer.
     Answered(Box<Response>),
     /// To whom one of Google's services, or another with an event, calls.
-    Called(Box<Request>),
+    Called(BoxFuture<'static, Response>),
 }
 
 /// One function in one service.
@@ -79,15 +80,15 @@ impl Site {
             match begun {
                 Begun::Dispatched(outcome) => site.respond(outcome.await),
                 Begun::Answered(response) => *response,
-                // What it takes is not carried by every request.
-                Begun::Called(request) => Box::pin(site.call(*request)).await,
+                Begun::Called(answer) => answer.await,
             }
         }
     }
 
-    fn begin(&self, request: Request) -> Begun {
+    fn begin(self: &Arc<Self>, request: Request) -> Begun {
         if self.is_called && request.uri().path().starts_with(PREFIX) {
-            return Begun::Called(Box::new(request));
+            // What it takes is not carried by every request.
+            return Begun::Called(Box::pin(Arc::clone(self).call(request)));
         }
         let trace = trace::of_headers(request.headers());
         match decode(request, &self.routes) {

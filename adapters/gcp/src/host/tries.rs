@@ -32,7 +32,10 @@ impl Tries {
     /// Forgets an event that is done with.
     pub(super) fn done(&self, id: &str) {
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.remove(id);
+        // Most often none has failed.
+        if !tries.is_empty() {
+            tries.remove(id);
+        }
     }
 }
 

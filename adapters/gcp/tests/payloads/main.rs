@@ -68,7 +68,8 @@ impl Codec for Requests {
 
 /// By a request of Google's.
 fn arrived(source: &Source, entry: &Entry, document: &Bytes) -> Result<Decoded> {
-    let decoded = events::decode(source, &wiring(), &request(entry, document))?;
+    let request = request(entry, document);
+    let decoded = events::decode(source, &wiring(), &request.parts.headers, &request.body)?;
     let attempt = decoded
         .attempt
         .map_or(String::new(), |attempt| format!(", attempt {attempt}"));

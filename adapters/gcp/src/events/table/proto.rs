@@ -1,13 +1,15 @@
 //! The messages of protobuf in which a change comes, by the numbers of
-//! <https://github.com/googleapis/google-cloudevents/blob/main/proto/google/events/cloud/firestore/v1/data.proto>, and their form in Firestore's JSON, which `document` reads.
-
-use std::collections::HashMap;
+//! <https://github.com/googleapis/google-cloudevents/blob/main/proto/google/events/cloud/firestore/v1/data.proto>, and the items that they hold: what `document` reads of Firestore's JSON, without a
+//! detour by it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
-use serde_json::{Map, Value as Json, json};
+use nephos_core::Result;
+use serde_json::{Map, Number, Value as Json, json};
+
+use crate::document;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct DocumentEventData {
@@ -21,8 +23,17 @@ pub(super) struct DocumentEventData {
 pub(super) struct Document {
     #[prost(string, tag = "1")]
     pub(super) name: String,
-    #[prost(map = "string, message", tag = "2")]
-    pub(super) fields: HashMap<String, Value>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) fields: Vec<Field>,
+}
+
+/// An entry of a map, which is [the same on the wire](https://protobuf.dev/programming-guides/proto3/#backwards) as a list of these.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Field {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(message, optional, tag = "2")]
+    pub(super) value: Option<Value>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -84,43 +95,66 @@ pub(super) struct ArrayValue {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct MapValue {
-    #[prost(map = "string, message", tag = "1")]
-    pub(super) fields: HashMap<String, Value>,
+    #[prost(message, repeated, tag = "1")]
+    pub(super) fields: Vec<Field>,
 }
 
-/// Fields in Firestore's JSON.
-pub(super) fn fields(fields: HashMap<String, Value>) -> Map<String, Json> {
-    fields
-        .into_iter()
-        .map(|(name, value)| (name, to_json(value)))
+/// The item that a document's fields are, without ours.
+///
+/// # Errors
+/// Those of [`document::from_fields`].
+pub(super) fn item(fields: Vec<Field>) -> Result<Map<String, Json>> {
+    (fields.into_iter())
+        .filter(|field| !document::is_ours(&field.name))
+        .map(entry)
         .collect()
 }
 
-fn to_json(value: Value) -> Json {
-    match value.kind {
-        None | Some(Kind::Null(_)) => json!({"nullValue": null}),
-        Some(Kind::Boolean(is)) => json!({"booleanValue": is}),
-        Some(Kind::Integer(whole)) => json!({"integerValue": whole.to_string()}),
-        Some(Kind::Double(float)) => json!({"doubleValue": double(float)}),
-        Some(Kind::Timestamp(at)) => json!({"timestampValue": time(at)}),
-        Some(Kind::Text(text)) => json!({"stringValue": text}),
-        Some(Kind::Bytes(bytes)) => json!({"bytesValue": STANDARD.encode(bytes)}),
-        Some(Kind::Reference(name)) => json!({"referenceValue": name}),
-        Some(Kind::GeoPoint(place)) => json!({
-            "geoPointValue": {"latitude": place.latitude, "longitude": place.longitude}
-        }),
+fn entry(field: Field) -> Result<(String, Json)> {
+    let name = match document::unescape(&field.name) {
+        own if own.len() == field.name.len() => field.name,
+        own => own.to_owned(),
+    };
+    Ok((name, field.value.map_or(Ok(Json::Null), from_value)?))
+}
+
+fn from_value(value: Value) -> Result<Json> {
+    Ok(match value.kind {
+        None | Some(Kind::Null(_)) => Json::Null,
+        Some(Kind::Boolean(is)) => Json::Bool(is),
+        Some(Kind::Integer(whole)) => whole.into(),
+        Some(Kind::Double(float)) => double(float),
+        Some(Kind::Timestamp(at)) => time(at),
+        Some(Kind::Text(text)) => Json::String(text),
+        Some(Kind::Bytes(bytes)) => Json::String(STANDARD.encode(bytes)),
+        Some(Kind::Reference(name)) => Json::String(name),
+        Some(Kind::GeoPoint(place)) => json!({"latitude": place.latitude, "longitude": place.longitude}),
         Some(Kind::Array(list)) => {
-            let values: Vec<Json> = list.values.into_iter().map(to_json).collect();
-            json!({"arrayValue": {"values": values}})
+            Json::Array(list.values.into_iter().map(from_value).collect::<Result<_>>()?)
         }
-        Some(Kind::Map(map)) => json!({"mapValue": {"fields": fields(map.fields)}}),
+        Some(Kind::Map(map)) => from_map(map.fields)?,
+    })
+}
+
+fn from_map(mut fields: Vec<Field>) -> Result<Json> {
+    if let [field] = fields.as_mut_slice() {
+        if field.name == document::LIST {
+            return field.value.take().map_or(Ok(Json::Null), from_value);
+        }
+        if let Some(Kind::Text(text)) = field.value.as_ref().and_then(|value| value.kind.as_ref())
+            && let Some(read) = document::from_text(&field.name, text)
+        {
+            return read;
+        }
     }
+    let item: Result<Map<String, Json>> = fields.into_iter().map(entry).collect();
+    item.map(Json::Object)
 }
 
 /// A number; what JSON has not as the text that the JSON of protobuf has for it.
 fn double(float: f64) -> Json {
-    if float.is_finite() {
-        json!(float)
+    if let Some(number) = Number::from_f64(float) {
+        Json::Number(number)
     } else if float.is_nan() {
         json!("NaN")
     } else if float.is_sign_negative() {
@@ -138,56 +172,4 @@ fn time(at: Timestamp) -> Json {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::{any, proptest};
-    use prost::Message as _;
-
-    use super::*;
-
-    #[test]
-    fn the_numbers_of_fields_are_those_of_the_protocol() {
-        // Written by hand from the protocol's file: value { name: "d", fields { "a": integer 3, "b": string "x" } }.
-        let bytes: &[u8] = &[
-            0x0a, 0x15, // value
-            0x0a, 0x01, b'd', // name
-            0x12, 0x07, 0x0a, 0x01, b'a', 0x12, 0x02, 0x10, 0x03, // a
-            0x12, 0x07, 0x0a, 0x01, b'b', 0x12, 0x02, 0x58, 0x00, // b: null
-        ];
-        let read = DocumentEventData::decode(bytes).unwrap();
-        let document = read.value.unwrap();
-        assert_eq!((document.name.as_str(), read.old_value), ("d", None));
-        assert_eq!(
-            Json::Object(fields(document.fields)),
-            json!({"a": {"integerValue": "3"}, "b": {"nullValue": null}})
-        );
-        let text = Value::decode(&[0x8a, 0x01, 0x01, b'x'][..]).unwrap();
-        assert_eq!(to_json(text), json!({"stringValue": "x"}));
-        let bytes = Value::decode(&[0x92, 0x01, 0x01, 0xff][..]).unwrap();
-        assert_eq!(to_json(bytes), json!({"bytesValue": "/w=="}));
-        let at = Value::decode(&[0x52, 0x04, 0x08, 0x01, 0x10, 0x00][..]).unwrap();
-        assert_eq!(to_json(at), json!({"timestampValue": "1970-01-01T00:00:01Z"}));
-        let list = Value::decode(&[0x4a, 0x04, 0x0a, 0x02, 0x08, 0x01][..]).unwrap();
-        assert_eq!(
-            to_json(list),
-            json!({"arrayValue": {"values": [{"booleanValue": true}]}})
-        );
-        for (float, told) in [
-            (f64::NAN, "NaN"),
-            (f64::INFINITY, "Infinity"),
-            (f64::NEG_INFINITY, "-Infinity"),
-        ] {
-            assert_eq!(double(float), told);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_are_a_panic(bytes in any::<Vec<u8>>()) {
-            if let Ok(data) = DocumentEventData::decode(bytes.as_slice()) {
-                for document in data.value.into_iter().chain(data.old_value) {
-                    let _ = crate::document::from_fields(&fields(document.fields));
-                }
-            }
-        }
-    }
-}
+mod tests;
