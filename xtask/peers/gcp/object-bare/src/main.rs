@@ -71,9 +71,14 @@ fn look(headers: &HeaderMap, data: &[u8]) -> Result<(), Error> {
     let size: u64 = object.size.parse()?;
     if attributes.ty != "google.cloud.storage.object.v1.finalized"
         || attributes.extensions.is_empty()
-        || [&object.bucket, &object.generation, &object.metageneration, &object.etag]
-            .into_iter()
-            .any(String::is_empty)
+        || [
+            &object.bucket,
+            &object.generation,
+            &object.metageneration,
+            &object.etag,
+        ]
+        .into_iter()
+        .any(String::is_empty)
     {
         return Err("not an object".into());
     }
