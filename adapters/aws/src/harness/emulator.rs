@@ -31,6 +31,12 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// What it is, with its version: for a report.
+    #[must_use]
+    pub fn told() -> String {
+        TOOL.told()
+    }
+
     /// Starts it, empty, on a free port, and waits until it answers.
     ///
     /// # Errors
@@ -144,6 +150,14 @@ impl Emulator {
             .await
             .map(drop)
             .map_err(broken)
+    }
+
+    /// Whether it still answers.
+    ///
+    /// # Errors
+    /// Those of [`Running::alive`].
+    pub async fn alive(&self) -> Result<()> {
+        self.running.alive().await
     }
 
     /// The end of what it said so far, for those who look for a reason.
