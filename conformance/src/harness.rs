@@ -187,6 +187,14 @@ pub trait Harness: Debug + Send + Sync + 'static {
     fn beneath(&self) -> Option<String> {
         None
     }
+    /// A harness for this rule alone, where each has one: a recording is of one rule.
+    fn of_rule(&self, _rule: &'static str) -> Option<Arc<dyn Harness>> {
+        None
+    }
+    /// The rule of [`of_rule`](Self::of_rule) is over, and ended as it should or not. An error is why that proves nothing.
+    async fn ended(&self, _as_it_should: bool) -> Result<()> {
+        Ok(())
+    }
     /// Makes ready what takes longer than a rule may, before the first one: starts what resources are in, and, if rules will deploy `apps`, builds the probe.
     async fn prepare(&self, _apps: bool) -> Result<()> {
         Ok(())

@@ -127,6 +127,8 @@ pub enum Outcome {
     Broken,
     /// What it ran against was gone, or the run was to end.
     Lost,
+    /// It is left out of this mode, for a reason, and proves nothing.
+    LeftOut,
     /// It did not run.
     NotRun,
 }
@@ -166,6 +168,7 @@ impl Outcome {
             Self::TimedOut => "timed out",
             Self::Broken => "broken",
             Self::Lost => "lost",
+            Self::LeftOut => "left out",
             Self::NotRun => "not run",
         }
     }
@@ -173,7 +176,7 @@ impl Outcome {
     /// Whether the adapter is as it is declared to be.
     #[must_use]
     pub const fn is_as_declared(self) -> bool {
-        matches!(self, Self::Held | Self::Refused | Self::Excepted)
+        matches!(self, Self::Held | Self::Refused | Self::Excepted | Self::LeftOut)
     }
 }
 
@@ -240,7 +243,8 @@ impl AdapterReport {
     /// Whether all went as declared, and anything ran at all.
     #[must_use]
     pub fn is_as_declared(&self) -> bool {
-        self.trouble.is_none() && !self.rules.is_empty() && self.rules.iter().all(RuleReport::is_as_declared)
+        let ran = self.rules.iter().any(|rule| rule.outcome != Outcome::LeftOut);
+        self.trouble.is_none() && ran && self.rules.iter().all(RuleReport::is_as_declared)
     }
 
     /// What came of a rule here.
@@ -323,7 +327,7 @@ impl Totals {
                 Outcome::Held => Some(&mut totals.held),
                 Outcome::Refused => Some(&mut totals.refused),
                 Outcome::Excepted => Some(&mut totals.excepted),
-                Outcome::NotRun => None,
+                Outcome::NotRun | Outcome::LeftOut => None,
                 _ => Some(&mut totals.violated),
             };
             if let Some(counter) = counter {
@@ -341,15 +345,29 @@ impl Totals {
         }
         totals
     }
+
+    /// Of the rules.
+    #[must_use]
+    pub fn rules(&self) -> String {
+        format!(
+            "{} held, {} refused as declared, {} violated, {} excepted",
+            self.held, self.refused, self.violated, self.excepted
+        )
+    }
+
+    /// Of the mutants.
+    #[must_use]
+    pub fn mutants(&self) -> String {
+        format!(
+            "{} killed, {} survived, {} unproven",
+            self.killed, self.survived, self.unproven
+        )
+    }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "rules: {} held, {} refused as declared, {} violated, {} excepted; mutants: {} killed, {} survived, {} unproven",
-            self.held, self.refused, self.violated, self.excepted, self.killed, self.survived, self.unproven,
-        )
+        write!(f, "rules: {}; mutants: {}", self.rules(), self.mutants())
     }
 }
 

@@ -58,7 +58,7 @@ impl Rule {
     /// Whether it deploys functions, so that it needs the probe.
     #[must_use]
     pub fn deploys(&self) -> bool {
-        const ALONE: [&str; 7] = ["events", "bucket", "queue", "topic", "stream", "table", "secret"];
+        const ALONE: [&str; 6] = ["events", "bucket", "queue", "stream", "table", "secret"];
         !ALONE.contains(&self.group())
     }
 

@@ -36,6 +36,10 @@ pub struct Suite {
     undeclared: Option<Vec<&'static str>>,
     /// The file with what the adapter declares.
     declared: Option<PathBuf>,
+    /// Rules that do not run.
+    without: Vec<Exception>,
+    /// Why no mutant runs.
+    without_mutants: Option<&'static str>,
     side_by_side: Option<usize>,
 }
 
@@ -59,6 +63,8 @@ impl Suite {
             unproven: Vec::new(),
             undeclared: None,
             declared: None,
+            without: Vec::new(),
+            without_mutants: None,
             side_by_side: None,
         }
     }
@@ -106,6 +112,20 @@ impl Suite {
         self
     }
 
+    /// Without these rules of its groups, each for a reason. They are shown as `[left out]` and counted, and prove nothing.
+    #[must_use]
+    pub fn without(mut self, rules: &[Exception]) -> Self {
+        self.without = rules.to_vec();
+        self
+    }
+
+    /// Without mutants, for this reason: that the rules notice what is wrong is then proven elsewhere.
+    #[must_use]
+    pub fn without_mutants(mut self, why: &'static str) -> Self {
+        self.without_mutants = Some(why);
+        self
+    }
+
     /// With so many rules at the same time, unless whoever runs it says otherwise; as many as there are processors by default.
     #[must_use]
     pub fn side_by_side(mut self, rules: usize) -> Self {
@@ -142,6 +162,7 @@ impl Suite {
             .exceptions
             .iter()
             .chain(&self.unproven)
+            .chain(&self.without)
             .find(|exception| !rules.iter().any(|rule| rule.id == exception.rule))
         {
             return Err(format!(
@@ -158,6 +179,8 @@ impl Suite {
             declared: rule.is_declared(capabilities),
             excepted: known(&self.exceptions, rule),
             unproven: known(&self.unproven, rule),
+            left_out: known(&self.without, rule),
+            without_mutant: self.without_mutants,
         };
         Ok(rules.iter().map(case).collect())
     }

@@ -159,7 +159,7 @@ fn line(report: &Report, rule: &RuleReport) -> Markup {
 fn outcome(rule: &RuleReport) -> Markup {
     let mood = match rule.outcome {
         Outcome::Held | Outcome::Refused => "good",
-        Outcome::Excepted => "known",
+        Outcome::Excepted | Outcome::LeftOut => "known",
         _ => "bad",
     };
     html! {

@@ -159,11 +159,11 @@ fn reasons(out: &mut String, report: &Report) {
     {
         return;
     }
-    out.push_str("\n## Excepted and unproven\n\n");
+    out.push_str("\n## Excepted, unproven and left out\n\n");
     for adapter in &report.adapters {
         for rule in adapter.rules.iter().filter(known) {
             let (what, reason) = match &rule.reason {
-                Some(reason) => ("excepted", Some(reason)),
+                Some(reason) => (rule.outcome.words(), Some(reason)),
                 None => ("unproven", rule.mutant.reason.as_ref()),
             };
             let _ = writeln!(

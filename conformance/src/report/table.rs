@@ -84,7 +84,7 @@ fn grid(out: &mut String, report: &Report, style: Style) {
     for group in report.groups() {
         let cells = report.adapters.iter().map(|adapter| {
             let rules = adapter.rules.iter().filter(|rule| rule.group == group);
-            cell(Totals::of(rules.clone()), rules.count())
+            cell(&rules.collect::<Vec<_>>())
         });
         let bad = |rule: &RuleReport| rule.group == group && !rule.is_as_declared();
         let failed = report.adapters.iter().flat_map(|adapter| &adapter.rules).any(bad);
@@ -116,17 +116,26 @@ fn grid(out: &mut String, report: &Report, style: Style) {
 }
 
 /// A group on an adapter, in a few words.
-fn cell(totals: Totals, rules: usize) -> String {
-    if rules == 0 {
+fn cell(rules: &[&RuleReport]) -> String {
+    if rules.is_empty() {
         return "-".to_owned();
     }
+    let totals = Totals::of(rules.iter().copied());
+    let of = |outcome| rules.iter().filter(|rule| rule.outcome == outcome).count();
+    let lost = of(Outcome::Lost);
+    let lost_mutants = rules
+        .iter()
+        .filter(|rule| rule.mutant.outcome == Fate::Lost)
+        .count();
     let mut parts = Vec::new();
     for (count, what) in [
         (totals.held, "held"),
         (totals.refused, "refused"),
         (totals.excepted, "excepted"),
-        (totals.violated, "VIOLATED"),
-        (totals.survived, "SURVIVED"),
+        (of(Outcome::LeftOut), "left out"),
+        (lost, "LOST"),
+        (totals.violated - lost, "VIOLATED"),
+        (totals.survived - lost_mutants, "SURVIVED"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));

@@ -1,6 +1,6 @@
 //! Text of others in a report: what a violation quotes may hold anything.
 
-use super::{AdapterReport, Report, Totals};
+use super::{AdapterReport, Outcome, Report, RuleReport, Totals};
 
 /// With control characters made visible, as no format may hold them, and lines as they are.
 pub(super) fn visible(text: &str) -> String {
@@ -73,7 +73,9 @@ pub(super) fn verdict(report: &Report) -> String {
 
 /// Of how many rules, and what else a reader must know before they believe a pass.
 pub(super) fn extent(adapter: &AdapterReport) -> String {
-    let (ran, all) = (adapter.rules.len(), adapter.rules_in_all);
+    let left_out = |rule: &&RuleReport| rule.outcome == Outcome::LeftOut;
+    let ran = adapter.rules.len() - adapter.rules.iter().filter(left_out).count();
+    let all = adapter.rules_in_all;
     if ran == all && adapter.left_out.is_empty() {
         return format!("all {all} rules");
     }

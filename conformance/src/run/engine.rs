@@ -29,6 +29,29 @@ pub(super) struct Case {
     pub(super) excepted: Option<&'static str>,
     /// Why its mutant is known to survive.
     pub(super) unproven: Option<&'static str>,
+    /// Why it does not run.
+    pub(super) left_out: Option<&'static str>,
+    /// Why its mutant does not run.
+    pub(super) without_mutant: Option<&'static str>,
+}
+
+impl Case {
+    /// What there is to run: of a rule that is known not to hold no mutant, as it would prove nothing.
+    pub(super) fn parts(&self) -> &'static [Part] {
+        match (self.left_out, self.excepted.or(self.without_mutant)) {
+            (Some(_), _) => &[],
+            (None, Some(_)) => &[Part::Rule],
+            (None, None) => &[Part::Rule, Part::Mutant],
+        }
+    }
+
+    /// Whether this is how the rule ends on this adapter.
+    fn is_expected(&self, end: &End) -> bool {
+        match self.excepted {
+            Some(_) => matches!(end, End::Violated(_)),
+            None => matches!(end, End::Held),
+        }
+    }
 }
 
 /// A rule is run by itself, and with its mutant.
@@ -141,22 +164,33 @@ impl Engine {
     }
 
     async fn check(&self, case: &Case, check: Check, part: Part, fault: Fault) -> End {
-        let harness: Arc<dyn Harness> = match part {
-            Part::Rule => Arc::clone(&self.harness),
-            Part::Mutant => Arc::new(Mutant::new(Arc::clone(&self.harness), fault)),
-        };
         if let Some(why) = self.gone.reason().or_else(|| self.stop.reason()) {
             return End::Lost(format!("`{}` did not run: {why}", case.rule.id));
         }
+        if part == Part::Mutant {
+            let mutant = Mutant::new(Arc::clone(&self.harness), fault);
+            return self.limited(case, check, Arc::new(mutant)).await;
+        }
+        // A rule on its own harness, if it has one, which has the last word: what ended as it should may still prove nothing.
+        let own = self.harness.of_rule(case.rule.id);
+        let harness = own.unwrap_or_else(|| Arc::clone(&self.harness));
+        let end = self.limited(case, check, Arc::clone(&harness)).await;
+        match (harness.ended(case.is_expected(&end)).await, end) {
+            (Ok(()), end) | (Err(_), end @ End::Lost(_)) => end,
+            (Err(error), End::Held) => End::Broken(error.chain()),
+            (Err(error), End::Violated(how) | End::TimedOut(how) | End::Broken(how)) => {
+                End::Broken(format!("{}; after that: {how}", error.chain()))
+            }
+        }
+    }
+
+    /// Runs a check until it ends, or has had its time, or has nothing to run against any more.
+    async fn limited(&self, case: &Case, check: Check, harness: Arc<dyn Harness>) -> End {
         // A task of its own, so that a panic is caught and a rule that never yields cannot hold up the timer.
         let mut task = tokio::spawn(async move { check(harness).await });
         let ended = tokio::select! {
             ended = tokio::time::timeout(self.limit, &mut task) => ended,
-            why = self.gone.asked() => {
-                task.abort();
-                return End::Lost(format!("`{}` was broken off: {why}", case.rule.id));
-            }
-            why = self.stop.asked() => {
+            why = async { tokio::select! { why = self.gone.asked() => why, why = self.stop.asked() => why } } => {
                 task.abort();
                 return End::Lost(format!("`{}` was broken off: {why}", case.rule.id));
             }
@@ -167,11 +201,8 @@ impl Engine {
             Ok(Err(error)) => End::Broken(format!("`{}` ended in a panic: {error}", case.rule.id)),
             Err(_) => {
                 task.abort();
-                End::TimedOut(format!(
-                    "`{}` did not end within {} s",
-                    case.rule.id,
-                    self.limit.as_secs()
-                ))
+                let within = self.limit.as_secs();
+                End::TimedOut(format!("`{}` did not end within {within} s", case.rule.id))
             }
         };
         // What seems to be a violation may be the end of the emulator.
@@ -242,18 +273,21 @@ fn milliseconds(time: Duration) -> u64 {
 /// A case that did not run yet.
 fn blank(case: &Case, capabilities: &Capabilities) -> RuleReport {
     let rule = &case.rule;
-    let reason = match case.excepted {
-        Some(_) => Some("the rule is known not to hold here, so a mutant would show nothing"),
-        None => case.unproven,
+    let without = "the rule is known not to hold here, so a mutant would show nothing";
+    let without = case.excepted.map(|_| without).or(case.without_mutant);
+    let reason = case.left_out.or(without).or(case.unproven);
+    let outcome = match case.left_out {
+        Some(_) => Outcome::LeftOut,
+        None => Outcome::NotRun,
     };
     RuleReport {
         id: rule.id.to_owned(),
         group: rule.group().to_owned(),
         why: rule.why.to_owned(),
         source: rule.source.to_owned(),
-        outcome: Outcome::NotRun,
+        outcome,
         sentence: None,
-        reason: case.excepted.map(str::to_owned),
+        reason: case.left_out.or(case.excepted).map(str::to_owned),
         duration_ms: 0,
         mutant: MutantReport {
             fault: format!("{:?}", rule.fault_for(capabilities)),

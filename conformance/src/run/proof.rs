@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::engine::{Engine, Part};
 use super::{Stop, Suite};
-use crate::report::{AdapterReport, RuleReport, proves};
+use crate::report::{AdapterReport, Outcome, RuleReport, proves};
 use crate::rule::Rule;
 use crate::rules;
 
@@ -115,7 +115,8 @@ impl Suite {
             rules: Vec::new(),
         };
         report.trouble = self.fill(&mut report, selection, stop, told).err();
-        let left_out = |group: &&str| !report.rules.iter().any(|rule| rule.group == **group);
+        let ran = |rule: &RuleReport| rule.outcome != Outcome::LeftOut;
+        let left_out = |group: &&str| !report.rules.iter().any(|rule| rule.group == **group && ran(rule));
         report.left_out = rules::GROUPS
             .into_iter()
             .filter(left_out)
@@ -149,14 +150,22 @@ impl Suite {
         let selected: Vec<bool> = (engine.cases.iter())
             .map(|case| selection.takes(&case.rule))
             .collect();
+        let wanted = |part: &Part| *part == Part::Rule || !selection.without_mutants;
         let parts: Vec<(usize, Part)> = (engine.cases.iter().enumerate())
             .filter(|(index, _)| selected[*index])
             .flat_map(|(index, case)| {
-                let mutant = case.excepted.is_none() && !selection.without_mutants;
-                [Some((index, Part::Rule)), mutant.then_some((index, Part::Mutant))]
+                case.parts()
+                    .iter()
+                    .filter(|part| wanted(part))
+                    .map(move |part| (index, *part))
             })
-            .flatten()
             .collect();
+        if parts.is_empty() {
+            return engine.finish().and(Err(format!(
+                "no rule that runs on {} is selected, so nothing is proven",
+                report.adapter
+            )));
+        }
         told(Progress::Began { checks: parts.len() });
         let side_by_side = selection.side_by_side.or(self.side_by_side);
         run(&engine, &parts, side_by_side.unwrap_or_else(processors), told);
@@ -169,7 +178,11 @@ impl Suite {
             .map(|(rule, _)| rule)
             .collect();
         if selection.without_mutants {
-            for rule in &mut report.rules {
+            for rule in report
+                .rules
+                .iter_mut()
+                .filter(|rule| rule.mutant.reason.is_none())
+            {
                 rule.mutant.reason = Some("mutants were not asked for".to_owned());
             }
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::engine::{Case, Engine, Part};
 use super::{Stop, Suite};
@@ -41,9 +41,14 @@ impl Suite {
             return conclusion.exit_code();
         }
         let totals = Totals::of(&engine.so_far());
+        let mutants = match self.without_mutants {
+            Some(why) => format!("not run in {why}"),
+            None => totals.mutants(),
+        };
         println!(
-            "conformance: adapter={adapter} mode={} {totals}",
-            harness.mode().name()
+            "conformance: adapter={adapter} mode={} rules: {}; mutants: {mutants}",
+            harness.mode().name(),
+            totals.rules(),
         );
         if let Some(beneath) = harness.beneath() {
             println!("conformance: adapter={adapter} beneath: {beneath}");
@@ -55,6 +60,14 @@ impl Suite {
                 left_out.join(", ")
             );
         }
+        if !self.without.is_empty() {
+            let rules: Vec<_> = self.without.iter().map(|left_out| left_out.rule).collect();
+            println!(
+                "conformance: {} rules were left out, so that nothing is proven of them: {}",
+                rules.len(),
+                rules.join(", ")
+            );
+        }
         if conclusion.num_passed + conclusion.num_failed == 0
             && !is_foreign(arguments.filter.as_deref(), adapter)
         {
@@ -64,9 +77,13 @@ impl Suite {
     }
 }
 
-/// A rule's two trials; of one that is known not to hold, the one, as a mutant would prove nothing.
+/// A rule's two trials; of one that is left out an ignored one; of one that is known not to hold, the one, as a mutant would prove nothing.
 fn trials(engine: &Arc<Engine>, index: usize, case: &Case) -> Vec<Trial> {
     let (adapter, id, why) = (engine.harness.adapter(), case.rule.id, case.rule.why);
+    if let Some(why) = case.left_out {
+        let ignored = move || Ok(Completion::ignored_with(why));
+        return vec![Trial::ignorable_test(format!("{adapter}::{id}"), ignored).with_kind("left out")];
+    }
     let on = Arc::clone(engine);
     if let Some(reason) = case.excepted {
         let excepted = Trial::test(format!("{adapter}::{id} ({reason})"), move || {
@@ -99,7 +116,13 @@ fn trials(engine: &Arc<Engine>, index: usize, case: &Case) -> Vec<Trial> {
             .failure()
             .map_or(Ok(()), |failure| Err(Failed::from(failure)))
     });
-    vec![real.with_kind(kind), mutant.with_kind(mutant_kind)]
+    let mut trials = vec![real.with_kind(kind)];
+    trials.extend(
+        case.parts()
+            .contains(&Part::Mutant)
+            .then(|| mutant.with_kind(mutant_kind)),
+    );
+    trials
 }
 
 /// Whether a filter was meant for other tests of the workspace: `cargo test name` passes it to this one too. The path of a Rust test has

@@ -150,6 +150,8 @@ fn case(check: Check) -> Case {
         declared: true,
         excepted: None,
         unproven: None,
+        left_out: None,
+        without_mutant: None,
     }
 }
 
@@ -226,6 +228,33 @@ fn a_rule_and_its_mutant_end_as_they_do_and_as_is_known_of_them() {
         "{:?}",
         reports[5]
     );
+}
+
+#[test]
+fn what_is_left_out_has_nothing_to_run_and_says_why() {
+    let cases = vec![
+        Case {
+            left_out: Some("not recorded"),
+            ..case(VIOLATED)
+        },
+        Case {
+            without_mutant: Some("a replay"),
+            ..case(HOLDS)
+        },
+        Case {
+            excepted: Some("known"),
+            ..case(VIOLATED)
+        },
+        case(HOLDS),
+    ];
+    let engine = engine(&Arc::default(), cases);
+    let parts: Vec<usize> = engine.cases.iter().map(|case| case.parts().len()).collect();
+    assert_eq!(parts, [0, 1, 1, 2]);
+    let reports = engine.into_reports();
+    assert_eq!(reports[0].outcome, Outcome::LeftOut);
+    assert_eq!(reports[0].reason.as_deref(), Some("not recorded"));
+    assert_eq!(reports[0].mutant.reason.as_deref(), Some("not recorded"));
+    assert_eq!(reports[1].mutant.reason.as_deref(), Some("a replay"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod completions;
+mod conformance;
 mod denied;
 mod dev;
 mod emit;
