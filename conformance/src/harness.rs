@@ -16,9 +16,10 @@ use nephos_core::resource::secret::{Secret, SecretCapabilities};
 use nephos_core::resource::stream::{Stream, StreamCapabilities};
 use nephos_core::resource::table::{Table, TableCapabilities, TableSchema};
 use nephos_core::resource::topic::{Topic, TopicCapabilities};
-use nephos_core::{ErrorKind, Result, TriggerKind};
+use nephos_core::{Error, ErrorKind, Result, TriggerKind};
 use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, DeployCapabilities};
 use crate::happening::{Delivered, Happening, Native};
 
 /// What the adapter ran against. Only `Live` is the real service.
@@ -128,6 +129,9 @@ pub struct Capabilities {
     /// Whether messages of such a queue can be received, or come by a trigger only.
     pub ordered_receive: bool,
     pub host: HostCapabilities,
+    /// What its engine of deployment declares, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<DeployCapabilities>,
 }
 
 impl Capabilities {
@@ -172,6 +176,7 @@ impl Capabilities {
                 Err(error) => return Err(error),
             },
             host: harness.host(),
+            deploy: harness.deploys(),
         })
     }
 }
@@ -231,6 +236,15 @@ pub trait Harness: Debug + Send + Sync + 'static {
     async fn pass(&self, time: Duration);
     /// Deploys `app`, whose functions are the probe's ([`crate::probe`]), and waits until its triggers fire.
     async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>>;
+    /// What its engine of deployment declares. Without one the group `deploy` is left out.
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        None
+    }
+    /// An account in which the engine deploys, looked at from outside. [`ErrorKind::Unsupported`] where nothing is deployed.
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        let message = "the adapter has no engine of deployment";
+        Err(Error::new(ErrorKind::Unsupported, "harness.account", message).with("adapter", self.adapter()))
+    }
     /// Removes what is left when all rules have run.
     async fn finish(&self) -> Result<()>;
 }

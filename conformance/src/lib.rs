@@ -4,6 +4,7 @@
 //! `<adapter>::<rule id>`, and so is each rule's mutant, `mutant::<rule id>`: the same rule on the same adapter made wrong on purpose, which must not hold.
 //! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
 
+mod account;
 pub mod alexa;
 pub mod arm_models;
 #[cfg(feature = "azure-functions")]
@@ -37,6 +38,7 @@ mod run;
 #[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
 mod server;
 
+pub use self::account::{Account, DeployCapabilities, HELLO, Inventory, Meddling};
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};
 pub use self::mutants::lacking;

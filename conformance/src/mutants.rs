@@ -1,5 +1,6 @@
 //! Adapters made wrong on purpose: each rule names a [`Fault`], and must notice it.
 
+mod account;
 mod app;
 mod bucket;
 mod deployment;
@@ -27,6 +28,7 @@ use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
 
+use crate::account::{Account, DeployCapabilities};
 use crate::happening::{Delivered, Happening, Native};
 use crate::harness::{Deployment, Harness, HostCapabilities, Mode};
 
@@ -275,6 +277,34 @@ pub enum Fault {
     HalfTaken,
     /// What cannot be decoded is a panic.
     DecoderPanics,
+    /// The engine: a plan is carried out when it is made.
+    PlanDeploys,
+    /// The engine: a plan always finds something.
+    PlanMadeUp,
+    /// The engine: of what was planned before, a plan finds nothing.
+    PlansNothing,
+    /// The engine: the same binary is another each time.
+    BuildsDiffer,
+    /// The engine: another plan is carried out than the one that it is given.
+    StalePlanTaken,
+    /// The engine: functions that left the manifest stay.
+    LeftoversStay,
+    /// The engine: a plan does not say what becomes of data.
+    DataUntold,
+    /// The engine: the way back is said to be gone, and is not.
+    RollbackIgnored,
+    /// The engine: a lock is left by a deployment that does not end.
+    LockLeft,
+    /// The engine: a deployment that fails takes down what was there.
+    FailureDestroys,
+    /// The engine: data stays when nothing is to.
+    DestroyKeeps,
+    /// The engine: data goes when it is to stay.
+    DestroyKeepsNothing,
+    /// The engine: with an app, others are removed.
+    DestroyTakesOthers,
+    /// The engine: whose something is, is not looked at.
+    MarkIgnored,
 }
 
 /// An adapter with a fault.
@@ -382,6 +412,17 @@ impl Harness for Mutant {
     async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
         let deployed = self.inner.deploy(app::wrong(app, self.fault)).await?;
         Ok(Arc::new(deployment::Wrong::new(deployed, self.fault)))
+    }
+
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        self.inner.deploys()
+    }
+
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        Ok(Arc::new(account::Wrong::new(
+            self.inner.account().await?,
+            self.fault,
+        )))
     }
 
     async fn finish(&self) -> Result<()> {

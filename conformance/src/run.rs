@@ -57,8 +57,8 @@ impl Suite {
     /// All groups over `harness`.
     pub fn new(harness: impl Harness) -> Self {
         Self {
+            groups: rules::groups_of(&harness),
             harness: Arc::new(harness),
-            groups: rules::GROUPS.to_vec(),
             exceptions: Vec::new(),
             unproven: Vec::new(),
             undeclared: None,

@@ -1,6 +1,7 @@
 //! The conformance suite's harness over an emulator: every resource is made by the official SDK, every app is deployed by the deployer, and both are
 //! reached through the drivers that functions have.
 
+mod account;
 mod deploy;
 pub mod emulator;
 mod events;
@@ -19,7 +20,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
-    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+    Account, AuthCapabilities, Delivered, DeployCapabilities, Deployment, Happening, Harness,
+    HostCapabilities, Mode, Native,
 };
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
@@ -31,6 +33,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Result, TriggerKind};
 use tokio::sync::{Mutex, OnceCell};
 
+use self::account::AwsAccount;
 use self::deploy::AwsDeployment;
 use self::emulator::Emulator;
 use self::events::Events;
@@ -54,6 +57,8 @@ pub struct AwsHarness {
     /// For apps. Policies are not held: the emulator asks for actions that AWS does not have (`sqs:SendMessageBatch`), which no role allows. That a
     /// role allows what its function needs is held by the tests of the template.
     apps: Mutex<Option<Arc<Emulator>>>,
+    /// For the rules of deployment, beside whose many stacks no function is to wait.
+    account: Mutex<Option<Arc<AwsAccount>>>,
     probe: OnceCell<PathBuf>,
     events: Events,
 }
@@ -203,10 +208,32 @@ impl Harness for AwsHarness {
         Ok(Arc::new(AwsDeployment::start(emulator, app, binary).await?))
     }
 
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        Some(DeployCapabilities {
+            // What takes events is compared with the artifact at each plan.
+            drift_of_code: true,
+            // A change set compares templates with each other, not with what there is:
+            // <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets.html>.
+            drift_of_settings: false,
+        })
+    }
+
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        let mut account = self.account.lock().await;
+        if let Some(running) = &*account {
+            return Ok(Arc::clone(running) as Arc<dyn Account>);
+        }
+        let binary = self.probe.get_or_try_init(build).await?.clone();
+        let started = Arc::new(AwsAccount::new(Emulator::start().await?, binary));
+        *account = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulator.lock().await.take());
         drop(self.apps.lock().await.take());
+        drop(self.account.lock().await.take());
         Ok(())
     }
 }

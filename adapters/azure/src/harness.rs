@@ -2,6 +2,7 @@
 //! the Functions host. Every resource is made as an operator makes it, every app is rendered and packed by deployment, and both are reached through the drivers that
 //! functions have.
 
+mod account;
 mod deploy;
 pub mod emulators;
 mod events;
@@ -22,7 +23,7 @@ use nephos_conformance::azure_functions::cloud;
 use nephos_conformance::azure_functions::cosmos::CosmosServer;
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
-    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+    Account, AuthCapabilities, Delivered, DeployCapabilities, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
 };
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;
@@ -35,6 +36,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result, TriggerKind};
 use tokio::sync::{Mutex, OnceCell};
 
+use self::account::AzureAccount;
 use self::deploy::AzureDeployment;
 use self::emulators::{Emulators, Processes};
 
@@ -57,6 +59,8 @@ pub struct AzureHarness {
     emulators: Mutex<Option<Arc<Emulators>>>,
     /// For apps.
     apps: Mutex<Option<Arc<cloud::Emulators>>>,
+    /// For the rules of deployment, in which nothing runs.
+    account: Mutex<Option<Arc<AzureAccount>>>,
     probe: OnceCell<PathBuf>,
 }
 
@@ -251,10 +255,30 @@ impl Harness for AzureHarness {
         Ok(Arc::new(AzureDeployment::start(&emulators, app, binary).await?))
     }
 
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        // A template that is the deployed one is not compared with what there is, for Azure tells no setting of a site, and what a site runs is known by what was published last.
+        Some(DeployCapabilities {
+            drift_of_code: false,
+            drift_of_settings: false,
+        })
+    }
+
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        let mut account = self.account.lock().await;
+        if let Some(running) = &*account {
+            return Ok(Arc::clone(running) as Arc<dyn Account>);
+        }
+        let binary = self.probe.get_or_try_init(build).await?.clone();
+        let started = Arc::new(AzureAccount::start(binary).await?);
+        *account = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulators.lock().await.take());
         drop(self.apps.lock().await.take());
+        drop(self.account.lock().await.take());
         Ok(())
     }
 }

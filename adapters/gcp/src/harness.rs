@@ -3,6 +3,7 @@
 //!
 //! Events are requests as Google's services send them. Apps are rendered by deployment, and run in the suite's own Cloud Run, to which Google's emulators and the stand-ins send their events.
 
+mod account;
 mod applier;
 mod apps;
 mod deploy;
@@ -23,7 +24,8 @@ use chrono::{DateTime, Utc};
 use nephos_conformance::google_cloud::emulators::Choice;
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
-    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+    Account, AuthCapabilities, Delivered, DeployCapabilities, Deployment, Happening, Harness,
+    HostCapabilities, Mode, Native,
 };
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;
@@ -36,6 +38,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Result, TriggerKind};
 use tokio::sync::{Mutex, OnceCell};
 
+use self::account::GcpAccount;
 use self::apps::Apps;
 use self::deploy::GcpDeployment;
 use self::emulators::{Emulators, Processes};
@@ -57,6 +60,8 @@ pub struct GcpHarness {
     emulators: Mutex<Option<Arc<Emulators>>>,
     /// For apps.
     apps: Mutex<Option<Arc<Apps>>>,
+    /// For the rules of deployment, in which nothing runs.
+    account: Mutex<Option<Arc<GcpAccount>>>,
     probe: OnceCell<PathBuf>,
 }
 
@@ -221,11 +226,30 @@ impl Harness for GcpHarness {
         Ok(Arc::new(GcpDeployment::start(self.apps().await?, app).await?))
     }
 
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        // Our own engine compares each field with what there is.
+        Some(DeployCapabilities {
+            drift_of_code: true,
+            drift_of_settings: true,
+        })
+    }
+
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        let mut account = self.account.lock().await;
+        if let Some(running) = &*account {
+            return Ok(Arc::clone(running) as Arc<dyn Account>);
+        }
+        let started = Arc::new(GcpAccount::start().await?);
+        *account = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulators.lock().await.take());
         drop(self.apps.lock().await.take());
         drop(self.processes.lock().await.take());
+        drop(self.account.lock().await.take());
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ enum Reads {
 }
 
 /// All lines, by where their values are in the file. Those without words are told by another line.
-const LINES: [(&str, &str, Reads); 48] = [
+const LINES: [(&str, &str, Reads); 50] = [
     ("host/kinds", "Kinds of trigger", Reads::List),
     (
         "host/counts_tries",
@@ -198,6 +198,16 @@ const LINES: [(&str, &str, Reads); 48] = [
         Reads::Whether,
     ),
     ("binary_secrets", "Secret: bytes that are no text", Reads::Whether),
+    (
+        "deploy/drift_of_code",
+        "Deployment: a plan finds code that was brought by hand",
+        Reads::Whether,
+    ),
+    (
+        "deploy/drift_of_settings",
+        "Deployment: a plan finds a setting that was changed by hand",
+        Reads::Whether,
+    ),
 ];
 
 /// The documentation's page, of what the adapters declare: objects with the fields `adapter`, `mode` and `capabilities` of an
@@ -318,9 +328,12 @@ fn flatten(place: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
 fn read(value: Option<&Value>, reads: Reads) -> String {
     let number = || value.and_then(Value::as_u64);
     let read = match reads {
-        Reads::Whether => value
-            .and_then(Value::as_bool)
-            .map(|yes| if yes { "yes" } else { "no" }.to_owned()),
+        // What an adapter does not have declares nothing.
+        Reads::Whether => Some(match value.and_then(Value::as_bool) {
+            Some(true) => "yes".to_owned(),
+            Some(false) => "no".to_owned(),
+            None => "–".to_owned(),
+        }),
         Reads::Bytes => number().map(bytes),
         Reads::Count => number().map(|count| count.to_string()),
         Reads::Time => value
@@ -364,6 +377,7 @@ mod tests {
     fn values_read_as_people_write_them() {
         let value = |text: &str| serde_json::from_str::<Value>(text).ok();
         assert_eq!(read(value("true").as_ref(), Reads::Whether), "yes");
+        assert_eq!(read(None, Reads::Whether), "–");
         assert_eq!(read(value("262144").as_ref(), Reads::Bytes), "256 KiB");
         assert_eq!(read(value("1000").as_ref(), Reads::Bytes), "1000 B");
         assert_eq!(read(value("null").as_ref(), Reads::Bytes), "no limit");
