@@ -35,6 +35,7 @@ pub mod rules;
 mod run;
 #[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
 mod server;
+mod unasked;
 
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};

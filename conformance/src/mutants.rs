@@ -292,6 +292,8 @@ impl Mutant {
     }
 }
 
+// A method that is not written would be refused instead of being passed on, which looks like a mutant that died.
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Harness for Mutant {
     fn adapter(&self) -> &'static str {
@@ -303,6 +305,10 @@ impl Harness for Mutant {
 
     fn mode(&self) -> Mode {
         self.inner.mode()
+    }
+
+    fn beneath(&self) -> Option<String> {
+        self.inner.beneath()
     }
 
     fn host(&self) -> HostCapabilities {

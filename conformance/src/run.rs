@@ -135,7 +135,7 @@ impl Suite {
             Ok(runtime) => Arc::new(runtime),
             Err(error) => return refuse(&format!("the runtime cannot start: {error}")),
         };
-        let capabilities = match runtime.block_on(Capabilities::of(&*self.harness)) {
+        let capabilities = match runtime.block_on(Capabilities::of_groups(&*self.harness, &self.groups)) {
             Ok(capabilities) => capabilities,
             Err(error) => return refuse(&format!("the harness cannot open a resource: {}", error.chain())),
         };
