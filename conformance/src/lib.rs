@@ -1,6 +1,6 @@
 //! The conformance suite of Nephos: one behaviour, proven on every adapter.
 //!
-//! An adapter implements [`Harness`] and calls [`main`] in a test without the standard test harness; each [`Rule`](rule::Rule) then is a test of its own,
+//! An adapter implements [`Harness`] and names it in [`suite!`] in a test without the standard test harness; each [`Rule`](rule::Rule) then is a test of its own,
 //! `<adapter>::<rule id>`, and so is each rule's mutant, `mutant::<rule id>`: the same rule on the same adapter made wrong on purpose, which must not hold.
 //! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
 
@@ -37,6 +37,8 @@ pub mod rules;
 mod run;
 #[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
 mod server;
+mod suite;
+mod unasked;
 
 pub use self::account::{Account, DeployCapabilities, HELLO, Inventory, Meddling};
 pub use self::happening::{Delivered, Happening, Native};

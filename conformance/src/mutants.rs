@@ -322,6 +322,8 @@ impl Mutant {
     }
 }
 
+// A method that is not written would be refused instead of being passed on, which looks like a mutant that died.
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Harness for Mutant {
     fn adapter(&self) -> &'static str {
@@ -335,6 +337,10 @@ impl Harness for Mutant {
         self.inner.mode()
     }
 
+    fn beneath(&self) -> Option<String> {
+        self.inner.beneath()
+    }
+
     fn host(&self) -> HostCapabilities {
         let mut host = self.inner.host();
         if self.fault == Fault::Lacking {
@@ -344,6 +350,15 @@ impl Harness for Mutant {
             host.changes_kinds_told = false;
         }
         host
+    }
+
+    /// A mutant is of the adapter, not of what was recorded of it.
+    fn of_rule(&self, _rule: &'static str) -> Option<Arc<dyn Harness>> {
+        None
+    }
+
+    async fn ended(&self, as_it_should: bool) -> Result<()> {
+        self.inner.ended(as_it_should).await
     }
 
     async fn prepare(&self, apps: bool) -> Result<()> {

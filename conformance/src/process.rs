@@ -67,7 +67,7 @@ pub struct Launch {
     pub port: u16,
     /// The path of the question, which is a GET.
     pub path: &'static str,
-    /// The statuses that say that it is ready.
+    /// The statuses that say that it is ready. None for a program that does not speak HTTP: it is ready once it takes connections, and `path` is not asked.
     pub statuses: &'static [u16],
 }
 
@@ -244,6 +244,9 @@ impl Drop for Running {
 async fn is_ready(launch: &Launch) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(("127.0.0.1", launch.port)).await?;
+        if launch.statuses.is_empty() {
+            return Ok(None);
+        }
         let question = format!(
             "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             launch.path
@@ -251,10 +254,13 @@ async fn is_ready(launch: &Launch) -> bool {
         stream.write_all(question.as_bytes()).await?;
         let mut status = [0; 12];
         stream.read_exact(&mut status).await?;
-        std::io::Result::Ok(status)
+        std::io::Result::Ok(Some(status))
     };
     let Ok(Ok(status)) = tokio::time::timeout(QUESTION, ask).await else {
         return false;
+    };
+    let Some(status) = status else {
+        return true;
     };
     std::str::from_utf8(&status)
         .ok()
@@ -328,6 +334,15 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
             "{}",
             error.chain()
         );
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_speak_http_is_ready_once_it_takes_connections() {
+        const SILENT: &str = "import socket, sys\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\nwhile True: s.accept()";
+        let running = Running::start(|| Ok(launch(SILENT, free_port()?, &[])))
+            .await
+            .unwrap();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", running.port())).is_ok());
     }
 
     #[tokio::test]

@@ -109,6 +109,11 @@ fn examples_import_only_the_facade() {
 }
 
 #[test]
+fn an_adapter_by_somebody_else_imports_only_core_and_its_tests_the_suite() {
+    assert_imports(Role::OutsideAdapter);
+}
+
+#[test]
 fn xtask_imports_none_of_ours() {
     assert_imports(Role::Xtask);
 }

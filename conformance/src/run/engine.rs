@@ -98,7 +98,7 @@ impl Engine {
         let rules = suite.rules()?;
         let harness = Arc::clone(&suite.harness);
         let begun = runtime
-            .block_on(begin(&*harness, apps, &stop))
+            .block_on(begin(&*harness, &suite.groups, apps, &stop))
             .and_then(|capabilities| {
                 let cases = suite.cases(rules, &capabilities)?;
                 Ok((capabilities, cases))
@@ -240,13 +240,13 @@ impl Engine {
 }
 
 /// Makes ready what takes longer than a rule may, and asks what the adapter declares.
-async fn begin(harness: &dyn Harness, apps: bool, stop: &Stop) -> Result<Capabilities, String> {
+async fn begin(harness: &dyn Harness, groups: &[&str], apps: bool, stop: &Stop) -> Result<Capabilities, String> {
     let ready = async {
         harness
             .prepare(apps)
             .await
             .map_err(|error| format!("the harness cannot start: {}", error.chain()))?;
-        Capabilities::of(harness)
+        Capabilities::of_groups(harness, groups)
             .await
             .map_err(|error| format!("the harness cannot open a resource: {}", error.chain()))
     };

@@ -2,29 +2,16 @@ use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use nephos_core::app::{App, QueueSpec, StreamSpec};
-use nephos_core::resource::bucket::{Bucket, BucketDriver};
-use nephos_core::resource::queue::{Queue, QueueDriver};
-use nephos_core::resource::secret::{Secret, SecretCapabilities};
-use nephos_core::resource::stream::{Stream, StreamCapabilities};
-use nephos_core::resource::table::{Table, TableCapabilities, TableSchema};
-use nephos_core::resource::topic::{Topic, TopicCapabilities};
 use nephos_core::{Error, ErrorKind, Result};
 
 use super::*;
-use crate::fake::Fake;
 use crate::rule::Violation;
-use crate::{AuthCapabilities, Delivered, Deployment, Happening, HostCapabilities, Mode, Native};
+use crate::{Mode, unasked};
 
 /// An adapter that has nothing, over something that can end.
 #[derive(Debug, Default)]
 struct Bare {
     ended: AtomicBool,
-}
-
-fn none<T>() -> Result<T> {
-    Err(Error::new(ErrorKind::Unsupported, "test", "not part of the test"))
 }
 
 #[async_trait]
@@ -44,95 +31,6 @@ impl Harness for Bare {
             )),
             false => Ok(()),
         }
-    }
-    fn host(&self) -> HostCapabilities {
-        capabilities().host
-    }
-    async fn native(&self, _: &Happening) -> Result<Vec<Native>> {
-        none()
-    }
-    async fn decode(&self, _: &Native) -> Result<Vec<Delivered>> {
-        none()
-    }
-    async fn bucket(&self) -> Result<Bucket> {
-        none()
-    }
-    async fn queue(&self, _: QueueSpec) -> Result<Queue> {
-        none()
-    }
-    async fn missing_queue(&self) -> Result<Queue> {
-        none()
-    }
-    async fn topic(&self) -> Result<Topic> {
-        none()
-    }
-    async fn stream(&self, _: StreamSpec) -> Result<Stream> {
-        none()
-    }
-    async fn table(&self, _: TableSchema) -> Result<Table> {
-        none()
-    }
-    async fn secret(&self, _: Option<&[u8]>) -> Result<Secret> {
-        none()
-    }
-    async fn rotate(&self, _: &Secret, _: &[u8]) -> Result<()> {
-        none()
-    }
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-    async fn pass(&self, _: Duration) {}
-    async fn deploy(&self, _: App) -> Result<Arc<dyn Deployment>> {
-        none()
-    }
-    async fn finish(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
-fn capabilities() -> Capabilities {
-    let fake = Fake::default();
-    Capabilities {
-        bucket: BucketDriver::capabilities(&fake),
-        queue: QueueDriver::capabilities(&fake),
-        topic: TopicCapabilities {
-            max_message_bytes: 1,
-            attributes: true,
-        },
-        stream: StreamCapabilities {
-            max_record_bytes: 1,
-            attributes: true,
-            read: true,
-            sequences: true,
-        },
-        table: TableCapabilities {
-            max_item_bytes: 1,
-            max_batch: 1,
-            ttl: true,
-            scan: true,
-            batch_across_partitions: true,
-            max_key_bytes: None,
-        },
-        secret: SecretCapabilities { versions: false },
-        binary_secrets: false,
-        ordered_queues: true,
-        ordered_receive: true,
-        host: HostCapabilities {
-            kinds: std::collections::BTreeSet::new(),
-            counts_tries: true,
-            tells_tries: std::collections::BTreeSet::new(),
-            query_values: true,
-            dead_letter_facts: true,
-            stream_letters: true,
-            auth: AuthCapabilities::default(),
-            isolation: true,
-            shared_process: true,
-            streams_answers: true,
-            changes_each: true,
-            changes_removed: true,
-            changes_old: true,
-            changes_kinds_told: true,
-        },
     }
 }
 
@@ -162,7 +60,7 @@ fn engine(harness: &Arc<Bare>, cases: Vec<Case>) -> Engine {
         .build()
         .unwrap();
     let harness: Arc<dyn Harness> = Arc::clone(harness) as Arc<dyn Harness>;
-    Engine::over(runtime, harness, capabilities(), cases, Stop::new())
+    Engine::over(runtime, harness, unasked::capabilities(), cases, Stop::new())
 }
 
 const HOLDS: Check = |_| Box::pin(async { Ok(()) });
