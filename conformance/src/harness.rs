@@ -187,6 +187,14 @@ pub trait Harness: Debug + Send + Sync + 'static {
     fn beneath(&self) -> Option<String> {
         None
     }
+    /// A harness for this rule alone, where each has one: a recording is of one rule.
+    fn of_rule(&self, _rule: &'static str) -> Option<Arc<dyn Harness>> {
+        None
+    }
+    /// The rule of [`of_rule`](Self::of_rule) is over, and ended as it should or not. An error is why that proves nothing.
+    async fn ended(&self, _as_it_should: bool) -> Result<()> {
+        Ok(())
+    }
     /// What its events and its host declare.
     fn host(&self) -> HostCapabilities;
     /// The payloads by which the provider tells of what happened, each as the host of a function receives it: one of each form that the provider has.

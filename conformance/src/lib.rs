@@ -30,10 +30,12 @@ mod neutral;
 pub mod payloads;
 pub mod probe;
 pub mod process;
+#[cfg(feature = "replay")]
+pub mod replay;
 pub mod rule;
 pub mod rules;
 mod run;
-#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
+#[cfg(any(feature = "azure-functions", feature = "google-cloud", feature = "replay"))]
 mod server;
 
 pub use self::happening::{Delivered, Happening, Native};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::declared;
@@ -37,6 +37,10 @@ pub struct Suite {
     undeclared: Option<Vec<&'static str>>,
     /// The file with what the adapter declares.
     declared: Option<PathBuf>,
+    /// Rules that do not run.
+    without: Vec<Exception>,
+    /// Why no mutant runs.
+    without_mutants: Option<&'static str>,
 }
 
 /// A rule that is known not to hold, and why: what the adapter runs against is wrong, or a part of it is missing. The rule runs all the same, and must be violated: one that
@@ -78,6 +82,8 @@ impl Suite {
             unproven: Vec::new(),
             undeclared: None,
             declared: None,
+            without: Vec::new(),
+            without_mutants: None,
         }
     }
 
@@ -124,6 +130,20 @@ impl Suite {
         self
     }
 
+    /// Without these rules of its groups, each for a reason. They are shown as `[left out]` and counted, and prove nothing.
+    #[must_use]
+    pub fn without(mut self, rules: &[Exception]) -> Self {
+        self.without = rules.to_vec();
+        self
+    }
+
+    /// Without mutants, for this reason: that the rules notice what is wrong is then proven elsewhere.
+    #[must_use]
+    pub fn without_mutants(mut self, why: &'static str) -> Self {
+        self.without_mutants = Some(why);
+        self
+    }
+
     /// Runs what the arguments select. Fails if a rule is violated, a mutant survives, or nothing ran at all.
     #[must_use]
     pub fn run(self, arguments: &Arguments) -> ExitCode {
@@ -161,6 +181,7 @@ impl Suite {
             .exceptions
             .iter()
             .chain(&self.unproven)
+            .chain(&self.without)
             .find(|exception| !selected.iter().any(|rule| rule.id == exception.rule))
         {
             return refuse(&format!(
@@ -183,17 +204,23 @@ impl Suite {
             return conclusion.exit_code();
         }
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        let mutants = match self.without_mutants {
+            Some(why) => format!("not run in {why}"),
+            None => format!(
+                "{} killed, {} survived, {} unproven",
+                count(&counts.killed),
+                count(&counts.survived),
+                count(&counts.unproven)
+            ),
+        };
         println!(
-            "conformance: adapter={} mode={} rules: {} held, {} refused as declared, {} violated, {} excepted; mutants: {} killed, {} survived, {} unproven",
+            "conformance: adapter={} mode={} rules: {} held, {} refused as declared, {} violated, {} excepted; mutants: {mutants}",
             self.harness.adapter(),
             self.harness.mode().name(),
             count(&counts.held),
             count(&counts.refused),
             count(&counts.violated),
             count(&counts.excepted),
-            count(&counts.killed),
-            count(&counts.survived),
-            count(&counts.unproven),
         );
         if let Some(beneath) = self.harness.beneath() {
             println!(
@@ -209,6 +236,14 @@ impl Suite {
             println!(
                 "conformance: groups that did not run, so that nothing is proven of them: {}",
                 left_out.join(", ")
+            );
+        }
+        if !self.without.is_empty() {
+            let rules: Vec<_> = self.without.iter().map(|left_out| left_out.rule).collect();
+            println!(
+                "conformance: {} rules were left out, so that nothing is proven of them: {}",
+                rules.len(),
+                rules.join(", ")
             );
         }
         if conclusion.num_passed + conclusion.num_failed == 0
@@ -227,6 +262,11 @@ impl Suite {
         runtime: &Arc<Runtime>,
         counts: &Arc<Counts>,
     ) -> Vec<Trial> {
+        if let Some(left_out) = self.without.iter().find(|left_out| left_out.rule == rule.id) {
+            let (name, why) = (format!("{}::{}", self.harness.adapter(), rule.id), left_out.why);
+            let trial = Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why)));
+            return vec![trial.with_kind("left out")];
+        }
         if let Some(exception) = self.exceptions.iter().find(|exception| exception.rule == rule.id) {
             return vec![self.excepted(rule, *exception, capabilities, runtime, counts)];
         }
@@ -234,15 +274,16 @@ impl Suite {
         let check = rule.check_for(capabilities);
         let kind = if declared { "" } else { "refused" };
 
-        let (harness, on, tally, why) = (
+        let (harness, on, tally, id, why) = (
             Arc::clone(&self.harness),
             Arc::clone(runtime),
             Arc::clone(counts),
+            rule.id,
             rule.why,
         );
         let real = Trial::test(format!("{}::{}", harness.adapter(), rule.id), move || {
             let counter = if declared { &tally.held } else { &tally.refused };
-            let failed = match run_check(&on, check, harness) {
+            let failed = match run_rule(&on, id, check, harness, |end| matches!(end, End::Held)) {
                 End::Held => {
                     counter.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
@@ -287,7 +328,14 @@ impl Suite {
             tally.survived.fetch_add(1, Ordering::Relaxed);
             Err(Failed::from(failed))
         });
-        vec![real.with_kind(kind), mutant.with_kind(mutant_kind)]
+        let mut trials = vec![real.with_kind(kind)];
+        // What is wrong on purpose asks for something else than what was recorded.
+        trials.extend(
+            self.without_mutants
+                .is_none()
+                .then(|| mutant.with_kind(mutant_kind)),
+        );
+        trials
     }
 
     /// The one trial of a rule that is known not to hold. A mutant would prove nothing.
@@ -299,11 +347,11 @@ impl Suite {
         runtime: &Arc<Runtime>,
         counts: &Arc<Counts>,
     ) -> Trial {
-        let check = rule.check_for(capabilities);
+        let (id, check) = (rule.id, rule.check_for(capabilities));
         let (harness, on, tally) = (Arc::clone(&self.harness), Arc::clone(runtime), Arc::clone(counts));
         let name = format!("{}::{} ({})", harness.adapter(), rule.id, exception.why);
         Trial::test(name, move || {
-            let failed = match run_check(&on, check, harness) {
+            let failed = match run_rule(&on, id, check, harness, |end| matches!(end, End::Violated(_))) {
                 End::Violated(_) => {
                     tally.excepted.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
@@ -316,6 +364,24 @@ impl Suite {
             Err(Failed::from(failed))
         })
         .with_kind("excepted")
+    }
+}
+
+/// A rule on its own harness, if it has one, which has the last word: what ended as it should may still prove nothing.
+fn run_rule(
+    runtime: &Runtime,
+    rule: &'static str,
+    check: Check,
+    harness: Arc<dyn Harness>,
+    as_it_should: fn(&End) -> bool,
+) -> End {
+    let harness = harness.of_rule(rule).unwrap_or(harness);
+    let end = run_check(runtime, check, Arc::clone(&harness));
+    match (runtime.block_on(harness.ended(as_it_should(&end))), end) {
+        (Ok(()), end) => end,
+        (Err(error), End::Held) => End::Broken(error.chain()),
+        (Err(error), End::Violated(violation)) => End::Broken(format!("{}; after that: {violation}", error.chain())),
+        (Err(error), End::Broken(how)) => End::Broken(format!("{}; after that: {how}", error.chain())),
     }
 }
 
