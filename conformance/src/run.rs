@@ -380,7 +380,9 @@ fn run_rule(
     match (runtime.block_on(harness.ended(as_it_should(&end))), end) {
         (Ok(()), end) => end,
         (Err(error), End::Held) => End::Broken(error.chain()),
-        (Err(error), End::Violated(violation)) => End::Broken(format!("{}; after that: {violation}", error.chain())),
+        (Err(error), End::Violated(violation)) => {
+            End::Broken(format!("{}; after that: {violation}", error.chain()))
+        }
         (Err(error), End::Broken(how)) => End::Broken(format!("{}; after that: {how}", error.chain())),
     }
 }

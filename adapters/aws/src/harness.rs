@@ -132,7 +132,9 @@ impl Harness for AwsHarness {
     }
 
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
-        self.events.native(self.emulator().await?.service(), happening).await
+        self.events
+            .native(self.emulator().await?.service(), happening)
+            .await
     }
 
     async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {

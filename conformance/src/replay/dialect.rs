@@ -120,7 +120,12 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        DIALECT.asked("", &parts, &Bytes::copy_from_slice(body.as_bytes()), &Hidden::default())
+        DIALECT.asked(
+            "",
+            &parts,
+            &Bytes::copy_from_slice(body.as_bytes()),
+            &Hidden::default(),
+        )
     }
 
     #[test]
@@ -153,7 +158,10 @@ mod tests {
     #[test]
     fn the_order_of_names_in_a_document_is_no_difference_and_that_of_a_list_is() {
         let of = |body: &str| asked("/", &[], body).body;
-        assert_eq!(of(r#"{"b":{"d":1,"c":2},"a":[1,2]}"#), of(r#"{ "a":[1,2],"b":{"c":2,"d":1}}"#));
+        assert_eq!(
+            of(r#"{"b":{"d":1,"c":2},"a":[1,2]}"#),
+            of(r#"{ "a":[1,2],"b":{"c":2,"d":1}}"#)
+        );
         assert_ne!(of("[1,2]"), of("[2,1]"));
         assert_eq!(of("{ no document").shown(), "{ no document");
     }

@@ -74,9 +74,28 @@ impl Recording {
         folder.join(group).join(format!("{rule}.toml"))
     }
 
-    /// What it was made with, for the report.
-    pub(super) fn made(&self) -> String {
-        format!("{} on {} by Nephos {}", self.with, self.at.format("%Y-%m-%d"), self.nephos)
+    /// That of a rule that asks for nothing.
+    pub(super) fn empty(rule: &str, at: DateTime<Utc>) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            with: String::new(),
+            at,
+            nephos: String::new(),
+            exchanges: Vec::new(),
+        }
+    }
+
+    /// What it was made with, for the report, if anything was.
+    pub(super) fn made(&self) -> Option<String> {
+        let made = || {
+            format!(
+                "{} on {} by Nephos {}",
+                self.with,
+                self.at.format("%Y-%m-%d"),
+                self.nephos
+            )
+        };
+        (!self.exchanges.is_empty()).then(made)
     }
 
     pub(super) fn read(path: &Path) -> Result<Self> {
@@ -93,7 +112,12 @@ impl Recording {
 
     pub(super) fn text(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| {
-            Error::new(ErrorKind::Internal, OPERATION, "the recording has no form as text").caused_by(error)
+            Error::new(
+                ErrorKind::Internal,
+                OPERATION,
+                "the recording has no form as text",
+            )
+            .caused_by(error)
         })
     }
 }
@@ -102,6 +126,16 @@ const OPERATION: &str = "replay.recording";
 
 fn failed(kind: ErrorKind, message: &'static str, path: &Path) -> Error {
     Error::new(kind, OPERATION, message).with("file", path.display())
+}
+
+/// Removes the recording of a rule that asks for nothing any more.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed(ErrorKind::Unavailable, "an old recording cannot be removed", path).caused_by(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes the file as a whole or not at all.

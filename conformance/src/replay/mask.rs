@@ -212,6 +212,11 @@ impl Bindings {
         }
     }
 
+    /// Whether it is known which id of this run a recorded one stands for.
+    pub(super) fn is_bound(&self, recorded: &str) -> bool {
+        self.live.contains_key(recorded)
+    }
+
     /// What was answered, with the values of this run.
     pub(super) fn told(&self, body: &Body) -> Body {
         let pieces = body.0.iter().map(|piece| match piece {
@@ -286,7 +291,10 @@ mod tests {
     #[test]
     fn requests_that_differ_in_their_own_ids_and_times_only_are_one() {
         let at = |begin: i64, own: u128, late: i64| {
-            masked(&format!(r#"{{"version":"{}","expires":"{}"}}"#, simple(own), begin + late), begin)
+            masked(
+                &format!(r#"{{"version":"{}","expires":"{}"}}"#, simple(own), begin + late),
+                begin,
+            )
         };
         let (recorded, live) = (at(BEGIN, 1, 2), at(BEGIN + 100_000, 2, 3));
         assert_eq!(recorded.shape, live.shape);
@@ -322,10 +330,20 @@ mod tests {
         let mut bound = bindings(&[simple(1)]);
         let request = |own: u128, time: i64| masked(&format!("{} {time}", simple(own)), time).values;
         bound.bind(&request(1, BEGIN + 2), &request(2, BEGIN + 100_002));
-        let answer = format!("version {}, expires {}, handle {}", simple(1), BEGIN + 2, simple(9));
+        let answer = format!(
+            "version {}, expires {}, handle {}",
+            simple(1),
+            BEGIN + 2,
+            simple(9)
+        );
         assert_eq!(
             bound.told(&Body::of(answer.as_bytes())).shown(),
-            format!("version {}, expires {}, handle {}", simple(2), BEGIN + 100_002, simple(9))
+            format!(
+                "version {}, expires {}, handle {}",
+                simple(2),
+                BEGIN + 100_002,
+                simple(9)
+            )
         );
     }
 

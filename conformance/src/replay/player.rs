@@ -8,7 +8,7 @@ use nephos_core::{Error, ErrorKind, Result};
 
 use super::body::Body;
 use super::exchange::{Answered, Asked, Exchange, Recording};
-use super::mask::{Bindings, Masked, Value};
+use super::mask::{Bindings, Masked};
 
 /// How much of a request is shown, in characters.
 const SHOWN: usize = 300;
@@ -28,27 +28,29 @@ pub(super) struct Player {
 #[derive(Debug)]
 struct Waiting {
     masked: Masked,
+    /// Ids of the client that the answer tells.
+    tells: Vec<String>,
     is_over: bool,
 }
 
 impl Player {
     pub(super) fn new(recording: Recording, begin: i64) -> Self {
         let recorded = recording.at.timestamp();
-        let waiting: Vec<Waiting> = recording
+        let mut waiting: Vec<Waiting> = recording
             .exchanges
             .iter()
             .map(|exchange| Waiting {
                 masked: masked(&exchange.request, recorded),
+                tells: ids(&masked_answer(&exchange.answer, recorded)).collect(),
                 is_over: false,
             })
             .collect();
+        // Who made an id is who told it first.
         let (mut made, mut served) = (HashSet::new(), HashSet::new());
-        for (exchange, waiting) in recording.exchanges.iter().zip(&waiting) {
-            let ids = waiting.masked.values.iter().filter(|value| value.is_id());
-            made.extend(ids.map(|id| id.text.clone()).filter(|id| !served.contains(id)));
-            let answered = masked_answer(&exchange.answer, recorded);
-            let ids = answered.values.into_iter().filter(Value::is_id);
-            served.extend(ids.map(|id| id.text).filter(|id| !made.contains(id)));
+        for waiting in &mut waiting {
+            made.extend(ids(&waiting.masked).filter(|id| !served.contains(id)));
+            served.extend(waiting.tells.iter().filter(|id| !made.contains(*id)).cloned());
+            waiting.tells.retain(|id| made.contains(id));
         }
         Self {
             bindings: Bindings::new(made, recorded, begin),
@@ -59,8 +61,8 @@ impl Player {
         }
     }
 
-    /// The answer of the first exchange that this request fits and that has not answered yet, with how long it took; or what is different.
-    pub(super) fn answer(&mut self, asked: &Asked) -> std::result::Result<(Answered, Duration), String> {
+    /// The first exchange that this request fits and that has not answered yet, with how long its answer took; or what is different.
+    pub(super) fn find(&mut self, asked: &Asked) -> std::result::Result<(usize, Duration), String> {
         let live = masked(asked, self.begin);
         let found = self.waiting.iter().position(|waiting| {
             !waiting.is_over
@@ -73,18 +75,33 @@ impl Player {
             return Err(difference);
         };
         self.waiting[found].is_over = true;
-        self.bindings.bind(&self.waiting[found].masked.values, &live.values);
-        let exchange = &self.recording.exchanges[found];
-        let headers = exchange.answer.headers.iter().map(|(name, value)| {
+        self.bindings
+            .bind(&self.waiting[found].masked.values, &live.values);
+        let took = self.recording.exchanges[found].took_ms;
+        Ok((found, Duration::from_millis(took)))
+    }
+
+    /// Whether the answer of an exchange can be told: all ids that a client of this run has to make for it are made. Requests that run at the same time may come in another order than
+    /// they did, but nobody is told of a write before it is asked for.
+    pub(super) fn is_ready(&self, found: usize) -> bool {
+        self.waiting[found]
+            .tells
+            .iter()
+            .all(|id| self.bindings.is_bound(id))
+    }
+
+    /// The answer of an exchange, with the ids and times of this run.
+    pub(super) fn answer(&self, found: usize) -> Answered {
+        let answer = &self.recording.exchanges[found].answer;
+        let headers = answer.headers.iter().map(|(name, value)| {
             let value = self.bindings.told(&Body::of(value.as_bytes())).bytes();
             (name.clone(), String::from_utf8_lossy(&value).into_owned())
         });
-        let answer = Answered {
-            status: exchange.answer.status,
+        Answered {
+            status: answer.status,
             headers: headers.collect(),
-            body: self.bindings.told(&exchange.answer.body),
-        };
-        Ok((answer, Duration::from_millis(exchange.took_ms)))
+            body: self.bindings.told(&answer.body),
+        }
     }
 
     /// What a request has that no recorded one has: it beside the one that is most like it.
@@ -97,8 +114,14 @@ impl Player {
             .zip(&self.waiting)
             .max_by_key(|(exchange, waiting)| {
                 let then = shown(&exchange.request);
-                let is_like = exchange.request.line == asked.line && exchange.request.headers == asked.headers;
-                (waiting.masked.shape == live.shape, is_like, common(&then, &now), !waiting.is_over)
+                let is_like =
+                    exchange.request.line == asked.line && exchange.request.headers == asked.headers;
+                (
+                    waiting.masked.shape == live.shape,
+                    is_like,
+                    common(&then, &now),
+                    !waiting.is_over,
+                )
             });
         let Some((exchange, waiting)) = nearest else {
             return format!("`{}` was asked, and nothing is recorded", around(&now, 0));
@@ -111,7 +134,11 @@ impl Player {
             } else {
                 "was recorded with other ids or times"
             };
-            return format!("`{}` was asked, which {why}: `{}`", around(&now, at), around(&then, at));
+            return format!(
+                "`{}` was asked, which {why}: `{}`",
+                around(&now, at),
+                around(&then, at)
+            );
         }
         format!(
             "`{}` was asked, and is not recorded; the nearest that is differs from its character {at} on: `{}`",
@@ -158,10 +185,25 @@ const OPERATION: &str = "replay.tape";
 
 fn masked(asked: &Asked, begin: i64) -> Masked {
     let mut masked = Masked::default();
-    let head = [asked.service.as_str(), "\n", &asked.line, "\n", &headers_text(&asked.headers)].concat();
+    let head = [
+        asked.service.as_str(),
+        "\n",
+        &asked.line,
+        "\n",
+        &headers_text(&asked.headers),
+    ]
+    .concat();
     masked.add(&Body::of(head.as_bytes()), begin);
     masked.add(&asked.body, begin);
     masked
+}
+
+fn ids(masked: &Masked) -> impl Iterator<Item = String> {
+    masked
+        .values
+        .iter()
+        .filter(|value| value.is_id())
+        .map(|id| id.text.clone())
 }
 
 fn masked_answer(answer: &Answered, begin: i64) -> Masked {
@@ -200,7 +242,11 @@ fn around(text: &str, at: usize) -> String {
     let part: String = text.chars().skip(skipped).take(SHOWN).collect();
     let (before, behind) = (
         if skipped > 0 { "…" } else { "" },
-        if text.chars().count() > skipped + SHOWN { "…" } else { "" },
+        if text.chars().count() > skipped + SHOWN {
+            "…"
+        } else {
+            ""
+        },
     );
     format!("{before}{part}{behind}")
 }

@@ -6,7 +6,11 @@ use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 /// What URLs leave as it is: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
-const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// The shortest form that is looked for: what is shorter is found where it is not meant, and hides nothing.
 const SHORTEST: usize = 3;
@@ -35,7 +39,9 @@ struct Form {
 // Values are not for logs.
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hidden").field("forms", &self.forms.len()).finish()
+        f.debug_struct("Hidden")
+            .field("forms", &self.forms.len())
+            .finish()
     }
 }
 
@@ -60,7 +66,9 @@ impl Hidden {
     }
 
     fn add(&mut self, name: &str, value: &[u8], is_secret: bool) {
-        self.insert(value, is_secret, |form| format!("{{{{{name}.{form}}}}}").into_bytes());
+        self.insert(value, is_secret, |form| {
+            format!("{{{{{name}.{form}}}}}").into_bytes()
+        });
     }
 
     fn insert(&mut self, value: &[u8], is_secret: bool, stands: impl Fn(&str) -> Vec<u8>) {
@@ -146,7 +154,10 @@ fn forms(value: &[u8]) -> Vec<(String, Vec<u8>)> {
     }
     let url = percent_encode(value, &UNRESERVED).to_string();
     forms.push(("form".to_owned(), url.replace("%20", "+").into_bytes()));
-    forms.push(("url-all".to_owned(), percent_encode(value, NON_ALPHANUMERIC).to_string().into_bytes()));
+    forms.push((
+        "url-all".to_owned(),
+        percent_encode(value, NON_ALPHANUMERIC).to_string().into_bytes(),
+    ));
     forms.push(("url".to_owned(), url.into_bytes()));
     let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
     forms.push(("hex-upper".to_owned(), hex.to_ascii_uppercase().into_bytes()));
@@ -186,7 +197,10 @@ fn ascii_json(quoted: &str) -> Vec<u8> {
 }
 
 fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -253,13 +267,22 @@ mod tests {
         let mut hidden = Hidden::default();
         hidden.replaced("123456789012", "000000000000");
         for (text, expected) in [
-            ("arn:aws:sns:eu-west-1:123456789012:news".to_owned(), "arn:aws:sns:eu-west-1:000000000000:news".to_owned()),
-            (STANDARD.encode("to 123456789012."), STANDARD.encode("to 000000000000.")),
+            (
+                "arn:aws:sns:eu-west-1:123456789012:news".to_owned(),
+                "arn:aws:sns:eu-west-1:000000000000:news".to_owned(),
+            ),
+            (
+                STANDARD.encode("to 123456789012."),
+                STANDARD.encode("to 000000000000."),
+            ),
         ] {
             // At the borders of Base64 a character is half another's, and stays.
             let without = hidden.hide_text(&text);
             assert_eq!(without.len(), expected.len());
-            assert!(!without.contains("123456789012") && !without.contains("IzNDU2Nzg5MDEy"), "{without}");
+            assert!(
+                !without.contains("123456789012") && !without.contains("IzNDU2Nzg5MDEy"),
+                "{without}"
+            );
             assert_eq!(hidden.leak(&without), None);
         }
         assert_eq!(hidden.hide_text("a 123456789012"), "a 000000000000");

@@ -15,11 +15,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use nephos_core::{Error, ErrorKind, Result};
+use tokio::sync::Notify;
 
 use super::Source;
 use super::body::Body;
 use super::dialect::Dialect;
-use super::exchange::{Answered, Exchange, Recording, write};
+use super::exchange::{Answered, Exchange, Recording, remove, write};
 use super::player::Player;
 use super::scrub::Hidden;
 use crate::server::{self, Answer, Server};
@@ -29,6 +30,9 @@ const LARGEST: usize = 64 << 20;
 
 /// An answer that took longer was held back on purpose, and is in a replay too: clients count time by their own clocks.
 const HELD: Duration = Duration::from_millis(250);
+
+/// How long an answer waits for a request that came before it in the recording.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Headers that are of the connection, not of the message: <https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1>; and lengths, which are made anew.
 const OF_CONNECTION: [HeaderName; 5] = [
@@ -55,6 +59,8 @@ struct Shared {
     dialect: Dialect,
     hidden: Mutex<Hidden>,
     way: Way,
+    /// A replayed request found its exchange.
+    found: Notify,
 }
 
 #[derive(Debug)]
@@ -104,11 +110,14 @@ impl Tape {
         Self::start(rule, folder, dialect, hidden, way).await
     }
 
-    /// A tape that answers from the recording.
+    /// A tape that answers from the recording. A rule that asks for nothing has none, so without one nothing is answered.
     pub(super) async fn replay(rule: &'static str, folder: &Path, dialect: Dialect) -> Result<Arc<Self>> {
-        let recording = Recording::read(&Recording::path(folder, rule))
-            .map_err(|error| error.with("record", again(dialect, rule)))?;
-        let player = Player::new(recording, Utc::now().timestamp());
+        let now = Utc::now();
+        let recording = match Recording::read(&Recording::path(folder, rule)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Recording::empty(rule, now),
+            read => read.map_err(|error| error.with("record", again(dialect, rule)))?,
+        };
+        let player = Player::new(recording, now.timestamp());
         let way = Way::Replay(Mutex::new(player));
         Self::start(rule, folder, dialect, Hidden::default(), way).await
     }
@@ -126,6 +135,7 @@ impl Tape {
             dialect,
             hidden: Mutex::new(hidden),
             way,
+            found: Notify::new(),
         });
         let mut servers = Vec::new();
         for service in dialect.services {
@@ -181,7 +191,7 @@ impl Tape {
     /// What the recording was made with, where one is played.
     pub(super) fn made(&self) -> Option<String> {
         match &self.shared.way {
-            Way::Replay(player) => Some(lock(player).recording.made()),
+            Way::Replay(player) => lock(player).recording.made(),
             Way::Record(_) => None,
         }
     }
@@ -218,13 +228,7 @@ impl Shared {
         }
     }
 
-    async fn pass_on(
-        &self,
-        recorder: &Recorder,
-        service: &'static str,
-        parts: Parts,
-        body: Bytes,
-    ) -> Answer {
+    async fn pass_on(&self, recorder: &Recorder, service: &'static str, parts: Parts, body: Bytes) -> Answer {
         let place = {
             let mut taken = lock(&recorder.taken);
             taken.exchanges.push(None);
@@ -256,23 +260,21 @@ impl Shared {
         }
     }
 
-    async fn play(
-        &self,
-        player: &Mutex<Player>,
-        service: &'static str,
-        parts: Parts,
-        body: Bytes,
-    ) -> Answer {
+    async fn play(&self, player: &Mutex<Player>, service: &'static str, parts: Parts, body: Bytes) -> Answer {
         let begun = tokio::time::Instant::now();
         let hidden = lock(&self.hidden).clone();
         let asked = self.dialect.asked(service, &parts, &body, &hidden);
-        let found = lock(player).answer(&asked);
-        let (answer, took) = match found {
+        let found = lock(player).find(&asked);
+        self.found.notify_waiters();
+        let (found, took) = match found {
             Ok(found) => found,
             // No status that a client tries again after.
             Err(difference) => return server::answer(StatusCode::BAD_REQUEST, difference),
         };
         tokio::time::sleep_until(begun + took).await;
+        // What does not come is told as it was recorded, and the rule says what it makes of it.
+        let _ = tokio::time::timeout(PATIENCE, self.ready(player, found)).await;
+        let answer = lock(player).answer(found);
         let mut headers = HeaderMap::new();
         for (name, value) in &answer.headers {
             let value = HeaderValue::from_str(&hidden.show_text(value));
@@ -281,11 +283,28 @@ impl Shared {
             }
         }
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        told(status, &headers, hidden.show(&answer.body.bytes()).into(), &parts.method)
+        told(
+            status,
+            &headers,
+            hidden.show(&answer.body.bytes()).into(),
+            &parts.method,
+        )
+    }
+
+    async fn ready(&self, player: &Mutex<Player>, found: usize) {
+        loop {
+            let next = self.found.notified();
+            if lock(player).is_ready(found) {
+                return;
+            }
+            next.await;
+        }
     }
 
     fn save(&self, recorder: &Recorder) -> Result<()> {
-        let refused = |message: &'static str| Error::new(ErrorKind::Internal, OPERATION, message).with("rule", self.rule);
+        let refused = |message: &'static str| {
+            Error::new(ErrorKind::Internal, OPERATION, message).with("rule", self.rule)
+        };
         let taken = lock(&recorder.taken);
         if let Some(broken) = &taken.broken {
             return Err(refused("what was recorded lacks an answer; record again").with("request", broken));
@@ -299,11 +318,13 @@ impl Shared {
             exchanges: taken.exchanges.iter().flatten().cloned().collect(),
         };
         if recording.exchanges.is_empty() {
-            return Ok(());
+            return remove(&self.file);
         }
         let text = recording.text()?;
         if let Some(leak) = lock(&self.hidden).leak(&text) {
-            return Err(refused("the recording would have a secret in it, and is not written").with("secret", leak));
+            return Err(
+                refused("the recording would have a secret in it, and is not written").with("secret", leak),
+            );
         }
         write(&self.file, &text)
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use nephos_conformance::replay::{self, Dialect, Recorded, Source, Tape};
-use nephos_conformance::{Delivered, Deployment, Exception, Happening, Harness, HostCapabilities, Mode, Native, Suite};
+use nephos_conformance::{
+    Delivered, Deployment, Exception, Happening, Harness, HostCapabilities, Mode, Native, Suite,
+};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::resource::bucket::Bucket;
 use nephos_core::resource::queue::Queue;
@@ -27,7 +29,8 @@ const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings"
 /// The groups whose rules ask a provider's services and run no functions.
 const GROUPS: [&str; 7] = ["events", "bucket", "queue", "topic", "stream", "table", "secret"];
 
-const RUNS_FUNCTIONS: &str = "what a subscriber sees is seen by a function that runs, and functions are not recorded";
+const RUNS_FUNCTIONS: &str =
+    "what a subscriber sees is seen by a function that runs, and functions are not recorded";
 
 /// Rules of these groups that need more than a provider's services.
 const WITHOUT: [Exception; 3] = [

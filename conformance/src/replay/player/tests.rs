@@ -44,9 +44,8 @@ fn player(exchanges: Vec<Exchange>) -> Player {
 }
 
 fn answer(player: &mut Player, line: &str, body: &str) -> std::result::Result<String, String> {
-    player
-        .answer(&asked(line, body))
-        .map(|(answer, _)| answer.body.shown())
+    let (found, _) = player.find(&asked(line, body))?;
+    Ok(player.answer(found).body.shown())
 }
 
 #[test]
@@ -68,8 +67,16 @@ fn equal_requests_are_answered_once_each_in_the_recorded_order() {
 #[test]
 fn what_the_client_makes_up_is_told_back_as_in_this_run() {
     let mut player = player(vec![
-        exchange("PUT /item", &format!(r#"{{"version":"{}","expires":{}}}"#, id(1), THEN + 2), ""),
-        exchange("GET /item", "", &format!(r#"{{"version":"{}","expires":{}}}"#, id(1), THEN + 2)),
+        exchange(
+            "PUT /item",
+            &format!(r#"{{"version":"{}","expires":{}}}"#, id(1), THEN + 2),
+            "",
+        ),
+        exchange(
+            "GET /item",
+            "",
+            &format!(r#"{{"version":"{}","expires":{}}}"#, id(1), THEN + 2),
+        ),
         exchange("DELETE /item", &id(1), "gone"),
         exchange("DELETE /item", &id(9), "another version"),
     ]);
@@ -77,7 +84,10 @@ fn what_the_client_makes_up_is_told_back_as_in_this_run() {
     answer(&mut player, "PUT /item", &put(5)).unwrap();
     assert_eq!(answer(&mut player, "GET /item", "").unwrap(), put(5));
     // By its version, the second of two requests that look alike is not taken for the first.
-    assert_eq!(answer(&mut player, "DELETE /item", &id(6)).unwrap(), "another version");
+    assert_eq!(
+        answer(&mut player, "DELETE /item", &id(6)).unwrap(),
+        "another version"
+    );
     assert_eq!(answer(&mut player, "DELETE /item", &id(5)).unwrap(), "gone");
 }
 
@@ -94,6 +104,19 @@ fn an_id_of_the_server_must_be_given_back_as_it_was_told() {
     answer(&mut wrong, "POST /receive", "").unwrap();
     let error = answer(&mut wrong, "POST /ack", &id(2)).unwrap_err();
     assert!(error.contains("other ids or times"), "{error}");
+}
+
+#[test]
+fn an_answer_that_tells_of_a_write_is_not_ready_before_the_write_is_asked_for() {
+    let mut player = player(vec![
+        exchange("PUT /item", &id(1), ""),
+        exchange("GET /item", "", &id(1)),
+    ]);
+    let (read, _) = player.find(&asked("GET /item", "")).unwrap();
+    assert!(!player.is_ready(read));
+    let (write, _) = player.find(&asked("PUT /item", &id(2))).unwrap();
+    assert!(player.is_ready(write) && player.is_ready(read));
+    assert_eq!(player.answer(read).body.shown(), id(2));
 }
 
 #[test]

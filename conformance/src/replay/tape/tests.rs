@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::http::{call_with, Answer as Answered};
+use crate::http::{Answer as Answered, call_with};
 
 const RULE: &str = "secret.get.value";
 const SECRET: &str = "hunter2-ünïque";
@@ -24,7 +24,9 @@ async fn provider(asked: Arc<AtomicUsize>) -> Server {
         async move {
             asked.fetch_add(1, Ordering::Relaxed);
             let (parts, body) = request.into_parts();
-            let host = server::header(&parts.headers, "host").unwrap_or_default().to_owned();
+            let host = server::header(&parts.headers, "host")
+                .unwrap_or_default()
+                .to_owned();
             let Ok(body) = server::read(body, LARGEST).await else {
                 return server::answer(StatusCode::BAD_REQUEST, "");
             };
@@ -73,11 +75,21 @@ async fn run(tape: &Tape, secret: &str) -> Vec<String> {
     use base64::Engine as _;
     tape.hide(secret.as_bytes());
     let base64 = base64::engine::general_purpose::STANDARD.encode(format!("a key: {secret}"));
-    let url: String = percent_encoding::percent_encode(secret.as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string();
+    let url: String =
+        percent_encoding::percent_encode(secret.as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string();
     let mut told = Vec::new();
-    for body in [serde_json::json!({"value": secret}).to_string(), base64, url.clone()] {
+    for body in [
+        serde_json::json!({"value": secret}).to_string(),
+        base64,
+        url.clone(),
+    ] {
         let answer = ask(tape, "POST", &format!("/secret?signature={TOKEN}"), &body).await;
-        told.push(format!("{} {} {:?}", answer.status, answer.text(), answer.headers.get("location")));
+        told.push(format!(
+            "{} {} {:?}",
+            answer.status,
+            answer.text(),
+            answer.headers.get("location")
+        ));
     }
     let answer = ask(tape, "GET", &format!("/{url}"), "").await;
     told.push(format!("{} {}", answer.status, answer.text()));
@@ -93,27 +105,50 @@ async fn what_is_recorded_is_replayed_without_the_provider_and_without_a_secret_
     let folder = tempfile::tempdir().unwrap();
     let times = Arc::new(AtomicUsize::new(0));
     let provider = provider(Arc::clone(&times)).await;
-    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider)).await.unwrap();
+    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider))
+        .await
+        .unwrap();
     let recorded = run(&tape, SECRET).await;
-    assert!(recorded[0].contains(SECRET) && recorded[0].contains("here"), "{recorded:?}");
+    assert!(
+        recorded[0].contains(SECRET) && recorded[0].contains("here"),
+        "{recorded:?}"
+    );
     tape.end(true).unwrap();
     drop((tape, provider));
     let asked = times.load(Ordering::Relaxed);
 
     let file = Recording::path(folder.path(), RULE);
     let text = std::fs::read_to_string(&file).unwrap();
-    for secret in [SECRET, "hunter2", ACCOUNT, TOKEN, "aHVudGVyM", "h1bnRlcj", "odW50ZX", "%C3%BCn", "\\u00fcn"] {
+    for secret in [
+        SECRET,
+        "hunter2",
+        ACCOUNT,
+        TOKEN,
+        "aHVudGVyM",
+        "h1bnRlcj",
+        "odW50ZX",
+        "%C3%BCn",
+        "\\u00fcn",
+    ] {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
     assert!(text.contains("with = \"a provider 1.0\""), "{text}");
 
     let tape = Tape::replay(RULE, folder.path(), DIALECT).await.unwrap();
     let replayed = run(&tape, SECRET).await;
-    let without_account = |told: &[String]| told.iter().map(|text| text.replace(ACCOUNT, NOBODYS)).collect::<Vec<_>>();
+    let without_account = |told: &[String]| {
+        told.iter()
+            .map(|text| text.replace(ACCOUNT, NOBODYS))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(replayed, without_account(&recorded));
     tape.end(true).unwrap();
     assert!(tape.made().unwrap().starts_with("a provider 1.0 on 2"));
-    assert_eq!(times.load(Ordering::Relaxed), asked, "the provider was asked in the replay");
+    assert_eq!(
+        times.load(Ordering::Relaxed),
+        asked,
+        "the provider was asked in the replay"
+    );
 
     // A replay with another value is the same exchange.
     let other = Tape::replay(RULE, folder.path(), DIALECT).await.unwrap();
@@ -127,16 +162,27 @@ async fn a_rule_that_did_not_hold_writes_nothing_and_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let provider = provider(Arc::default()).await;
     let file = Recording::path(folder.path(), RULE);
-    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider)).await.unwrap();
+    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider))
+        .await
+        .unwrap();
     ask(&tape, "GET", "/a", "").await;
     tape.end(false).unwrap();
     assert!(!file.exists());
     tape.end(true).unwrap();
     let before = std::fs::read_to_string(&file).unwrap();
-    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider)).await.unwrap();
+    assert!(before.contains("GET /a"), "{before}");
+    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider))
+        .await
+        .unwrap();
     ask(&tape, "GET", "/b", "").await;
     tape.end(false).unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    // One that asks for nothing any more has no recording.
+    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider))
+        .await
+        .unwrap();
+    tape.end(true).unwrap();
+    assert!(!file.exists());
 }
 
 #[tokio::test]
@@ -156,7 +202,9 @@ async fn a_recording_that_lacks_an_answer_is_refused() {
 async fn a_secret_that_nobody_hid_in_time_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let provider = provider(Arc::default()).await;
-    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider)).await.unwrap();
+    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider))
+        .await
+        .unwrap();
     ask(&tape, "POST", "/a", SECRET).await;
     tape.hide(SECRET.as_bytes());
     let error = tape.end(true).unwrap_err();
@@ -169,22 +217,35 @@ async fn a_secret_that_nobody_hid_in_time_is_not_written() {
 async fn an_answer_that_was_held_back_comes_no_sooner_in_a_replay() {
     let folder = tempfile::tempdir().unwrap();
     let provider = provider(Arc::default()).await;
-    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider)).await.unwrap();
+    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider))
+        .await
+        .unwrap();
     ask(&tape, "GET", "/slow", "").await;
     tape.end(true).unwrap();
     let tape = Tape::replay(RULE, folder.path(), DIALECT).await.unwrap();
     let begun = Instant::now();
     assert_eq!(ask(&tape, "GET", "/slow", "").await.text(), "at last");
-    assert!(begun.elapsed() >= HELD * 2 - Duration::from_millis(1), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= HELD * 2 - Duration::from_millis(1),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
-async fn an_unknown_request_is_refused_for_good_and_a_rule_without_a_recording_says_how_to_record() {
+async fn a_request_that_is_not_recorded_is_refused_for_good_and_says_how_to_record() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = Tape::replay(RULE, folder.path(), DIALECT).await.unwrap_err();
-    assert!(missing.to_string().contains("record secret.get.value"), "{missing}");
+    let missing = Tape::replay(RULE, folder.path(), DIALECT).await.unwrap();
+    missing.end(true).unwrap();
+    assert_eq!(ask(&missing, "GET", "/a", "").await.status, 400);
+    let error = missing.end(true).unwrap_err().to_string();
+    for part in ["nothing is recorded", "GET /a", "record secret.get.value"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
     let provider = provider(Arc::default()).await;
-    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider)).await.unwrap();
+    let tape = Tape::record(RULE, folder.path(), DIALECT, source(&provider))
+        .await
+        .unwrap();
     ask(&tape, "GET", "/a", "").await;
     tape.end(true).unwrap();
     let tape = Tape::replay(RULE, folder.path(), DIALECT).await.unwrap();
@@ -201,11 +262,12 @@ async fn names_are_the_same_in_each_run_and_no_other_rules() {
     let provider = provider(Arc::default()).await;
     let mut names = Vec::new();
     for rule in [RULE, RULE, "secret.get.binary"] {
-        let tape = Tape::record(rule, folder.path(), DIALECT, source(&provider)).await.unwrap();
+        let tape = Tape::record(rule, folder.path(), DIALECT, source(&provider))
+            .await
+            .unwrap();
         names.push([tape.name(), tape.name()]);
     }
     assert_eq!(names[0], ["secret-get-value-1", "secret-get-value-2"]);
     assert_eq!(names[0], names[1]);
     assert_eq!(names[2][0], "secret-get-binary-1");
-    assert!(Tape::replay(RULE, folder.path(), DIALECT).await.is_err());
 }
