@@ -183,7 +183,7 @@ pub trait Harness: Debug + Send + Sync + 'static {
     fn adapter(&self) -> &'static str;
     /// What it runs against.
     fn mode(&self) -> Mode;
-    /// What stands in for the provider, for the report, where that is not the same on every machine.
+    /// What stands in for the provider, with versions where they are known, for the report.
     fn beneath(&self) -> Option<String> {
         None
     }
@@ -193,6 +193,14 @@ pub trait Harness: Debug + Send + Sync + 'static {
     }
     /// The rule of [`of_rule`](Self::of_rule) is over, and ended as it should or not. An error is why that proves nothing.
     async fn ended(&self, _as_it_should: bool) -> Result<()> {
+        Ok(())
+    }
+    /// Makes ready what takes longer than a rule may, before the first one: starts what resources are in, and, if rules will deploy `apps`, builds the probe.
+    async fn prepare(&self, _apps: bool) -> Result<()> {
+        Ok(())
+    }
+    /// Whether what it runs against is still there. Asked often, so cheap; once it is an error, no rule waits any longer.
+    async fn alive(&self) -> Result<()> {
         Ok(())
     }
     /// What its events and its host declare.

@@ -32,6 +32,7 @@ pub mod probe;
 pub mod process;
 #[cfg(feature = "replay")]
 pub mod replay;
+pub mod report;
 pub mod rule;
 pub mod rules;
 mod run;
@@ -41,4 +42,4 @@ mod server;
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};
 pub use self::mutants::lacking;
-pub use self::run::{Exception, Suite, main};
+pub use self::run::{Exception, Progress, Selection, Stop, Suite, main};

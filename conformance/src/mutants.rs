@@ -316,6 +316,14 @@ impl Harness for Mutant {
         host
     }
 
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        self.inner.prepare(apps).await
+    }
+
+    async fn alive(&self) -> Result<()> {
+        self.inner.alive().await
+    }
+
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
         event::natives(self.inner.native(happening).await, happening, self.fault)
     }

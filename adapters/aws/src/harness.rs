@@ -7,6 +7,9 @@ mod events;
 mod gateway;
 mod recorded;
 mod resources;
+mod suite;
+
+pub use self::suite::suite;
 
 pub use self::recorded::{record, replay};
 
@@ -109,8 +112,6 @@ impl AwsHarness {
         if let Some(running) = &*emulator {
             return Ok(Arc::clone(running));
         }
-        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
-        self.probe.get_or_try_init(build).await?;
         let started = Arc::new(Emulator::start_enforcing().await?);
         *emulator = Some(Arc::clone(&started));
         Ok(started)
@@ -127,8 +128,32 @@ impl Harness for AwsHarness {
         Mode::Emulator
     }
 
+    fn beneath(&self) -> Option<String> {
+        Some(Emulator::told())
+    }
+
     fn host(&self) -> HostCapabilities {
         host()
+    }
+
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        // A tool that is missing is told before cargo builds anything.
+        self.emulator().await?;
+        if apps {
+            self.probe.get_or_try_init(build).await?;
+        }
+        Ok(())
+    }
+
+    async fn alive(&self) -> Result<()> {
+        for emulator in [&self.emulator, &self.apps] {
+            // One that starts just now is not gone.
+            let running = emulator.try_lock().ok().and_then(|held| held.clone());
+            if let Some(running) = running {
+                running.alive().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {

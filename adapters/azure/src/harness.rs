@@ -7,6 +7,9 @@ pub mod emulators;
 mod events;
 mod operator;
 mod resources;
+mod suite;
+
+pub use self::suite::suite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +17,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::azure_functions::azurite::Azurite;
 use nephos_conformance::azure_functions::cloud;
+use nephos_conformance::azure_functions::cosmos::CosmosServer;
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
     AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
@@ -76,8 +81,6 @@ impl AzureHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
-        self.probe.get_or_try_init(build).await?;
         let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?)).await?);
         *emulators = Some(Arc::clone(&started));
         Ok(started)
@@ -114,6 +117,14 @@ impl Harness for AzureHarness {
 
     fn mode(&self) -> Mode {
         Mode::Emulator
+    }
+
+    fn beneath(&self) -> Option<String> {
+        Some(format!(
+            "{}, {} and the suite's own stand-ins for the rest",
+            Azurite::told(),
+            CosmosServer::told()
+        ))
     }
 
     fn host(&self) -> HostCapabilities {
@@ -154,6 +165,28 @@ impl Harness for AzureHarness {
             changes_removed: false,
             changes_old: false,
             changes_kinds_told: false,
+        }
+    }
+
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        // A tool that is missing is told before cargo builds anything.
+        self.emulators().await?;
+        if apps {
+            self.probe.get_or_try_init(build).await?;
+        }
+        Ok(())
+    }
+
+    async fn alive(&self) -> Result<()> {
+        // What starts just now is not gone.
+        let emulators = self.emulators.try_lock().ok().and_then(|held| held.clone());
+        if let Some(emulators) = emulators {
+            emulators.alive().await?;
+        }
+        let apps = self.apps.try_lock().ok().and_then(|held| held.clone());
+        match apps {
+            Some(apps) => apps.alive().await,
+            None => Ok(()),
         }
     }
 

@@ -10,6 +10,9 @@ pub mod emulators;
 mod events;
 pub mod operator;
 mod resources;
+mod suite;
+
+pub use self::suite::suite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,8 +72,6 @@ impl GcpHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
-        self.probe.get_or_try_init(build).await?;
         let started = Arc::new(Emulators::over(self.processes().await?).await?);
         *emulators = Some(Arc::clone(&started));
         Ok(started)
@@ -146,6 +147,24 @@ impl Harness for GcpHarness {
             shared_process: true,
             // An answer is passed on as it is written: <https://cloud.google.com/run/docs/triggering/https-request>.
             streams_answers: true,
+        }
+    }
+
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        // A tool that is missing is told before cargo builds anything.
+        self.emulators().await?;
+        if apps {
+            self.probe.get_or_try_init(build).await?;
+        }
+        Ok(())
+    }
+
+    async fn alive(&self) -> Result<()> {
+        // What starts just now is not gone.
+        let processes = self.processes.try_lock().ok().and_then(|held| held.clone());
+        match processes {
+            Some(processes) => processes.alive().await,
+            None => Ok(()),
         }
     }
 

@@ -80,6 +80,12 @@ impl Service {
 }
 
 impl Emulator {
+    /// What it is, with its version: for a report.
+    #[must_use]
+    pub fn told() -> String {
+        TOOL.told()
+    }
+
     /// Starts it, empty, on a free port, and waits until it answers.
     ///
     /// # Errors
@@ -133,11 +139,11 @@ impl Emulator {
         &self.service
     }
 
-    /// What it calls itself, with its version.
+    /// What it says that it is, with its version: for a recording.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if it does not tell.
-    pub(super) async fn told(&self) -> Result<String> {
+    pub(super) async fn version(&self) -> Result<String> {
         let untold = |message: &'static str| Error::new(ErrorKind::Unavailable, "emulator.version", message);
         let health: serde_json::Value = async {
             let url = format!("{}{HEALTH}", self.endpoint());
@@ -212,6 +218,14 @@ impl Emulator {
             .await
             .map(drop)
             .map_err(broken)
+    }
+
+    /// Whether it still answers.
+    ///
+    /// # Errors
+    /// Those of [`Running::alive`].
+    pub async fn alive(&self) -> Result<()> {
+        self.running.alive().await
     }
 
     /// The end of what it said so far, for those who look for a reason.

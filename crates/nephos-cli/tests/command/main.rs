@@ -1,6 +1,7 @@
 //! Drives the built `nephos` command as a person would: good input and bad, messages and exit codes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod capabilities;
 mod completions;
 mod denied;
 mod dev;
