@@ -31,11 +31,13 @@ mod neutral;
 pub mod payloads;
 pub mod probe;
 pub mod process;
+#[cfg(feature = "replay")]
+pub mod replay;
 pub mod report;
 pub mod rule;
 pub mod rules;
 mod run;
-#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
+#[cfg(any(feature = "azure-functions", feature = "google-cloud", feature = "replay"))]
 mod server;
 mod suite;
 mod unasked;

@@ -81,7 +81,7 @@ pub struct RuleReport {
     /// What did not hold, or went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentence: Option<String>,
-    /// Why it is known not to hold.
+    /// Why it is known not to hold, or does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How long it took.
@@ -127,7 +127,7 @@ pub enum Outcome {
     Broken,
     /// What it ran against was gone, or the run was to end.
     Lost,
-    /// It is left out of this mode, for a reason, and proves nothing.
+    /// It does not run here, for a reason, and nothing is proven of it.
     LeftOut,
     /// It did not run.
     NotRun,
@@ -327,7 +327,7 @@ impl Totals {
                 Outcome::Held => Some(&mut totals.held),
                 Outcome::Refused => Some(&mut totals.refused),
                 Outcome::Excepted => Some(&mut totals.excepted),
-                Outcome::NotRun | Outcome::LeftOut => None,
+                Outcome::LeftOut | Outcome::NotRun => None,
                 _ => Some(&mut totals.violated),
             };
             if let Some(counter) = counter {
@@ -346,20 +346,20 @@ impl Totals {
         totals
     }
 
-    /// Of the rules.
+    /// What came of the rules.
     #[must_use]
     pub fn rules(&self) -> String {
         format!(
-            "{} held, {} refused as declared, {} violated, {} excepted",
+            "rules: {} held, {} refused as declared, {} violated, {} excepted",
             self.held, self.refused, self.violated, self.excepted
         )
     }
 
-    /// Of the mutants.
+    /// What came of the mutants.
     #[must_use]
     pub fn mutants(&self) -> String {
         format!(
-            "{} killed, {} survived, {} unproven",
+            "mutants: {} killed, {} survived, {} unproven",
             self.killed, self.survived, self.unproven
         )
     }
@@ -367,7 +367,7 @@ impl Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rules: {}; mutants: {}", self.rules(), self.mutants())
+        write!(f, "{}; {}", self.rules(), self.mutants())
     }
 }
 

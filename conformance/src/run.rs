@@ -36,11 +36,11 @@ pub struct Suite {
     undeclared: Option<Vec<&'static str>>,
     /// The file with what the adapter declares.
     declared: Option<PathBuf>,
+    side_by_side: Option<usize>,
     /// Rules that do not run.
     without: Vec<Exception>,
-    /// Why no mutant runs.
+    /// In what no mutant runs.
     without_mutants: Option<&'static str>,
-    side_by_side: Option<usize>,
 }
 
 /// A rule that is known not to hold, and why: what the adapter runs against is wrong, or a part of it is missing. The rule runs all the same, and must be violated: one that
@@ -63,9 +63,9 @@ impl Suite {
             unproven: Vec::new(),
             undeclared: None,
             declared: None,
+            side_by_side: None,
             without: Vec::new(),
             without_mutants: None,
-            side_by_side: None,
         }
     }
 
@@ -112,24 +112,24 @@ impl Suite {
         self
     }
 
-    /// Without these rules of its groups, each for a reason. They are shown as `[left out]` and counted, and prove nothing.
+    /// With so many rules at the same time, unless whoever runs it says otherwise; as many as there are processors by default.
+    #[must_use]
+    pub fn side_by_side(mut self, rules: usize) -> Self {
+        self.side_by_side = Some(rules);
+        self
+    }
+
+    /// Without these rules of its groups, each for a reason. They are shown as `[left out]` and counted, and nothing is proven of them.
     #[must_use]
     pub fn without(mut self, rules: &[Exception]) -> Self {
         self.without = rules.to_vec();
         self
     }
 
-    /// Without mutants, for this reason: that the rules notice what is wrong is then proven elsewhere.
+    /// Without mutants, because of what it runs in (`a replay`): that the rules notice what is wrong is then proven elsewhere.
     #[must_use]
-    pub fn without_mutants(mut self, why: &'static str) -> Self {
-        self.without_mutants = Some(why);
-        self
-    }
-
-    /// With so many rules at the same time, unless whoever runs it says otherwise; as many as there are processors by default.
-    #[must_use]
-    pub fn side_by_side(mut self, rules: usize) -> Self {
-        self.side_by_side = Some(rules);
+    pub fn without_mutants(mut self, because_of: &'static str) -> Self {
+        self.without_mutants = Some(because_of);
         self
     }
 

@@ -6,10 +6,13 @@ mod deploy;
 pub mod emulator;
 mod events;
 mod gateway;
+mod recorded;
 mod resources;
 mod suite;
 
 pub use self::suite::suite;
+
+pub use self::recorded::{record, replay};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -46,6 +49,35 @@ const FEATURES: &str = "nephos/aws,nephos/all";
 
 async fn build() -> Result<PathBuf> {
     binary::build(PROBE, FEATURES).await
+}
+
+/// What AWS tells a function, whatever runs beneath.
+fn host() -> HostCapabilities {
+    HostCapabilities {
+        kinds: TriggerKind::ALL.into(),
+        // The Runtime API has no header for it: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+        counts_tries: false,
+        tells_tries: BTreeSet::new(),
+        query_values: true,
+        // SQS moves what was received too often by itself, as it is:
+        // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
+        dead_letter_facts: false,
+        // A mapping's destination is told where in the stream the record is:
+        // <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>.
+        stream_letters: false,
+        auth: AuthCapabilities::all(),
+        // Lambda keeps a process for the next event, and gives it one at a time:
+        // <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
+        isolation: false,
+        shared_process: false,
+        // A function URL buffers unless the target's `response_streaming` says otherwise, which the suite's apps do not:
+        // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>.
+        streams_answers: false,
+        changes_each: true,
+        changes_removed: true,
+        changes_old: true,
+        changes_kinds_told: true,
+    }
 }
 
 /// AWS under test. An emulator for resources starts when the first is asked for, another for apps when the first is deployed; both end with
@@ -106,31 +138,7 @@ impl Harness for AwsHarness {
     }
 
     fn host(&self) -> HostCapabilities {
-        HostCapabilities {
-            kinds: TriggerKind::ALL.into(),
-            // The Runtime API has no header for it: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
-            counts_tries: false,
-            tells_tries: BTreeSet::new(),
-            query_values: true,
-            // SQS moves what was received too often by itself, as it is:
-            // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
-            dead_letter_facts: false,
-            // A mapping's destination is told where in the stream the record is:
-            // <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>.
-            stream_letters: false,
-            auth: AuthCapabilities::all(),
-            // Lambda keeps a process for the next event, and gives it one at a time:
-            // <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
-            isolation: false,
-            shared_process: false,
-            // A function URL buffers unless the target's `response_streaming` says otherwise, which the suite's apps do not:
-            // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>.
-            streams_answers: false,
-            changes_each: true,
-            changes_removed: true,
-            changes_old: true,
-            changes_kinds_told: true,
-        }
+        host()
     }
 
     async fn prepare(&self, apps: bool) -> Result<()> {
@@ -154,7 +162,9 @@ impl Harness for AwsHarness {
     }
 
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
-        self.events.native(&*self.emulator().await?, happening).await
+        self.events
+            .native(self.emulator().await?.service(), happening)
+            .await
     }
 
     async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
@@ -162,35 +172,35 @@ impl Harness for AwsHarness {
     }
 
     async fn bucket(&self) -> Result<Bucket> {
-        resources::bucket(&*self.emulator().await?).await
+        resources::bucket(self.emulator().await?.service()).await
     }
 
     async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
-        resources::queue(&*self.emulator().await?, &spec).await
+        resources::queue(self.emulator().await?.service(), &spec).await
     }
 
     async fn missing_queue(&self) -> Result<Queue> {
-        resources::missing_queue(&*self.emulator().await?)
+        resources::missing_queue(self.emulator().await?.service())
     }
 
     async fn topic(&self) -> Result<Topic> {
-        resources::topic(&*self.emulator().await?).await
+        resources::topic(self.emulator().await?.service()).await
     }
 
     async fn stream(&self, spec: StreamSpec) -> Result<Stream> {
-        resources::stream(&*self.emulator().await?, &spec).await
+        resources::stream(self.emulator().await?.service(), &spec).await
     }
 
     async fn table(&self, schema: TableSchema) -> Result<Table> {
-        resources::table(&*self.emulator().await?, schema).await
+        resources::table(self.emulator().await?.service(), schema).await
     }
 
     async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
-        resources::secret(&*self.emulator().await?, value).await
+        resources::secret(self.emulator().await?.service(), value).await
     }
 
     async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()> {
-        resources::rotate(&*self.emulator().await?, secret.name(), value).await
+        resources::rotate(self.emulator().await?.service(), secret.name(), value).await
     }
 
     fn now(&self) -> DateTime<Utc> {

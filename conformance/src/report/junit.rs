@@ -77,8 +77,7 @@ fn of_rule(adapter: &AdapterReport, rule: &RuleReport) -> TestCase {
             Some(&rule.why),
         ),
         // It ran, and does not hold, as is known: for CI that is neither a pass nor a failure.
-        (Outcome::Excepted, None) => known("excepted", rule.reason.as_deref()),
-        (Outcome::LeftOut, None) => known("left out", rule.reason.as_deref()),
+        (Outcome::Excepted | Outcome::LeftOut, None) => known(rule.outcome.words(), rule.reason.as_deref()),
         _ => TestCaseStatus::success(),
     };
     let mut case = case(adapter, &rule.group, &rule.id, rule.duration_ms, status);

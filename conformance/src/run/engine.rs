@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::{Stop, Suite};
 use crate::harness::{Capabilities, Harness};
-use crate::mutants::{Fault, Mutant};
+use crate::mutants::Mutant;
 use crate::report::{Fate, MutantReport, Outcome, RuleReport};
 use crate::rule::{Check, Rule};
 
@@ -31,26 +31,15 @@ pub(super) struct Case {
     pub(super) unproven: Option<&'static str>,
     /// Why it does not run.
     pub(super) left_out: Option<&'static str>,
-    /// Why its mutant does not run.
+    /// In what its mutant does not run.
     pub(super) without_mutant: Option<&'static str>,
 }
 
 impl Case {
-    /// What there is to run: of a rule that is known not to hold no mutant, as it would prove nothing.
-    pub(super) fn parts(&self) -> &'static [Part] {
-        match (self.left_out, self.excepted.or(self.without_mutant)) {
-            (Some(_), _) => &[],
-            (None, Some(_)) => &[Part::Rule],
-            (None, None) => &[Part::Rule, Part::Mutant],
-        }
-    }
-
-    /// Whether this is how the rule ends on this adapter.
-    fn is_expected(&self, end: &End) -> bool {
-        match self.excepted {
-            Some(_) => matches!(end, End::Violated(_)),
-            None => matches!(end, End::Held),
-        }
+    /// Whether there is such a part of it to run.
+    pub(super) fn has(&self, part: Part) -> bool {
+        let is_mutant = part == Part::Mutant;
+        self.left_out.is_none() && !(is_mutant && (self.excepted.is_some() || self.without_mutant.is_some()))
     }
 }
 
@@ -145,7 +134,15 @@ impl Engine {
         let check = case.rule.check_for(&self.capabilities);
         let fault = case.rule.fault_for(&self.capabilities);
         let began = Instant::now();
-        let end = self.runtime.block_on(self.check(case, check, part, fault));
+        let end = self.runtime.block_on(async {
+            match part {
+                Part::Rule => self.rule(case, check).await,
+                Part::Mutant => {
+                    let mutant = Mutant::new(Arc::clone(&self.harness), fault);
+                    self.check(case, check, Arc::new(mutant)).await
+                }
+            }
+        });
         let took = milliseconds(began.elapsed());
         let mut reports = self.reports();
         let report = &mut reports[index];
@@ -163,34 +160,39 @@ impl Engine {
         report.clone()
     }
 
-    async fn check(&self, case: &Case, check: Check, part: Part, fault: Fault) -> End {
+    /// A rule on its own harness, if it has one, which has the last word: what ended as it should may still prove nothing.
+    async fn rule(&self, case: &Case, check: Check) -> End {
+        let own = self.harness.of_rule(case.rule.id);
+        let harness = own.unwrap_or_else(|| Arc::clone(&self.harness));
+        let end = self.check(case, check, Arc::clone(&harness)).await;
+        let as_it_should = matches!(
+            (&end, case.excepted),
+            (End::Held, None) | (End::Violated(_), Some(_))
+        );
+        let Err(error) = harness.ended(as_it_should).await else {
+            return end;
+        };
+        End::Broken(match end {
+            End::Held => error.chain(),
+            End::Violated(after) | End::TimedOut(after) | End::Broken(after) | End::Lost(after) => {
+                format!("{}; after that: {after}", error.chain())
+            }
+        })
+    }
+
+    async fn check(&self, case: &Case, check: Check, harness: Arc<dyn Harness>) -> End {
         if let Some(why) = self.gone.reason().or_else(|| self.stop.reason()) {
             return End::Lost(format!("`{}` did not run: {why}", case.rule.id));
         }
-        if part == Part::Mutant {
-            let mutant = Mutant::new(Arc::clone(&self.harness), fault);
-            return self.limited(case, check, Arc::new(mutant)).await;
-        }
-        // A rule on its own harness, if it has one, which has the last word: what ended as it should may still prove nothing.
-        let own = self.harness.of_rule(case.rule.id);
-        let harness = own.unwrap_or_else(|| Arc::clone(&self.harness));
-        let end = self.limited(case, check, Arc::clone(&harness)).await;
-        match (harness.ended(case.is_expected(&end)).await, end) {
-            (Ok(()), end) | (Err(_), end @ End::Lost(_)) => end,
-            (Err(error), End::Held) => End::Broken(error.chain()),
-            (Err(error), End::Violated(how) | End::TimedOut(how) | End::Broken(how)) => {
-                End::Broken(format!("{}; after that: {how}", error.chain()))
-            }
-        }
-    }
-
-    /// Runs a check until it ends, or has had its time, or has nothing to run against any more.
-    async fn limited(&self, case: &Case, check: Check, harness: Arc<dyn Harness>) -> End {
         // A task of its own, so that a panic is caught and a rule that never yields cannot hold up the timer.
         let mut task = tokio::spawn(async move { check(harness).await });
         let ended = tokio::select! {
             ended = tokio::time::timeout(self.limit, &mut task) => ended,
-            why = async { tokio::select! { why = self.gone.asked() => why, why = self.stop.asked() => why } } => {
+            why = self.gone.asked() => {
+                task.abort();
+                return End::Lost(format!("`{}` was broken off: {why}", case.rule.id));
+            }
+            why = self.stop.asked() => {
                 task.abort();
                 return End::Lost(format!("`{}` was broken off: {why}", case.rule.id));
             }
@@ -201,8 +203,11 @@ impl Engine {
             Ok(Err(error)) => End::Broken(format!("`{}` ended in a panic: {error}", case.rule.id)),
             Err(_) => {
                 task.abort();
-                let within = self.limit.as_secs();
-                End::TimedOut(format!("`{}` did not end within {within} s", case.rule.id))
+                End::TimedOut(format!(
+                    "`{}` did not end within {} s",
+                    case.rule.id,
+                    self.limit.as_secs()
+                ))
             }
         };
         // What seems to be a violation may be the end of the emulator.
@@ -273,13 +278,12 @@ fn milliseconds(time: Duration) -> u64 {
 /// A case that did not run yet.
 fn blank(case: &Case, capabilities: &Capabilities) -> RuleReport {
     let rule = &case.rule;
-    let without = "the rule is known not to hold here, so a mutant would show nothing";
-    let without = case.excepted.map(|_| without).or(case.without_mutant);
-    let reason = case.left_out.or(without).or(case.unproven);
-    let outcome = match case.left_out {
-        Some(_) => Outcome::LeftOut,
-        None => Outcome::NotRun,
+    let reason = match (case.excepted, case.without_mutant) {
+        (Some(_), _) => Some("the rule is known not to hold here, so a mutant would show nothing".to_owned()),
+        (None, Some(because_of)) => Some(format!("mutants do not run in {because_of}")),
+        (None, None) => case.unproven.map(str::to_owned),
     };
+    let outcome = case.left_out.map_or(Outcome::NotRun, |_| Outcome::LeftOut);
     RuleReport {
         id: rule.id.to_owned(),
         group: rule.group().to_owned(),
@@ -293,7 +297,7 @@ fn blank(case: &Case, capabilities: &Capabilities) -> RuleReport {
             fault: format!("{:?}", rule.fault_for(capabilities)),
             outcome: Fate::NotRun,
             sentence: None,
-            reason: reason.map(str::to_owned),
+            reason,
             duration_ms: 0,
         },
     }

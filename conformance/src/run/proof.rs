@@ -115,6 +115,8 @@ impl Suite {
             rules: Vec::new(),
         };
         report.trouble = self.fill(&mut report, selection, stop, told).err();
+        // Which recordings were replayed is known only now.
+        report.beneath = self.harness.beneath();
         let ran = |rule: &RuleReport| rule.outcome != Outcome::LeftOut;
         let left_out = |group: &&str| !report.rules.iter().any(|rule| rule.group == **group && ran(rule));
         report.left_out = rules::GROUPS
@@ -150,15 +152,16 @@ impl Suite {
         let selected: Vec<bool> = (engine.cases.iter())
             .map(|case| selection.takes(&case.rule))
             .collect();
-        let wanted = |part: &Part| *part == Part::Rule || !selection.without_mutants;
         let parts: Vec<(usize, Part)> = (engine.cases.iter().enumerate())
             .filter(|(index, _)| selected[*index])
             .flat_map(|(index, case)| {
-                case.parts()
-                    .iter()
-                    .filter(|part| wanted(part))
-                    .map(move |part| (index, *part))
+                let mutant = case.has(Part::Mutant) && !selection.without_mutants;
+                [
+                    case.has(Part::Rule).then_some((index, Part::Rule)),
+                    mutant.then_some((index, Part::Mutant)),
+                ]
             })
+            .flatten()
             .collect();
         if parts.is_empty() {
             return engine.finish().and(Err(format!(

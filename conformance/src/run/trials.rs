@@ -42,13 +42,13 @@ impl Suite {
         }
         let totals = Totals::of(&engine.so_far());
         let mutants = match self.without_mutants {
-            Some(why) => format!("not run in {why}"),
+            Some(because_of) => format!("mutants: not run in {because_of}"),
             None => totals.mutants(),
         };
         println!(
-            "conformance: adapter={adapter} mode={} rules: {}; mutants: {mutants}",
+            "conformance: adapter={adapter} mode={} {}; {mutants}",
             harness.mode().name(),
-            totals.rules(),
+            totals.rules()
         );
         if let Some(beneath) = harness.beneath() {
             println!("conformance: adapter={adapter} beneath: {beneath}");
@@ -77,12 +77,14 @@ impl Suite {
     }
 }
 
-/// A rule's two trials; of one that is left out an ignored one; of one that is known not to hold, the one, as a mutant would prove nothing.
+/// A rule's two trials; of one that is known not to hold, the one, as a mutant would prove nothing.
 fn trials(engine: &Arc<Engine>, index: usize, case: &Case) -> Vec<Trial> {
     let (adapter, id, why) = (engine.harness.adapter(), case.rule.id, case.rule.why);
-    if let Some(why) = case.left_out {
-        let ignored = move || Ok(Completion::ignored_with(why));
-        return vec![Trial::ignorable_test(format!("{adapter}::{id}"), ignored).with_kind("left out")];
+    if let Some(reason) = case.left_out {
+        let left_out = Trial::ignorable_test(format!("{adapter}::{id}"), move || {
+            Ok(Completion::ignored_with(reason))
+        });
+        return vec![left_out.with_kind("left out")];
     }
     let on = Arc::clone(engine);
     if let Some(reason) = case.excepted {
@@ -117,11 +119,7 @@ fn trials(engine: &Arc<Engine>, index: usize, case: &Case) -> Vec<Trial> {
             .map_or(Ok(()), |failure| Err(Failed::from(failure)))
     });
     let mut trials = vec![real.with_kind(kind)];
-    trials.extend(
-        case.parts()
-            .contains(&Part::Mutant)
-            .then(|| mutant.with_kind(mutant_kind)),
-    );
+    trials.extend(case.has(Part::Mutant).then(|| mutant.with_kind(mutant_kind)));
     trials
 }
 

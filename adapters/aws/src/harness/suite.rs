@@ -11,7 +11,7 @@ const SIDE_BY_SIDE: usize = 8;
 const NO_PARTIAL_FAILURE: &str = "the emulator's mapping of a stream does not read batchItemFailures, and goes past the record that failed";
 
 /// Rules that are known not to hold here, each for a fault of the emulator: what AWS itself does otherwise, the harness does not declare.
-const EXCEPTIONS: [Exception; 8] = [
+pub(super) const EXCEPTIONS: [Exception; 8] = [
     Exception {
         rule: "bucket.signed-url.tampered-is-refused",
         // S3 refuses a URL that lacks any of them: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
