@@ -72,7 +72,7 @@ fn version(program: &Path) -> Option<String> {
         .map(|python| python.path().join("site-packages"));
     packages
         .filter_map(|packages| std::fs::read_dir(packages).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .find_map(|entry| {
             let folder = entry.file_name().into_string().ok()?;
             let version = folder

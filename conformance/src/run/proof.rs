@@ -89,6 +89,12 @@ impl Suite {
         self.harness.mode()
     }
 
+    /// Whether any of its rules is selected.
+    #[must_use]
+    pub fn has(&self, selection: &Selection) -> bool {
+        rules::all().any(|rule| self.groups.contains(&rule.group()) && selection.takes(&rule))
+    }
+
     /// Runs what is selected, unless `stop` is asked before its end, and reports what came of it. An adapter that cannot start is reported with its trouble.
     ///
     /// It has a runtime of its own, so it is not to be called on a thread of one.

@@ -87,7 +87,11 @@ pub(crate) async fn run(args: &Args, place: &Place, output: &Output) -> miette::
         list(&selection, args, output);
         return Ok(ExitCode::SUCCESS);
     }
-    let suites = adapters::suites(&args.adapter, args.mode)?;
+    let mut suites = adapters::suites(&args.adapter, args.mode)?;
+    // Whoever names no adapter means those that have such rules.
+    if args.adapter.is_empty() && suites.iter().any(|suite| suite.has(&selection)) {
+        suites.retain(|suite| suite.has(&selection));
+    }
     let file = args.output.as_deref().map(writable).transpose()?;
     // Cargo and the tools are looked for where the command works.
     std::env::set_current_dir(&place.dir)

