@@ -245,7 +245,12 @@ impl Engine {
 }
 
 /// Makes ready what takes longer than a rule may, and asks what the adapter declares.
-async fn begin(harness: &dyn Harness, groups: &[&str], apps: bool, stop: &Stop) -> Result<Capabilities, String> {
+async fn begin(
+    harness: &dyn Harness,
+    groups: &[&str],
+    apps: bool,
+    stop: &Stop,
+) -> Result<Capabilities, String> {
     let ready = async {
         harness
             .prepare(apps)

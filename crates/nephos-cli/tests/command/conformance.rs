@@ -265,3 +265,30 @@ fn a_probe_that_cannot_be_built_where_the_command_is_run_is_told_with_the_variab
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stdout(&output).contains("NEPHOS_PROBE"), "{}", stdout(&output));
 }
+
+#[test]
+fn what_was_recorded_runs_without_an_emulator_and_is_called_no_certificate() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_nephos"))
+        .args([
+            "conformance",
+            "--mode",
+            "replay",
+            "--group",
+            "secret",
+            "--format",
+            "json",
+        ])
+        .env("NEPHOS_TOOLS", empty.path())
+        .output()
+        .unwrap();
+    let report: Report = serde_json::from_str(&done(&output)).unwrap();
+    let [aws] = report.adapters.as_slice() else {
+        panic!("one adapter has recordings: {report:?}");
+    };
+    assert_eq!((aws.adapter.as_str(), aws.mode.name()), ("aws", "replay"));
+    assert!(aws.proves.contains("no certificate"), "{}", aws.proves);
+    assert!(aws.rules.iter().any(|rule| rule.outcome == Outcome::Held));
+    let ran = |rule: &&nephos_conformance::report::RuleReport| rule.mutant.outcome != Fate::NotRun;
+    assert_eq!(aws.rules.iter().filter(ran).count(), 0);
+}

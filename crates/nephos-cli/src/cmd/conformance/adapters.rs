@@ -29,7 +29,10 @@ struct Adapter {
 
 const ADAPTERS: [Adapter; 4] = [
     adapter("local", nephos_local::harness::suite),
-    adapter("aws", nephos_aws::harness::suite),
+    Adapter {
+        replay: Some(nephos_aws::harness::replay),
+        ..adapter("aws", nephos_aws::harness::suite)
+    },
     adapter("azure", nephos_azure::harness::suite),
     adapter("gcp", nephos_gcp::harness::suite),
 ];
