@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use nephos_core::{Error, ErrorKind, Result};
 
 use super::*;
+use crate::mutants::Fault;
 use crate::rule::Violation;
 use crate::{Mode, unasked};
 
