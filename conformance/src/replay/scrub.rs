@@ -148,7 +148,7 @@ fn forms(value: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut forms = vec![("text".to_owned(), value.to_vec())];
     if let Ok(text) = std::str::from_utf8(value) {
         let quoted = serde_json::Value::from(text).to_string();
-        forms.push(("json".to_owned(), quoted[1..quoted.len() - 1].as_bytes().to_vec()));
+        forms.push(("json".to_owned(), quoted.as_bytes()[1..quoted.len() - 1].to_vec()));
         forms.push(("json-ascii".to_owned(), ascii_json(&quoted[1..quoted.len() - 1])));
         forms.push(("xml".to_owned(), xml(text).into_bytes()));
     }
