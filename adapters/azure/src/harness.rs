@@ -18,7 +18,8 @@ use chrono::{DateTime, Utc};
 use nephos_conformance::azure_functions::cloud;
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
-    Account, AuthCapabilities, Delivered, DeployCapabilities, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+    Account, AuthCapabilities, Delivered, DeployCapabilities, Deployment, Happening, Harness,
+    HostCapabilities, Mode, Native,
 };
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;

@@ -56,8 +56,12 @@ pub(super) struct AzureAccount {
 
 impl AzureAccount {
     pub(super) async fn start(binary: PathBuf) -> Result<Self> {
-        let (manager, azurite, edge) =
-            futures::future::try_join3(Manager::start(Options::default()), Azurite::with_accounts(APPS), Edge::start()).await?;
+        let (manager, azurite, edge) = futures::future::try_join3(
+            Manager::start(Options::default()),
+            Azurite::with_accounts(APPS),
+            Edge::start(),
+        )
+        .await?;
         for (beginning, base) in manager.endpoints() {
             edge.route(beginning.trim_start_matches("https://"), &base);
         }
@@ -71,14 +75,21 @@ impl AzureAccount {
     }
 
     fn settings(&self) -> Value {
-        let subscription = self.manager.options().subscriptions.first().map(|one| one.id.as_str());
+        let subscription = self
+            .manager
+            .options()
+            .subscriptions
+            .first()
+            .map(|one| one.id.as_str());
         json!({"location": "westeurope", "subscription": subscription})
     }
 
     /// The app with settings of the target, if it has none.
     fn of_target(&self, app: &App) -> App {
         let mut app = app.clone();
-        app.targets.entry(TARGET.to_owned()).or_insert_with(|| self.settings());
+        app.targets
+            .entry(TARGET.to_owned())
+            .or_insert_with(|| self.settings());
         app
     }
 
@@ -87,7 +98,11 @@ impl AzureAccount {
         let settings = Settings::of(app, TARGET)?;
         let template = render(app, TARGET, &settings)?.body;
         let (mut storage, mut containers) = (String::new(), Vec::new());
-        for resource in template["resources"].as_object().into_iter().flat_map(serde_json::Map::values) {
+        for resource in template["resources"]
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::values)
+        {
             let name = resource["name"].as_str().unwrap_or_default();
             match resource["type"].as_str() {
                 Some("Microsoft.Storage/storageAccounts") => name.clone_into(&mut storage),
@@ -103,13 +118,23 @@ impl AzureAccount {
             *stores.entry(storage.clone()).or_insert(next)
         };
         let account = self.azurite.accounts().get(index).ok_or_else(|| {
-            Error::new(ErrorKind::Unavailable, OPERATION, "more apps are deployed than there are storage accounts")
+            Error::new(
+                ErrorKind::Unavailable,
+                OPERATION,
+                "more apps are deployed than there are storage accounts",
+            )
         })?;
         for container in &containers {
             account.create_container(container).await?;
         }
-        let endpoints = json!({format!("https://{storage}.blob.core.windows.net"): account.blobs}).to_string();
-        let environment: Environment = [(ENDPOINTS, endpoints.as_str()), (STORAGE_KEY, account.key.as_str())].into_iter().collect();
+        let endpoints =
+            json!({format!("https://{storage}.blob.core.windows.net"): account.blobs}).to_string();
+        let environment: Environment = [
+            (ENDPOINTS, endpoints.as_str()),
+            (STORAGE_KEY, account.key.as_str()),
+        ]
+        .into_iter()
+        .collect();
         operator::deployer(&environment, &self.manager, &self.edge)
     }
 
@@ -122,17 +147,31 @@ impl AzureAccount {
     fn hello(&self, app: &App) -> Result<Existing> {
         let all = self.manager.resources(&self.group(app)?).into_values();
         let mut sites = all.filter(|one| one.kind == SITE && one.id.contains(HELLO));
-        sites.next().ok_or_else(|| Error::new(ErrorKind::NotFound, OPERATION, "the app's site is not there").with("app", &app.name))
+        sites.next().ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, OPERATION, "the app's site is not there").with("app", &app.name)
+        })
     }
 
     /// As somebody does who has the package of another build at hand.
     async fn publish_again(&self, app: &App, site: &str) -> Result<()> {
-        let missing = || Error::new(ErrorKind::NotFound, OPERATION, "the site has no package").with("site", site);
-        let first = self.manager.published(site).into_iter().next().ok_or_else(missing)?;
+        let missing =
+            || Error::new(ErrorKind::NotFound, OPERATION, "the site has no package").with("site", site);
+        let first = self
+            .manager
+            .published(site)
+            .into_iter()
+            .next()
+            .ok_or_else(missing)?;
         let before = self.manager.published(site).len();
         let config = self.config(&self.of_target(app)).await?;
-        let address = config.address(&format!("https://{site}.scm.azurewebsites.net/api/publish?RemoteBuild=false&Deployer=hand"))?;
-        let rest = Rest::new(&config, &address, Proof::Token(SCOPE.to_owned(), TokenForm::Bearer));
+        let address = config.address(&format!(
+            "https://{site}.scm.azurewebsites.net/api/publish?RemoteBuild=false&Deployer=hand"
+        ))?;
+        let rest = Rest::new(
+            &config,
+            &address,
+            Proof::Token(SCOPE.to_owned(), TokenForm::Bearer),
+        );
         let mut request = Request::new(address, Method::Post);
         request.insert_header("content-type", "application/zip");
         request.set_body(first.bytes);
@@ -146,7 +185,12 @@ impl AzureAccount {
             }
         };
         tokio::time::timeout(PATIENCE, published).await.map_err(|_| {
-            Error::new(ErrorKind::DeadlineExceeded, OPERATION, "the site does not take a package").with("site", site)
+            Error::new(
+                ErrorKind::DeadlineExceeded,
+                OPERATION,
+                "the site does not take a package",
+            )
+            .with("site", site)
         })
     }
 }
@@ -172,7 +216,12 @@ impl Account for AzureAccount {
     async fn inventory(&self, app: &App) -> Result<Inventory> {
         let group = self.group(app)?;
         let mut all = Inventory::new();
-        if let Some((name, location)) = self.manager.groups().into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&group)) {
+        if let Some((name, location)) = self
+            .manager
+            .groups()
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&group))
+        {
             let subscription = &self.settings()["subscription"];
             let stack = Settings::of(&self.of_target(app), TARGET)?.stack_name(app, TARGET);
             let id = format!(
@@ -186,7 +235,12 @@ impl Account for AzureAccount {
         }
         for (id, one) in self.manager.resources(&group) {
             if one.kind == SITE {
-                let published: Vec<String> = self.manager.published(last(&id)).into_iter().map(|one| one.sha256).collect();
+                let published: Vec<String> = self
+                    .manager
+                    .published(last(&id))
+                    .into_iter()
+                    .map(|one| one.sha256)
+                    .collect();
                 all.insert(format!("package {id}"), published.into());
             }
             all.insert(format!("{} {id}", one.kind), one.body);
@@ -219,17 +273,30 @@ impl Account for AzureAccount {
     /// A queue that Azure refuses.
     async fn breaking(&self, app: &App) -> Result<App> {
         let mut app = app.clone();
-        app.resources.insert(BROKEN.to_owned(), Resource::Queue(QueueSpec::default()));
+        app.resources
+            .insert(BROKEN.to_owned(), Resource::Queue(QueueSpec::default()));
         let settings = Settings::of(&self.of_target(&app), TARGET)?;
         let template = render(&self.of_target(&app), TARGET, &settings)?.body;
-        let mut names = template["resources"].as_object().into_iter().flat_map(serde_json::Map::values).filter_map(|one| one["name"].as_str());
+        let mut names = template["resources"]
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::values)
+            .filter_map(|one| one["name"].as_str());
         let queue = names.find(|name| last(name).contains(BROKEN)).ok_or_else(|| {
-            Error::new(ErrorKind::Internal, OPERATION, "the template has no queue of this name").with("queue", BROKEN)
+            Error::new(
+                ErrorKind::Internal,
+                OPERATION,
+                "the template has no queue of this name",
+            )
+            .with("queue", BROKEN)
         })?;
         // Of this app's storage account alone.
         let (account, name) = (queue.split('/').next().unwrap_or_default(), last(queue));
         let target = format!("/storageAccounts/{account}/queueServices/default/queues/{name}");
-        self.manager.fail(&target, Failure::new(400, "InvalidResourceName", "this queue cannot be"));
+        self.manager.fail(
+            &target,
+            Failure::new(400, "InvalidResourceName", "this queue cannot be"),
+        );
         Ok(app)
     }
 }

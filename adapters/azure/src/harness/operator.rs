@@ -51,11 +51,21 @@ impl TokenCredential for Identity {
         scopes: &[&str],
         _options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let failed = |error: reqwest::Error| azure_core::Error::new(azure_core::error::ErrorKind::Credential, error);
-        let resource = scopes.first().map_or("", |scope| scope.trim_end_matches("/.default"));
+        let failed =
+            |error: reqwest::Error| azure_core::Error::new(azure_core::error::ErrorKind::Credential, error);
+        let resource = scopes
+            .first()
+            .map_or("", |scope| scope.trim_end_matches("/.default"));
         let url = format!("{}?api-version=2019-08-01&resource={resource}", self.url);
-        let asked = self.client.get(url).header("X-IDENTITY-HEADER", &self.header).send().await;
-        let given = asked.and_then(reqwest::Response::error_for_status).map_err(failed)?;
+        let asked = self
+            .client
+            .get(url)
+            .header("X-IDENTITY-HEADER", &self.header)
+            .send()
+            .await;
+        let given = asked
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(failed)?;
         let given: Given = serde_json::from_slice(&given.bytes().await.map_err(failed)?)?;
         let expires = SystemTime::now() + Duration::from_secs(3600);
         Ok(AccessToken::new(given.access_token, expires.into()))
