@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use nephos_core::adapter::Deployer;
 use nephos_core::app::{App, QueueSpec, Resource, TableSpec, Trigger};
-use nephos_core::deploy::{Confirmed, Deployed, Destroyed, Keep, Progress, Status};
-use nephos_core::plan::{Part, Plan};
+use nephos_core::deploy::{Confirmed, Deployed, Destroyed, FunctionStatus, Keep, Progress, Status};
+use nephos_core::plan::{Action, Part, Plan, Step};
 use nephos_core::resource::table::TableSchema;
 use nephos_core::resource::{Access, ResourceKind};
 
@@ -98,6 +98,15 @@ pub(super) fn slower(app: &App, function: &str, timeout: Duration) -> App {
     app
 }
 
+/// The app whose function of requests has this in its environment: what is around its code is another everywhere.
+pub(super) fn with_mode(app: &App, mode: &str) -> App {
+    let mut app = app.clone();
+    if let Some(function) = app.functions.get_mut(HELLO) {
+        function.env.insert("MODE".to_owned(), mode.to_owned());
+    }
+    app
+}
+
 /// The app without its table.
 pub(super) fn without_things(app: &App) -> App {
     let mut app = app.clone();
@@ -175,6 +184,12 @@ impl Ground {
         told.collect()
     }
 
+    /// How a function is deployed.
+    pub(super) async fn function(&self, app: &App, name: &str) -> Outcome<FunctionStatus> {
+        let found = self.status(app).await?.functions.remove(name);
+        found.ok_or_else(|| Violation::new(format!("the function {name} is not deployed")))
+    }
+
     /// Holds that the app is deployed as it is to be: nothing is left to do.
     pub(super) async fn is_deployed(&self, app: &App, build: u32, when: &str) -> Verdict {
         let plan = self.plan(app, build).await?;
@@ -190,6 +205,16 @@ impl Ground {
         ensure_eq!(there, wanted, "{when}, the functions that are deployed");
         Ok(())
     }
+}
+
+/// Whether a step removes this: it says so by what of the manifest it is for, or where a provider does not tell that of what leaves, by its name.
+pub(super) fn removes(step: &Step, part: &Part) -> bool {
+    let name = match part {
+        Part::Function { name } | Part::Resource { name, .. } => name,
+        Part::App => return false,
+    };
+    step.action == Action::Delete
+        && (step.part == *part || (step.part == Part::App && step.id.contains(name.as_str())))
 }
 
 /// The names of what there is.
