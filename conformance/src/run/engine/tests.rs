@@ -14,6 +14,7 @@ use nephos_core::{Error, ErrorKind, Result};
 
 use super::*;
 use crate::fake::Fake;
+use crate::mutants::Fault;
 use crate::rule::Violation;
 use crate::{AuthCapabilities, Delivered, Deployment, Happening, HostCapabilities, Mode, Native};
 
