@@ -25,6 +25,8 @@ pub struct Dialect {
     pub answer_headers: &'static [&'static str],
     /// Parameters of a query that prove who asks, or say when: that they are there is compared, what they say is not.
     pub proofs: &'static [&'static str],
+    /// What a request has in its line or body that asks for the answer to be held back until something comes. Any other answer is late only because a machine had much to do.
+    pub waits: &'static [&'static str],
     /// The command that records, for those whose recording does not fit any more; the rule's id follows.
     pub command: &'static str,
 }
@@ -38,6 +40,14 @@ impl Dialect {
             body: Body::of(&canonical(hidden.hide(body))),
             headers: pick(&parts.headers, self.request_headers, hidden),
         }
+    }
+
+    /// Whether a request may wait for its answer.
+    pub(super) fn may_wait(&self, asked: &Asked) -> bool {
+        let body = asked.body.shown();
+        self.waits
+            .iter()
+            .any(|word| asked.line.contains(word) || body.contains(word))
     }
 
     /// Path and query, without proofs.
@@ -111,6 +121,7 @@ mod tests {
         request_headers: &["x-amz-target", "x-amz-meta-*"],
         answer_headers: &["etag"],
         proofs: &["x-amz-signature", "x-amz-date"],
+        waits: &["wait="],
         command: "record",
     };
 
@@ -153,6 +164,17 @@ mod tests {
         assert_eq!(signed("abc"), signed("def"));
         assert_ne!(signed("abc"), asked("/a?x=1", &[], ""));
         assert_ne!(signed("abc"), asked("/a?X-Amz-Signature=abc&x=2", &[], ""));
+    }
+
+    #[test]
+    fn only_a_request_that_asks_for_it_may_wait_for_its_answer() {
+        for (target, body, may_wait) in [("/?wait=5", "", true), ("/", "wait=5", true), ("/", "", false)] {
+            assert_eq!(
+                DIALECT.may_wait(&asked(target, &[], body)),
+                may_wait,
+                "{target} {body}"
+            );
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(super) struct Exchange {
     /// How long the answer took, in milliseconds, if it was held back on purpose.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) took_ms: u64,
+    /// How many other requests came before the answer was told.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) meanwhile: usize,
     pub(super) request: Asked,
     pub(super) answer: Answered,
 }
@@ -64,6 +67,10 @@ pub(super) struct Answered {
 }
 
 fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_none(number: &usize) -> bool {
     *number == 0
 }
 
@@ -169,6 +176,7 @@ mod tests {
             exchanges: vec![
                 Exchange {
                     took_ms: 0,
+                    meanwhile: 1,
                     request: Asked {
                         service: String::new(),
                         line: "POST /".to_owned(),
@@ -183,6 +191,7 @@ mod tests {
                 },
                 Exchange {
                     took_ms: 1001,
+                    meanwhile: 0,
                     request: Asked {
                         service: "blob".to_owned(),
                         line: "GET /a?b=c".to_owned(),

@@ -47,9 +47,17 @@ impl Player {
             .collect();
         // Who made an id is who told it first.
         let (mut made, mut served) = (HashSet::new(), HashSet::new());
+        for (place, asked) in waiting.iter().enumerate() {
+            let answered = recording.exchanges.iter().zip(&waiting).take(place).enumerate();
+            for (earlier, (exchange, answered)) in answered {
+                // Answers that were told just before this request came.
+                if earlier + 1 + exchange.meanwhile == place {
+                    served.extend(answered.tells.iter().filter(|id| !made.contains(*id)).cloned());
+                }
+            }
+            made.extend(ids(&asked.masked).filter(|id| !served.contains(id)));
+        }
         for waiting in &mut waiting {
-            made.extend(ids(&waiting.masked).filter(|id| !served.contains(id)));
-            served.extend(waiting.tells.iter().filter(|id| !made.contains(*id)).cloned());
             waiting.tells.retain(|id| made.contains(id));
         }
         Self {

@@ -85,6 +85,21 @@ struct Taken {
     broken: Option<String>,
 }
 
+impl Taken {
+    /// What was answered: whoever asked and went away got no answer, and gets none in a replay.
+    fn answered(&self) -> Vec<Exchange> {
+        let place_of = |(place, taken): (usize, &Option<Exchange>)| Some((place, taken.clone()?));
+        let answered = self.exchanges.iter().enumerate().filter_map(place_of);
+        answered
+            .map(|(place, mut exchange)| {
+                let came = self.exchanges.iter().skip(place + 1).take(exchange.meanwhile);
+                exchange.meanwhile = came.flatten().count();
+                exchange
+            })
+            .collect()
+    }
+}
+
 impl Tape {
     /// A tape that records what `source` answers.
     pub(super) async fn record(
@@ -239,16 +254,21 @@ impl Shared {
             Ok((status, headers, answer)) => {
                 let took = begun.elapsed();
                 let hidden = lock(&self.hidden).clone();
+                let request = self.dialect.asked(service, &parts, &body, &hidden);
+                let is_held = took >= HELD && self.dialect.may_wait(&request);
+                let mut taken = lock(&recorder.taken);
                 let exchange = Exchange {
-                    took_ms: if took < HELD { 0 } else { millis(took) },
-                    request: self.dialect.asked(service, &parts, &body, &hidden),
+                    took_ms: if is_held { millis(took) } else { 0 },
+                    meanwhile: taken.exchanges.len() - place - 1,
+                    request,
                     answer: Answered {
                         status: status.as_u16(),
                         headers: self.dialect.answered(&headers, &hidden),
                         body: Body::of(&hidden.hide(&answer)),
                     },
                 };
-                lock(&recorder.taken).exchanges[place] = Some(exchange);
+                taken.exchanges[place] = Some(exchange);
+                drop(taken);
                 told(status, &headers, answer, &parts.method)
             }
             Err(problem) => {
@@ -314,8 +334,7 @@ impl Shared {
             with: recorder.source.with.clone(),
             at: recorder.at,
             nephos: env!("CARGO_PKG_VERSION").to_owned(),
-            // Whoever asked and went away got no answer, and gets none in a replay.
-            exchanges: taken.exchanges.iter().flatten().cloned().collect(),
+            exchanges: taken.answered(),
         };
         if recording.exchanges.is_empty() {
             return remove(&self.file);

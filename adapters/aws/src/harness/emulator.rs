@@ -44,20 +44,26 @@ pub(super) struct Service {
 }
 
 impl Service {
-    async fn at(endpoint: String, tape: Option<Arc<Tape>>) -> Self {
+    async fn at(endpoint: String) -> Self {
         Self {
             config: config(&endpoint).await,
             endpoint,
-            tape,
+            tape: None,
         }
     }
 
-    /// What the tape answers.
+    /// What the tape answers, asked by another's client: to make one reads the machine's certificates, and there are as many tapes as rules.
     ///
     /// # Errors
     /// Those of [`Tape::url`].
-    pub(super) async fn on(tape: &Arc<Tape>) -> Result<Self> {
-        Ok(Self::at(tape.url("")?, Some(Arc::clone(tape))).await)
+    pub(super) fn on(tape: &Arc<Tape>, client: &SdkConfig) -> Result<Self> {
+        let endpoint = tape.url("")?;
+        let config = client.clone().into_builder().endpoint_url(&endpoint).build();
+        Ok(Self {
+            config,
+            endpoint,
+            tape: Some(Arc::clone(tape)),
+        })
     }
 
     /// The URL of all services.
@@ -131,7 +137,7 @@ impl Emulator {
             Ok(launch.environment(environment(&endpoint).into_iter().chain(own).chain(settings)))
         })
         .await?;
-        let service = Service::at(running.endpoint(), None).await;
+        let service = Service::at(running.endpoint()).await;
         Ok(Self { running, service })
     }
 
@@ -248,7 +254,7 @@ fn environment(endpoint: &str) -> [(String, String); 6] {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
-async fn config(endpoint: &str) -> SdkConfig {
+pub(super) async fn config(endpoint: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(crate::config::https())
         .endpoint_url(endpoint)

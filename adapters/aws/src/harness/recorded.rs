@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use nephos_conformance::replay::{self, Dialect, Recorded, Source, Tape};
 use nephos_conformance::{
@@ -17,11 +18,14 @@ use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result};
+use tokio::sync::OnceCell;
 
-use super::emulator::{Emulator, Service};
+use super::emulator::{self, Emulator, Service};
 use super::events::Events;
 use super::resources;
 use super::suite::EXCEPTIONS;
+
+const ADAPTER: &str = "aws";
 
 /// Where the recordings are.
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
@@ -49,7 +53,7 @@ const WITHOUT: [Exception; 3] = [
 ];
 
 /// How many rules run at the same time: in a replay they do little but wait, and the emulator does one thing after the other.
-const SIDE_BY_SIDE: (usize, usize) = (32, 8);
+const SIDE_BY_SIDE: (usize, usize) = (16, 8);
 
 /// What matters of the protocols: S3's is told by headers (<https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonRequestHeaders.html>), the others' by bodies and the
 /// name of the operation. Signatures: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
@@ -92,13 +96,15 @@ const DIALECT: Dialect = Dialect {
         "x-amz-security-token",
         "x-amz-signature",
     ],
+    // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
+    waits: &["\"WaitTimeSeconds\":"],
     command: "NEPHOS_RECORD=1 cargo test -p nephos-aws --features harness --test replay --",
 };
 
 /// The suite over the recordings, which needs no emulator.
 #[must_use]
 pub fn replay() -> Suite {
-    suite(replay::replay(OnTapes, RECORDINGS))
+    suite(replay::replay(OnTapes::default(), RECORDINGS))
         .without_mutants("a replay")
         .side_by_side(SIDE_BY_SIDE.0)
 }
@@ -106,7 +112,7 @@ pub fn replay() -> Suite {
 /// The same over the emulator; what it answers is recorded.
 #[must_use]
 pub fn record() -> Suite {
-    suite(replay::record(OnTapes, RECORDINGS))
+    suite(replay::record(OnTapes::default(), RECORDINGS))
         .without_mutants("a recording")
         .side_by_side(SIDE_BY_SIDE.1)
 }
@@ -126,13 +132,16 @@ fn suite(harness: impl Harness) -> Suite {
         .exceptions(&exceptions)
 }
 
-#[derive(Debug)]
-struct OnTapes;
+#[derive(Debug, Default)]
+struct OnTapes {
+    /// A client for all tapes.
+    client: OnceCell<SdkConfig>,
+}
 
 #[async_trait]
 impl Recorded for OnTapes {
     fn adapter(&self) -> &'static str {
-        "aws"
+        ADAPTER
     }
 
     fn host(&self) -> HostCapabilities {
@@ -155,8 +164,10 @@ impl Recorded for OnTapes {
     }
 
     async fn on(&self, tape: &Arc<Tape>) -> Result<Arc<dyn Harness>> {
+        let first = tape.url("")?;
+        let client = self.client.get_or_init(|| emulator::config(&first)).await;
         Ok(Arc::new(OnTape {
-            service: Service::on(tape).await?,
+            service: Service::on(tape, client)?,
             events: Events::default(),
         }))
     }
@@ -172,7 +183,7 @@ struct OnTape {
 #[async_trait]
 impl Harness for OnTape {
     fn adapter(&self) -> &'static str {
-        OnTapes.adapter()
+        ADAPTER
     }
 
     fn mode(&self) -> Mode {

@@ -23,6 +23,7 @@ fn asked(line: &str, body: &str) -> Asked {
 fn exchange(line: &str, body: &str, answer: &str) -> Exchange {
     Exchange {
         took_ms: 0,
+        meanwhile: 0,
         request: asked(line, body),
         answer: Answered {
             status: 200,
@@ -116,6 +117,19 @@ fn an_answer_that_tells_of_a_write_is_not_ready_before_the_write_is_asked_for() 
     assert!(!player.is_ready(read));
     let (write, _) = player.find(&asked("PUT /item", &id(2))).unwrap();
     assert!(player.is_ready(write) && player.is_ready(read));
+    assert_eq!(player.answer(read).body.shown(), id(2));
+}
+
+#[test]
+fn an_id_is_the_clients_if_an_answer_told_it_only_after_it_was_asked() {
+    // The read came first, and was answered after the write had come.
+    let mut read = exchange("GET /item", "", &id(1));
+    read.meanwhile = 1;
+    let mut player = player(vec![read, exchange("PUT /item", &id(1), "")]);
+    let (read, _) = player.find(&asked("GET /item", "")).unwrap();
+    assert!(!player.is_ready(read));
+    player.find(&asked("PUT /item", &id(2))).unwrap();
+    assert!(player.is_ready(read));
     assert_eq!(player.answer(read).body.shown(), id(2));
 }
 

@@ -14,6 +14,7 @@ const DIALECT: Dialect = Dialect {
     request_headers: &["x-target"],
     answer_headers: &["content-length", "etag", "location"],
     proofs: &["signature"],
+    waits: &["/slow"],
     command: "record",
 };
 
@@ -24,9 +25,8 @@ async fn provider(asked: Arc<AtomicUsize>) -> Server {
         async move {
             asked.fetch_add(1, Ordering::Relaxed);
             let (parts, body) = request.into_parts();
-            let host = server::header(&parts.headers, "host")
-                .unwrap_or_default()
-                .to_owned();
+            let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
+            let host = host.unwrap_or_default().to_owned();
             let Ok(body) = server::read(body, LARGEST).await else {
                 return server::answer(StatusCode::BAD_REQUEST, "");
             };
