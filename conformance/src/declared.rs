@@ -1,4 +1,5 @@
-//! What an adapter declares, as a file beside its tests: the documentation's table of capabilities is made of these files, and a test holds each to be true.
+//! What an adapter declares, as a file beside its tests: the part of its report that is checked in. The documentation's table of capabilities is made of these files, and a test holds
+//! each to be what a report says.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,7 @@ fn check(file: &Path, text: &str, update: bool) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} is not what the adapter declares; run again with {UPDATE}=1, and then the tests of xtask with it, which make the documentation's table of it",
+        "{} is not what the adapter declares; run again with {UPDATE}=1, and then the test `command` of nephos-cli with it, which makes the documentation's table of it",
         file.display()
     ))
 }

@@ -9,17 +9,20 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;
-use nephos_core::resource::Resources;
 use nephos_core::resource::bucket::{Bucket, BucketCapabilities};
 use nephos_core::resource::queue::{Queue, QueueCapabilities};
 use nephos_core::resource::secret::{Secret, SecretCapabilities};
 use nephos_core::resource::stream::{Stream, StreamCapabilities};
 use nephos_core::resource::table::{Table, TableCapabilities, TableSchema};
 use nephos_core::resource::topic::{Topic, TopicCapabilities};
-use nephos_core::{ErrorKind, Result, TriggerKind};
+use nephos_core::resource::{ResourceKind, Resources};
+use nephos_core::{Error, ErrorKind, Result, TriggerKind};
 use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, DeployCapabilities};
 use crate::happening::{Delivered, Happening, Native};
+use crate::rules::GROUPS;
+use crate::unasked;
 
 /// What the adapter ran against. Only `Live` is the real service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +97,29 @@ pub struct AuthCapabilities {
     pub client_data: bool,
 }
 
+impl HostCapabilities {
+    /// Nothing: of an adapter that has resources and no host of functions. Its groups `events`, `host`, `semantics` and `access` do not run.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            kinds: BTreeSet::new(),
+            counts_tries: false,
+            tells_tries: BTreeSet::new(),
+            query_values: false,
+            dead_letter_facts: false,
+            stream_letters: false,
+            auth: AuthCapabilities::default(),
+            isolation: false,
+            shared_process: false,
+            streams_answers: false,
+            changes_each: false,
+            changes_removed: false,
+            changes_old: false,
+            changes_kinds_told: false,
+        }
+    }
+}
+
 impl AuthCapabilities {
     /// All of it.
     #[must_use]
@@ -128,6 +154,9 @@ pub struct Capabilities {
     /// Whether messages of such a queue can be received, or come by a trigger only.
     pub ordered_receive: bool,
     pub host: HostCapabilities,
+    /// What its engine of deployment declares, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<DeployCapabilities>,
 }
 
 impl Capabilities {
@@ -136,87 +165,182 @@ impl Capabilities {
     /// # Errors
     /// The harness's own, if it cannot open one.
     pub async fn of(harness: &dyn Harness) -> Result<Self> {
-        let schema = TableSchema {
-            key: "id".to_owned(),
-            sort: None,
-            ttl: None,
+        Self::of_groups(harness, &GROUPS).await
+    }
+
+    /// Asks one resource of each kind that the rules of these groups are about. Of the other kinds nothing is declared, as nothing is asked: an adapter need not have them.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub async fn of_groups(harness: &dyn Harness, groups: &[&str]) -> Result<Self> {
+        let mut declared = Self {
+            host: harness.host(),
+            deploy: harness.deploys(),
+            ..unasked::capabilities()
         };
-        let ordered = QueueSpec {
-            ordered: true,
-            ..QueueSpec::default()
-        };
-        let (ordered_queues, ordered_receive) = match harness.queue(ordered).await {
-            Ok(queue) => (
-                queue.capabilities().ordered_groups,
-                match queue.receive(1, Duration::from_secs(1), Duration::ZERO).await {
-                    Ok(_) => true,
-                    Err(error) if error.kind() == ErrorKind::Unsupported => false,
-                    Err(error) => return Err(error),
-                },
-            ),
-            Err(error) if error.kind() == ErrorKind::Unsupported => (false, false),
-            Err(error) => return Err(error),
-        };
-        Ok(Self {
-            bucket: harness.bucket().await?.capabilities(),
-            queue: harness.queue(QueueSpec::default()).await?.capabilities(),
-            topic: harness.topic().await?.capabilities(),
-            stream: harness.stream(StreamSpec::default()).await?.capabilities(),
-            table: harness.table(schema).await?.driver().capabilities(),
-            secret: harness.secret(None).await?.capabilities(),
-            ordered_queues,
-            ordered_receive,
-            binary_secrets: match harness.secret(Some(&[0xff])).await {
+        // Rules that deploy an app, whose functions use resources of every kind.
+        let all = ["semantics", "access"].iter().any(|group| groups.contains(group));
+        let asks = |kind: ResourceKind| all || groups.contains(&kind.name());
+        if asks(ResourceKind::Bucket) {
+            declared.bucket = harness.bucket().await?.capabilities();
+        }
+        if asks(ResourceKind::Queue) {
+            declared.queue = harness.queue(QueueSpec::default()).await?.capabilities();
+            (declared.ordered_queues, declared.ordered_receive) = ordered(harness).await?;
+        }
+        if asks(ResourceKind::Topic) {
+            declared.topic = harness.topic().await?.capabilities();
+        }
+        if asks(ResourceKind::Stream) {
+            declared.stream = harness.stream(StreamSpec::default()).await?.capabilities();
+        }
+        if asks(ResourceKind::Table) {
+            let schema = TableSchema {
+                key: "id".to_owned(),
+                sort: None,
+                ttl: None,
+            };
+            declared.table = harness.table(schema).await?.driver().capabilities();
+        }
+        if asks(ResourceKind::Secret) {
+            declared.secret = harness.secret(None).await?.capabilities();
+            declared.binary_secrets = match harness.secret(Some(&[0xff])).await {
                 Ok(_) => true,
                 Err(error) if error.kind() == ErrorKind::Unsupported => false,
                 Err(error) => return Err(error),
-            },
-            host: harness.host(),
-        })
+            };
+        }
+        Ok(declared)
     }
 }
 
+/// Whether a queue that is declared as ordered keeps groups, and whether its messages can be received.
+async fn ordered(harness: &dyn Harness) -> Result<(bool, bool)> {
+    let ordered = QueueSpec {
+        ordered: true,
+        ..QueueSpec::default()
+    };
+    let queue = match harness.queue(ordered).await {
+        Ok(queue) => queue,
+        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok((false, false)),
+        Err(error) => return Err(error),
+    };
+    let receives = match queue.receive(1, Duration::from_secs(1), Duration::ZERO).await {
+        Ok(_) => true,
+        Err(error) if error.kind() == ErrorKind::Unsupported => false,
+        Err(error) => return Err(error),
+    };
+    Ok((queue.capabilities().ordered_groups, receives))
+}
+
 /// An adapter under test. Everything that it opens is new and empty, and nobody else's: rules run at the same time.
+///
+/// Only [`adapter`](Self::adapter) and [`mode`](Self::mode) must be written. What an adapter does not have, a kind of resource or a host of functions, is refused with
+/// [`ErrorKind::Unsupported`], and the groups of that kind are left out of the run ([`Suite::groups`](crate::Suite::groups)). A harness that wraps another one must write them
+/// all.
 #[async_trait]
 pub trait Harness: Debug + Send + Sync + 'static {
     /// The adapter's name.
     fn adapter(&self) -> &'static str;
     /// What it runs against.
     fn mode(&self) -> Mode;
-    /// What stands in for the provider, for the report, where that is not the same on every machine.
+    /// What stands in for the provider, with versions where they are known, for the report.
     fn beneath(&self) -> Option<String> {
         None
     }
-    /// What its events and its host declare.
-    fn host(&self) -> HostCapabilities;
+    /// A harness for this rule alone, where each has one: a recording is of one rule.
+    fn of_rule(&self, _rule: &'static str) -> Option<Arc<dyn Harness>> {
+        None
+    }
+    /// The rule of [`of_rule`](Self::of_rule) is over, and ended as it should or not. An error is why that proves nothing.
+    async fn ended(&self, _as_it_should: bool) -> Result<()> {
+        Ok(())
+    }
+    /// Makes ready what takes longer than a rule may, before the first one: starts what resources are in, and, if rules will deploy `apps`, builds the probe.
+    async fn prepare(&self, _apps: bool) -> Result<()> {
+        Ok(())
+    }
+    /// Whether what it runs against is still there. Asked often, so cheap; once it is an error, no rule waits any longer.
+    async fn alive(&self) -> Result<()> {
+        Ok(())
+    }
+    /// What its events and its host declare. The default is [nothing](HostCapabilities::none).
+    fn host(&self) -> HostCapabilities {
+        HostCapabilities::none()
+    }
     /// The payloads by which the provider tells of what happened, each as the host of a function receives it: one of each form that the provider has.
-    async fn native(&self, happening: &Happening) -> Result<Vec<Native>>;
+    async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
+        let _ = happening;
+        Err(unasked::refusal("harness.native", "events"))
+    }
     /// What the host makes of a payload before it calls the handler: by the decoder that the host has, and nothing beside it. Fails as the host fails.
-    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>>;
+    async fn decode(&self, native: &Native) -> Result<Vec<Delivered>> {
+        let _ = native;
+        Err(unasked::refusal("harness.decode", "events"))
+    }
     /// An empty bucket.
-    async fn bucket(&self) -> Result<Bucket>;
-    /// An empty queue.
-    async fn queue(&self, spec: QueueSpec) -> Result<Queue>;
+    async fn bucket(&self) -> Result<Bucket> {
+        Err(unasked::refusal("harness.bucket", "buckets"))
+    }
+    /// An empty queue. [`ErrorKind::Unsupported`] where it is to be ordered, and none can be.
+    async fn queue(&self, spec: QueueSpec) -> Result<Queue> {
+        let _ = spec;
+        Err(unasked::refusal("harness.queue", "queues"))
+    }
     /// A queue handle whose queue does not exist.
-    async fn missing_queue(&self) -> Result<Queue>;
+    async fn missing_queue(&self) -> Result<Queue> {
+        Err(unasked::refusal("harness.missing_queue", "queues"))
+    }
     /// A topic without subscribers.
-    async fn topic(&self) -> Result<Topic>;
+    async fn topic(&self) -> Result<Topic> {
+        Err(unasked::refusal("harness.topic", "topics"))
+    }
     /// An empty stream.
-    async fn stream(&self, spec: StreamSpec) -> Result<Stream>;
+    async fn stream(&self, spec: StreamSpec) -> Result<Stream> {
+        let _ = spec;
+        Err(unasked::refusal("harness.stream", "streams"))
+    }
     /// An empty table.
-    async fn table(&self, schema: TableSchema) -> Result<Table>;
+    async fn table(&self, schema: TableSchema) -> Result<Table> {
+        let _ = schema;
+        Err(unasked::refusal("harness.table", "tables"))
+    }
     /// A secret with this value, or one that is not set. [`ErrorKind::Unsupported`] where a secret can only be text and this is not.
-    async fn secret(&self, value: Option<&[u8]>) -> Result<Secret>;
+    async fn secret(&self, value: Option<&[u8]>) -> Result<Secret> {
+        let _ = value;
+        Err(unasked::refusal("harness.secret", "secrets"))
+    }
     /// Changes a secret's value from outside, as an operator would.
-    async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()>;
-    /// The adapter's own present, which [`pass`](Self::pass) may move.
-    fn now(&self) -> DateTime<Utc>;
-    /// Lets time pass for leases, delays and time to live: moves an emulated clock, or really waits.
-    async fn pass(&self, time: Duration);
+    async fn rotate(&self, secret: &Secret, value: &[u8]) -> Result<()> {
+        let _ = (secret, value);
+        Err(unasked::refusal("harness.rotate", "secrets"))
+    }
+    /// The adapter's own present, which [`pass`](Self::pass) may move. The default is the machine's.
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+    /// Lets time pass for leases, delays and time to live: moves an emulated clock, or really waits, which is the default.
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
     /// Deploys `app`, whose functions are the probe's ([`crate::probe`]), and waits until its triggers fire.
-    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>>;
+    async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
+        let _ = app;
+        Err(unasked::refusal("harness.deploy", "host of functions"))
+    }
+    /// What its engine of deployment declares. Without one the group `deploy` is left out.
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        None
+    }
+    /// An account in which the engine deploys, looked at from outside. [`ErrorKind::Unsupported`] where nothing is deployed.
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        let message = "the adapter has no engine of deployment";
+        Err(Error::new(ErrorKind::Unsupported, "harness.account", message).with("adapter", self.adapter()))
+    }
     /// Removes what is left when all rules have run.
-    async fn finish(&self) -> Result<()>;
+    async fn finish(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A deployed app.

@@ -1,9 +1,10 @@
 //! The conformance suite of Nephos: one behaviour, proven on every adapter.
 //!
-//! An adapter implements [`Harness`] and calls [`main`] in a test without the standard test harness; each [`Rule`](rule::Rule) then is a test of its own,
+//! An adapter implements [`Harness`] and names it in [`suite!`] in a test without the standard test harness; each [`Rule`](rule::Rule) then is a test of its own,
 //! `<adapter>::<rule id>`, and so is each rule's mutant, `mutant::<rule id>`: the same rule on the same adapter made wrong on purpose, which must not hold.
 //! A rule whose capability the adapter does not declare runs its negative, and is shown as `[refused]`.
 
+mod account;
 pub mod alexa;
 pub mod arm_models;
 #[cfg(feature = "azure-functions")]
@@ -30,13 +31,19 @@ mod neutral;
 pub mod payloads;
 pub mod probe;
 pub mod process;
+#[cfg(feature = "replay")]
+pub mod replay;
+pub mod report;
 pub mod rule;
 pub mod rules;
 mod run;
-#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
+#[cfg(any(feature = "azure-functions", feature = "google-cloud", feature = "replay"))]
 mod server;
+mod suite;
+mod unasked;
 
+pub use self::account::{Account, DeployCapabilities, HELLO, Inventory, Meddling};
 pub use self::happening::{Delivered, Happening, Native};
 pub use self::harness::{AuthCapabilities, Capabilities, Deployment, Harness, HostCapabilities, Mode};
 pub use self::mutants::lacking;
-pub use self::run::{Exception, Suite, main};
+pub use self::run::{Exception, Progress, Selection, Stop, Suite, main};

@@ -1,5 +1,6 @@
 //! Adapters made wrong on purpose: each rule names a [`Fault`], and must notice it.
 
+mod account;
 mod app;
 mod bucket;
 mod deployment;
@@ -27,6 +28,7 @@ use nephos_core::resource::stream::Stream;
 use nephos_core::resource::table::{Table, TableSchema};
 use nephos_core::resource::topic::Topic;
 
+use crate::account::{Account, DeployCapabilities};
 use crate::happening::{Delivered, Happening, Native};
 use crate::harness::{Deployment, Harness, HostCapabilities, Mode};
 
@@ -275,6 +277,34 @@ pub enum Fault {
     HalfTaken,
     /// What cannot be decoded is a panic.
     DecoderPanics,
+    /// The engine: a plan is carried out when it is made.
+    PlanDeploys,
+    /// The engine: a plan always finds something.
+    PlanMadeUp,
+    /// The engine: of what was planned before, a plan finds nothing.
+    PlansNothing,
+    /// The engine: the same binary is another each time.
+    BuildsDiffer,
+    /// The engine: another plan is carried out than the one that it is given.
+    StalePlanTaken,
+    /// The engine: functions that left the manifest stay.
+    LeftoversStay,
+    /// The engine: a plan does not say what becomes of data.
+    DataUntold,
+    /// The engine: the way back is said to be gone, and is not.
+    RollbackIgnored,
+    /// The engine: a lock is left by a deployment that does not end.
+    LockLeft,
+    /// The engine: a deployment that fails takes down what was there.
+    FailureDestroys,
+    /// The engine: data stays when nothing is to.
+    DestroyKeeps,
+    /// The engine: data goes when it is to stay.
+    DestroyKeepsNothing,
+    /// The engine: with an app, others are removed.
+    DestroyTakesOthers,
+    /// The engine: whose something is, is not looked at.
+    MarkIgnored,
 }
 
 /// An adapter with a fault.
@@ -292,6 +322,8 @@ impl Mutant {
     }
 }
 
+// A method that is not written would be refused instead of being passed on, which looks like a mutant that died.
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Harness for Mutant {
     fn adapter(&self) -> &'static str {
@@ -305,6 +337,10 @@ impl Harness for Mutant {
         self.inner.mode()
     }
 
+    fn beneath(&self) -> Option<String> {
+        self.inner.beneath()
+    }
+
     fn host(&self) -> HostCapabilities {
         let mut host = self.inner.host();
         if self.fault == Fault::Lacking {
@@ -314,6 +350,23 @@ impl Harness for Mutant {
             host.changes_kinds_told = false;
         }
         host
+    }
+
+    /// A mutant is of the adapter, not of what was recorded of it.
+    fn of_rule(&self, _rule: &'static str) -> Option<Arc<dyn Harness>> {
+        None
+    }
+
+    async fn ended(&self, as_it_should: bool) -> Result<()> {
+        self.inner.ended(as_it_should).await
+    }
+
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        self.inner.prepare(apps).await
+    }
+
+    async fn alive(&self) -> Result<()> {
+        self.inner.alive().await
     }
 
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
@@ -374,6 +427,17 @@ impl Harness for Mutant {
     async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
         let deployed = self.inner.deploy(app::wrong(app, self.fault)).await?;
         Ok(Arc::new(deployment::Wrong::new(deployed, self.fault)))
+    }
+
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        self.inner.deploys()
+    }
+
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        Ok(Arc::new(account::Wrong::new(
+            self.inner.account().await?,
+            self.fault,
+        )))
     }
 
     async fn finish(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 //! observed through portable resources only. The functions themselves are in the crate `nephos-probe`.
 
 pub mod binary;
+pub mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,10 +1,12 @@
 //! Programs that tests run beside themselves: where `cargo xtask setup` put them, a free port, the wait until they answer, the end of what they said, and an end that
 //! nothing outlives.
 
+mod tool;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,10 +14,9 @@ use nephos_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const OPERATION: &str = "process.start";
+pub use self::tool::{TOOLS, Tool, tools};
 
-/// Names the folder of the tools that tests need.
-pub const TOOLS: &str = "NEPHOS_TOOLS";
+const OPERATION: &str = "process.start";
 
 /// How long a program may take to answer.
 const READY: Duration = Duration::from_secs(60);
@@ -32,40 +33,6 @@ const ATTEMPTS: usize = 3;
 /// Runs a program as the leader of a group of processes, and when the standard input ends (the value is dropped, or this program ends in whatever way) removes the folder and
 /// kills the group. The group also ends when the program does.
 const WATCH: &str = r#"{ "$@" </dev/null; kill -KILL 0; } & read -r _; rm -rf "$0"; kill -KILL 0"#;
-
-/// A program that `cargo xtask setup` installs.
-#[derive(Debug, Clone, Copy)]
-pub struct Tool {
-    /// What it is, for messages (`the emulator of AWS`).
-    pub what: &'static str,
-    /// Where it is below the folder of tools (`python/bin/ministack`).
-    pub path: &'static str,
-}
-
-impl Tool {
-    /// The program's absolute path.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] if the folder of tools is not named, or the program is not there.
-    pub fn find(&self) -> Result<PathBuf> {
-        let missing = |message: String| Error::new(ErrorKind::NotFound, OPERATION, message);
-        let tools = std::env::var_os(TOOLS).ok_or_else(|| {
-            missing(format!(
-                "{TOOLS} names the folder of the tools that tests need; run `cargo xtask setup`, then `cargo xtask test`, which sets it"
-            ))
-        })?;
-        let program = Path::new(&tools).join(self.path);
-        if !program.exists() {
-            return Err(
-                missing(format!("{} is not there; run `cargo xtask setup`", self.what))
-                    .with("program", program.display()),
-            );
-        }
-        // It is started in a folder of its own.
-        std::path::absolute(&program)
-            .map_err(|error| missing("the tools' folder cannot be named".to_owned()).caused_by(error))
-    }
-}
 
 /// A port of the loopback interface that nobody listens on.
 ///
@@ -100,7 +67,7 @@ pub struct Launch {
     pub port: u16,
     /// The path of the question, which is a GET.
     pub path: &'static str,
-    /// The statuses that say that it is ready.
+    /// The statuses that say that it is ready. None for a program that does not speak HTTP: it is ready once it takes connections, and `path` is not asked.
     pub statuses: &'static [u16],
 }
 
@@ -224,6 +191,29 @@ impl Running {
         format!("http://127.0.0.1:{}", self.launch.port)
     }
 
+    /// Whether its port still takes connections: asked cheaply, so that those who wait for it in vain can stop waiting.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if nothing listens there any more, with the end of what it said.
+    pub async fn alive(&self) -> Result<()> {
+        match TcpStream::connect(("127.0.0.1", self.launch.port)).await {
+            // Whoever is slow, or out of anything, is not gone.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                let what = "the program has ended in the middle of the run";
+                let ended = Error::new(ErrorKind::Unavailable, "process.alive", what)
+                    .with("program", self.launch.what)
+                    .with("endpoint", self.endpoint());
+                let said = self.log();
+                Err(if said.is_empty() {
+                    ended
+                } else {
+                    ended.caused_by(said)
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The end of what it said so far, for those who look for a reason.
     #[must_use]
     pub fn log(&self) -> String {
@@ -254,6 +244,9 @@ impl Drop for Running {
 async fn is_ready(launch: &Launch) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(("127.0.0.1", launch.port)).await?;
+        if launch.statuses.is_empty() {
+            return Ok(None);
+        }
         let question = format!(
             "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             launch.path
@@ -261,10 +254,13 @@ async fn is_ready(launch: &Launch) -> bool {
         stream.write_all(question.as_bytes()).await?;
         let mut status = [0; 12];
         stream.read_exact(&mut status).await?;
-        std::io::Result::Ok(status)
+        std::io::Result::Ok(Some(status))
     };
     let Ok(Ok(status)) = tokio::time::timeout(QUESTION, ask).await else {
         return false;
+    };
+    let Some(status) = status else {
+        return true;
     };
     std::str::from_utf8(&status)
         .ok()
@@ -307,9 +303,46 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
         let port = running.port();
         let folder = running.folder.clone();
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        running.alive().await.unwrap();
         drop(running);
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
         assert!(!folder.exists());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ended_by_itself_is_told_with_what_it_said() {
+        // Ends with the second question.
+        let server = SERVER.replace(
+            ".serve_forever()",
+            "; h.handle_request(); print('that was all', flush=True); h.handle_request()",
+        );
+        let server = server.replace("http.server.HTTPServer", "h = http.server.HTTPServer");
+        let running = Running::start(|| Ok(launch(&server, free_port()?, &[204])))
+            .await
+            .unwrap();
+        let deadline = Instant::now() + GONE;
+        let error = loop {
+            match running.alive().await {
+                Err(error) => break error,
+                Ok(()) => assert!(Instant::now() < deadline, "it still answers"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(
+            error.chain().contains("a test's server") && error.chain().contains("that was all"),
+            "{}",
+            error.chain()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_speak_http_is_ready_once_it_takes_connections() {
+        const SILENT: &str = "import socket, sys\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\nwhile True: s.accept()";
+        let running = Running::start(|| Ok(launch(SILENT, free_port()?, &[])))
+            .await
+            .unwrap();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", running.port())).is_ok());
     }
 
     #[tokio::test]
@@ -326,17 +359,5 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
         assert_eq!(error.message(), "the program ended before it answered");
         let told = std::error::Error::source(&error).unwrap().to_string();
         assert!(told.contains("no such disk"), "{told}");
-    }
-
-    #[test]
-    fn a_tool_that_is_not_there_is_named_with_the_command_that_brings_it() {
-        let error = Tool {
-            what: "the emulator of nothing",
-            path: "no/such/tool",
-        }
-        .find()
-        .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.message().contains("cargo xtask setup"), "{error}");
     }
 }

@@ -55,6 +55,13 @@ impl Rule {
         self.id.split('.').next().unwrap_or(self.id)
     }
 
+    /// Whether it deploys functions, so that it needs the probe.
+    #[must_use]
+    pub fn deploys(&self) -> bool {
+        const ALONE: [&str; 6] = ["events", "bucket", "queue", "stream", "table", "secret"];
+        !ALONE.contains(&self.group())
+    }
+
     /// Whether the adapter declares what the rule needs.
     #[must_use]
     pub fn is_declared(&self, capabilities: &Capabilities) -> bool {

@@ -2,6 +2,7 @@
 
 mod access;
 mod bucket;
+mod deploy;
 mod events;
 mod host;
 mod queue;
@@ -13,10 +14,11 @@ mod topic;
 
 use std::collections::HashSet;
 
+use crate::harness::Harness;
 use crate::rule::Rule;
 
 /// The groups.
-pub const GROUPS: [&str; 10] = [
+pub const GROUPS: [&str; 11] = [
     "events",
     "host",
     "bucket",
@@ -27,7 +29,17 @@ pub const GROUPS: [&str; 10] = [
     "secret",
     "semantics",
     "access",
+    "deploy",
 ];
+
+/// The groups that run over an adapter: without an engine of deployment there is nothing that rules of it could hold.
+pub(crate) fn groups_of(harness: &dyn Harness) -> Vec<&'static str> {
+    let deploys = harness.deploys().is_some();
+    GROUPS
+        .into_iter()
+        .filter(|group| deploys || *group != "deploy")
+        .collect()
+}
 
 /// All rules.
 pub fn all() -> impl Iterator<Item = Rule> {
@@ -65,6 +77,10 @@ pub fn all() -> impl Iterator<Item = Rule> {
         semantics::triggers::RULES,
         semantics::http::RULES,
         access::RULES,
+        deploy::plans::RULES,
+        deploy::changes::RULES,
+        deploy::trouble::RULES,
+        deploy::ends::RULES,
     ]
     .into_iter()
     .flatten()

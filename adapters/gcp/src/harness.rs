@@ -3,6 +3,7 @@
 //!
 //! Events are requests as Google's services send them. Apps are rendered by deployment, and run in the suite's own Cloud Run, to which Google's emulators and the stand-ins send their events.
 
+mod account;
 mod applier;
 mod apps;
 mod deploy;
@@ -10,6 +11,9 @@ pub mod emulators;
 mod events;
 pub mod operator;
 mod resources;
+mod suite;
+
+pub use self::suite::suite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +24,8 @@ use chrono::{DateTime, Utc};
 use nephos_conformance::google_cloud::emulators::Choice;
 use nephos_conformance::probe::binary;
 use nephos_conformance::{
-    AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
+    Account, AuthCapabilities, Delivered, DeployCapabilities, Deployment, Happening, Harness,
+    HostCapabilities, Mode, Native,
 };
 use nephos_core::app::{App, QueueSpec, StreamSpec};
 use nephos_core::event::AuthStage;
@@ -33,6 +38,7 @@ use nephos_core::resource::topic::Topic;
 use nephos_core::{Result, TriggerKind};
 use tokio::sync::{Mutex, OnceCell};
 
+use self::account::GcpAccount;
 use self::apps::Apps;
 use self::deploy::GcpDeployment;
 use self::emulators::{Emulators, Processes};
@@ -54,6 +60,8 @@ pub struct GcpHarness {
     emulators: Mutex<Option<Arc<Emulators>>>,
     /// For apps.
     apps: Mutex<Option<Arc<Apps>>>,
+    /// For the rules of deployment, in which nothing runs.
+    account: Mutex<Option<Arc<GcpAccount>>>,
     probe: OnceCell<PathBuf>,
 }
 
@@ -69,8 +77,6 @@ impl GcpHarness {
         if let Some(running) = &*emulators {
             return Ok(Arc::clone(running));
         }
-        // The suite asks for a resource before the first rule: what cargo has to build is no rule's time.
-        self.probe.get_or_try_init(build).await?;
         let started = Arc::new(Emulators::over(self.processes().await?).await?);
         *emulators = Some(Arc::clone(&started));
         Ok(started)
@@ -149,6 +155,24 @@ impl Harness for GcpHarness {
         }
     }
 
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        // A tool that is missing is told before cargo builds anything.
+        self.emulators().await?;
+        if apps {
+            self.probe.get_or_try_init(build).await?;
+        }
+        Ok(())
+    }
+
+    async fn alive(&self) -> Result<()> {
+        // What starts just now is not gone.
+        let processes = self.processes.try_lock().ok().and_then(|held| held.clone());
+        match processes {
+            Some(processes) => processes.alive().await,
+            None => Ok(()),
+        }
+    }
+
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
         events::native(happening)
     }
@@ -202,11 +226,30 @@ impl Harness for GcpHarness {
         Ok(Arc::new(GcpDeployment::start(self.apps().await?, app).await?))
     }
 
+    fn deploys(&self) -> Option<DeployCapabilities> {
+        // Our own engine compares each field with what there is.
+        Some(DeployCapabilities {
+            drift_of_code: true,
+            drift_of_settings: true,
+        })
+    }
+
+    async fn account(&self) -> Result<Arc<dyn Account>> {
+        let mut account = self.account.lock().await;
+        if let Some(running) = &*account {
+            return Ok(Arc::clone(running) as Arc<dyn Account>);
+        }
+        let started = Arc::new(GcpAccount::start().await?);
+        *account = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
     async fn finish(&self) -> Result<()> {
         // Ends with the last handle, which is this one: all rules have run.
         drop(self.emulators.lock().await.take());
         drop(self.apps.lock().await.take());
         drop(self.processes.lock().await.take());
+        drop(self.account.lock().await.take());
         Ok(())
     }
 }

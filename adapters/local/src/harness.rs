@@ -1,12 +1,12 @@
 //! The conformance suite's harness over the embedded host: every resource is reached as a function reaches it, through the resource API.
 
-mod engine;
+mod deploy;
 mod events;
-mod probe;
 mod resources;
+mod suite;
 
-pub use self::engine::host;
-pub use self::probe::build_probe;
+pub use self::deploy::host;
+pub use self::suite::suite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use nephos_conformance::probe::binary;
 use nephos_conformance::{
     AuthCapabilities, Delivered, Deployment, Happening, Harness, HostCapabilities, Mode, Native,
 };
@@ -30,27 +31,40 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::store::Store;
 
+/// Names a binary of the probe that is there already.
+const PROBE: &str = "NEPHOS_PROBE";
+
+async fn build() -> Result<PathBuf> {
+    // The host here is the one that every function has.
+    binary::build(PROBE, "").await
+}
+
 /// The embedded host under test. All that it makes lies in one temporary folder, which [`finish`](Harness::finish) removes.
 #[derive(Debug)]
 pub struct LocalHarness {
     folder: PathBuf,
-    /// The probe's binary, for the rules that deploy it.
-    probe: PathBuf,
+    probe: OnceCell<PathBuf>,
     store: OnceCell<Store>,
     stop: CancellationToken,
 }
 
-impl LocalHarness {
-    /// A harness that deploys this binary of the probe; nothing is made before it is asked for.
-    #[must_use]
-    pub fn new(probe: PathBuf) -> Self {
+impl Default for LocalHarness {
+    fn default() -> Self {
         Self {
-            probe,
+            probe: OnceCell::new(),
             folder: std::env::temp_dir()
                 .join(format!("nephos-conformance-{}", uuid::Uuid::new_v4().simple())),
             store: OnceCell::new(),
             stop: CancellationToken::new(),
         }
+    }
+}
+
+impl LocalHarness {
+    /// A harness; nothing is made before it is asked for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     async fn store(&self) -> Result<&Store> {
@@ -100,6 +114,13 @@ impl Harness for LocalHarness {
             changes_old: true,
             changes_kinds_told: true,
         }
+    }
+
+    async fn prepare(&self, apps: bool) -> Result<()> {
+        if apps {
+            self.probe.get_or_try_init(build).await?;
+        }
+        Ok(())
     }
 
     async fn native(&self, happening: &Happening) -> Result<Vec<Native>> {
@@ -154,8 +175,9 @@ impl Harness for LocalHarness {
     async fn deploy(&self, app: App) -> Result<Arc<dyn Deployment>> {
         let folder = self.folder.join("apps").join(&app.name);
         std::fs::create_dir_all(&folder).map_err(|error| self.unusable(error))?;
+        let binary = self.probe.get_or_try_init(build).await?;
         Ok(Arc::new(
-            engine::LocalDeployment::start(app, &self.probe, folder).await?,
+            deploy::LocalDeployment::start(app, binary, folder).await?,
         ))
     }
 

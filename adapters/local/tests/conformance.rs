@@ -2,21 +2,12 @@
 
 use std::process::ExitCode;
 
-use nephos_conformance::Suite;
-use nephos_local::harness::{LocalHarness, build_probe, host};
-
 fn main() -> ExitCode {
     // The rules that kill the host start this program once more to be it.
-    if let Some(code) = host() {
+    if let Some(code) = nephos_local::harness::host() {
         return code;
     }
-    match build_probe() {
-        Ok(probe) => Suite::new(LocalHarness::new(probe))
-            .declared(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/declared.json"))
-            .main(),
-        Err(error) => {
-            eprintln!("error: {}", error.chain());
-            ExitCode::FAILURE
-        }
-    }
+    nephos_local::harness::suite()
+        .declared(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/declared.json"))
+        .main()
 }

@@ -26,6 +26,12 @@ pub struct Azurite {
 }
 
 impl Azurite {
+    /// What it is, with its version: for a report.
+    #[must_use]
+    pub fn told() -> String {
+        TOOL.told()
+    }
+
     /// Starts it, empty, and waits until it answers.
     ///
     /// # Errors
@@ -113,6 +119,14 @@ impl Azurite {
     #[must_use]
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// Whether it still answers.
+    ///
+    /// # Errors
+    /// Those of [`Running::alive`].
+    pub async fn alive(&self) -> Result<()> {
+        self.running.alive().await
     }
 
     /// The end of what it said.

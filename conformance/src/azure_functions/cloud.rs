@@ -65,6 +65,15 @@ impl Emulators {
         &self.edge
     }
 
+    /// Whether they still answer.
+    ///
+    /// # Errors
+    /// Those of [`Running::alive`](crate::process::Running::alive).
+    pub async fn alive(&self) -> Result<()> {
+        self.azurite.alive().await?;
+        self.cosmos.alive().await
+    }
+
     /// An account that nobody has yet.
     fn account(&self) -> Result<Account> {
         let taken = self.taken.fetch_add(1, Ordering::Relaxed);

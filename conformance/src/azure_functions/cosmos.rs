@@ -45,6 +45,12 @@ pub struct CosmosServer {
 }
 
 impl CosmosServer {
+    /// What it is, with its version: for a report.
+    #[must_use]
+    pub fn told() -> String {
+        TOOL.told()
+    }
+
     /// Starts it, empty, and waits until it answers.
     ///
     /// # Errors
@@ -72,6 +78,14 @@ impl CosmosServer {
         })
         .await?;
         Ok(Self { running })
+    }
+
+    /// Whether it still answers.
+    ///
+    /// # Errors
+    /// Those of [`Running::alive`].
+    pub async fn alive(&self) -> Result<()> {
+        self.running.alive().await
     }
 
     /// The account that it has.

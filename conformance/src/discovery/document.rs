@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::path::{Pattern, Template};
 use super::{Finding, Level, body, query};
-use crate::process::TOOLS;
+use crate::process;
 
 const OPERATION: &str = "discovery.read";
 
@@ -71,11 +71,7 @@ impl Documents {
     /// # Errors
     /// [`ErrorKind::NotFound`] if the folder of tools is not named, and as [`read`](Self::read).
     pub fn installed() -> Result<Self> {
-        let tools = std::env::var_os(TOOLS).ok_or_else(|| {
-            let what = "the folder of the tools that tests need is not named; run `cargo xtask setup`, then `cargo xtask test`, which sets it";
-            Error::new(ErrorKind::NotFound, OPERATION, what).with("variable", TOOLS)
-        })?;
-        Self::read(&Path::new(&tools).join("discovery"))
+        Self::read(&process::tools()?.join("discovery"))
     }
 
     /// Reads the documents of [`NAMES`] in a folder (`discovery` in the folder of tools).

@@ -83,6 +83,17 @@ impl Service {
             Self::StandIn(stand_in) => stand_in.url(),
         }
     }
+
+    /// Whether it still answers. A stand-in ends with this program only.
+    ///
+    /// # Errors
+    /// Those of [`Running::alive`].
+    pub async fn alive(&self) -> Result<()> {
+        match self {
+            Self::Google(emulator) => emulator.alive().await,
+            Self::StandIn(_) => Ok(()),
+        }
+    }
 }
 
 /// An emulator.

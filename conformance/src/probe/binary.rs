@@ -19,9 +19,24 @@ pub async fn build(variable: &'static str, features: &str) -> Result<PathBuf> {
             .with("variable", variable)
     };
     if let Some(path) = std::env::var_os(variable) {
-        return Ok(path.into());
+        let path = PathBuf::from(path);
+        if !path.is_file() {
+            return Err(failed("the variable names no binary of the probe").with("path", path.display()));
+        }
+        return Ok(path);
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // Cargo's own message tells nobody what to do who knows of no probe.
+    let known = Command::new(&cargo)
+        .args(["pkgid", "nephos-probe"])
+        .output()
+        .await;
+    if known.is_ok_and(|known| !known.status.success()) {
+        return Err(failed(
+            "rules that deploy functions need the probe, which cargo builds in a clone of Nephos only; run this there, or name a binary of it in the variable",
+        )
+        .with("features", features));
+    }
     let output = Command::new(cargo)
         .args(["build", "--quiet", "-p", "nephos-probe", "--features", features])
         .arg("--message-format=json-render-diagnostics")

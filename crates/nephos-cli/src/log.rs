@@ -5,10 +5,15 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::output::Output;
 
-/// Starts it. `RUST_LOG` sets levels, also by module (`info,nephos_local=debug`); `warn` by default.
-pub(crate) fn init(output: &Output) {
+/// Starts it. `RUST_LOG` sets levels, also by module (`info,nephos_local=debug`); `warn` by default, if it warns at all.
+pub(crate) fn init(output: &Output, warns: bool) {
+    let level = if warns {
+        LevelFilter::WARN
+    } else {
+        LevelFilter::OFF
+    };
     let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
+        .with_default_directive(level.into())
         .from_env_lossy();
     tracing_subscriber::fmt()
         .compact()

@@ -90,6 +90,12 @@ impl Output {
         }
     }
 
+    /// Whether standard output has colours.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn colour_out(self) -> bool {
+        self.colour_out
+    }
+
     /// Whether standard error has colours.
     pub(crate) fn colour_err(self) -> bool {
         self.colour_err
@@ -168,6 +174,17 @@ impl Output {
         let bar = ProgressBar::new_spinner().with_message(text.to_owned());
         bar.enable_steady_tick(std::time::Duration::from_millis(100));
         bar
+    }
+
+    /// A bar for so many steps of work, each of which says what it is; hidden where standard error is no terminal.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn steps(self, steps: u64) -> ProgressBar {
+        if !self.progress {
+            return ProgressBar::hidden();
+        }
+        let template = "{prefix} {wide_bar} {pos}/{len} {msg}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(steps).with_style(style)
     }
 
     /// A bar for `bytes` of work; hidden where standard error is no terminal.

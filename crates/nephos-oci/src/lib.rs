@@ -11,4 +11,4 @@ mod registry;
 
 pub use self::elf::Architecture;
 pub use self::image::{ENTRYPOINT, Image, USER};
-pub use self::registry::{Credentials, Pushed, Registry};
+pub use self::registry::{Credentials, Pushed, Registry, Way};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use nephos_core::{Error, ErrorKind, Result};
-use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
@@ -46,6 +46,15 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// By which way registries are reached, where it is not the one that the process's variables and the machine's authorities say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Way {
+    /// The URL of a proxy for HTTPS.
+    pub proxy: Option<String>,
+    /// Authorities that are trusted besides, as PEM.
+    pub authorities: Vec<String>,
+}
+
 /// A place for images in a registry.
 pub struct Registry {
     client: Client,
@@ -77,6 +86,16 @@ impl Registry {
     /// interface is asked without TLS. No I/O.
     #[must_use]
     pub fn new(host: &str, repository: &str, credentials: &Credentials) -> Self {
+        Self::by(host, repository, credentials, &Way::default())
+    }
+
+    /// The same, reached by this way.
+    #[must_use]
+    pub fn by(host: &str, repository: &str, credentials: &Credentials, way: &Way) -> Self {
+        let authority = |pem: &String| Certificate {
+            encoding: CertificateEncoding::Pem,
+            data: pem.clone().into_bytes(),
+        };
         let client = Client::new(ClientConfig {
             protocol: if is_loopback(host) {
                 ClientProtocol::Http
@@ -88,6 +107,8 @@ impl Registry {
             connect_timeout: Some(CONNECT),
             read_timeout: Some(READ),
             user_agent: concat!("nephos/", env!("CARGO_PKG_VERSION")),
+            https_proxy: way.proxy.clone(),
+            extra_root_certificates: way.authorities.iter().map(authority).collect(),
             ..ClientConfig::default()
         });
         let credentials = match credentials {

@@ -79,6 +79,8 @@ pub enum Role {
     Adapter,
     /// `examples/*`
     Example,
+    /// `examples/adapter-*`: an adapter as somebody else writes it
+    OutsideAdapter,
     /// `xtask`
     Xtask,
 }
@@ -104,6 +106,7 @@ impl Role {
             "nephos-probe" => Some(Self::Probe),
             "xtask" => Some(Self::Xtask),
             _ if folder == "adapters" => Some(Self::Adapter),
+            name if folder == "examples" && name.starts_with("adapter-") => Some(Self::OutsideAdapter),
             _ if folder == "examples" => Some(Self::Example),
             _ => None,
         }
@@ -114,7 +117,7 @@ impl Role {
     pub fn may_import(self) -> &'static [Self] {
         match self {
             Self::Core | Self::Macros | Self::Xtask => &[],
-            Self::Manifest | Self::Conformance | Self::Shared => &[Self::Core],
+            Self::Manifest | Self::Conformance | Self::Shared | Self::OutsideAdapter => &[Self::Core],
             Self::Adapter => &[Self::Core, Self::Shared, Self::Conformance],
             Self::Facade => &[Self::Core, Self::Macros, Self::Adapter],
             // The facade opens buckets outside every target; the command must find the same objects as functions do.
@@ -141,6 +144,7 @@ impl Role {
             Self::Facade => &[Self::Adapter],
             Self::Cli => &[Self::Facade],
             Self::Example => &[Self::Core, Self::Manifest, Self::Adapter],
+            Self::OutsideAdapter => &[Self::Conformance],
         }
     }
 }
@@ -265,6 +269,11 @@ pub(super) mod tests {
                 vec![on("nephos-core"), on("nephos-conformance")],
             ),
             package("examples/hello", "hello", vec![on("nephos"), dev("nephos-local")]),
+            package(
+                "examples/adapter-theirs",
+                "adapter-theirs",
+                vec![on("nephos-core"), dev("nephos-conformance")],
+            ),
         ];
         packages.retain(|p| p.name != changed.name);
         packages.push(changed);
@@ -330,6 +339,14 @@ pub(super) mod tests {
             (
                 package("examples/hello", "hello", vec![on("nephos-core")]),
                 Role::Example,
+            ),
+            (
+                package("examples/adapter-x", "adapter-x", vec![dev("nephos-local")]),
+                Role::OutsideAdapter,
+            ),
+            (
+                package("examples/adapter-x", "adapter-x", vec![on("nephos-conformance")]),
+                Role::OutsideAdapter,
             ),
             (package("xtask", "xtask", vec![on("nephos-core")]), Role::Xtask),
         ];

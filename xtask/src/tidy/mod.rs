@@ -1,7 +1,6 @@
 //! The project's own rules, as functions over text and `cargo metadata`, so that each can be tested against
 //! a seeded violation. `tests/architecture.rs` runs them on the real tree, one test a rule.
 
-pub mod capabilities;
 pub mod features;
 pub mod graph;
 pub mod lexer;

@@ -1,17 +1,23 @@
 //! The emulator of AWS, a process of its own that ends with the value that started it, or with the program.
 
 use std::process::Stdio;
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_types::region::Region;
 use nephos_conformance::process::{Launch, Running, Tool, free_port};
+use nephos_conformance::replay::Tape;
+use nephos_core::resource::ResourceKind;
 use nephos_core::{Error, ErrorKind, Result};
 
 const TOOL: Tool = Tool {
     what: "the emulator of AWS",
     path: "python/bin/ministack",
 };
+
+/// Where it says that it is ready, and which version it is.
+const HEALTH: &str = "/_localstack/health";
 
 /// The region that the emulator is in.
 pub const REGION: &str = "us-east-1";
@@ -26,11 +32,66 @@ const KEY: &str = "test";
 #[derive(Debug)]
 pub struct Emulator {
     running: Running,
+    service: Service,
+}
+
+/// Where AWS's services answer: the emulator, or a tape of what one answered.
+#[derive(Debug)]
+pub(super) struct Service {
     endpoint: String,
     config: SdkConfig,
+    tape: Option<Arc<Tape>>,
+}
+
+impl Service {
+    async fn at(endpoint: String) -> Self {
+        Self {
+            config: config(&endpoint).await,
+            endpoint,
+            tape: None,
+        }
+    }
+
+    /// What the tape answers, asked by another's client: to make one reads the machine's certificates, and there are as many tapes as rules.
+    ///
+    /// # Errors
+    /// Those of [`Tape::url`].
+    pub(super) fn on(tape: &Arc<Tape>, client: &SdkConfig) -> Result<Self> {
+        let endpoint = tape.url("")?;
+        let config = client.clone().into_builder().endpoint_url(&endpoint).build();
+        Ok(Self {
+            config,
+            endpoint,
+            tape: Some(Arc::clone(tape)),
+        })
+    }
+
+    /// The URL of all services.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The SDK's configuration.
+    pub(super) fn config(&self) -> SdkConfig {
+        self.config.clone()
+    }
+
+    /// A name that nothing has yet.
+    pub(super) fn name(&self, kind: ResourceKind) -> String {
+        match &self.tape {
+            Some(tape) => tape.name(),
+            None => format!("{kind}-{}", uuid::Uuid::new_v4().simple()),
+        }
+    }
 }
 
 impl Emulator {
+    /// What it is, with its version: for a report.
+    #[must_use]
+    pub fn told() -> String {
+        TOOL.told()
+    }
+
     /// Starts it, empty, on a free port, and waits until it answers.
     ///
     /// # Errors
@@ -70,37 +131,56 @@ impl Emulator {
                 arguments: Vec::new(),
                 environment: Vec::new(),
                 port,
-                path: "/_localstack/health",
+                path: HEALTH,
                 statuses: &[200],
             };
             Ok(launch.environment(environment(&endpoint).into_iter().chain(own).chain(settings)))
         })
         .await?;
-        let endpoint = running.endpoint();
-        let config = config(&endpoint).await;
-        Ok(Self {
-            running,
-            endpoint,
-            config,
-        })
+        let service = Service::at(running.endpoint()).await;
+        Ok(Self { running, service })
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// What it says that it is, with its version: for a recording.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if it does not tell.
+    pub(super) async fn version(&self) -> Result<String> {
+        let untold = |message: &'static str| Error::new(ErrorKind::Unavailable, "emulator.version", message);
+        let health: serde_json::Value = async {
+            let url = format!("{}{HEALTH}", self.endpoint());
+            // Chooses who does the cryptography of TLS, which a client asks for also where it needs none; an error says that the program has chosen already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let answer = reqwest::Client::new().get(url).send().await?.bytes().await?;
+            Ok::<_, reqwest::Error>(serde_json::from_slice(&answer).unwrap_or_default())
+        }
+        .await
+        .map_err(|error| untold("the emulator does not answer").caused_by(error))?;
+        let version = health["version"].as_str();
+        let version = version.ok_or_else(|| untold("the emulator does not tell its version"))?;
+        Ok(format!("ministack {version}"))
     }
 
     /// Where it answers for all services (`http://127.0.0.1:4566`).
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.service.endpoint()
     }
 
     /// The SDK's configuration for it.
     #[must_use]
     pub fn config(&self) -> SdkConfig {
-        self.config.clone()
+        self.service.config()
     }
 
     /// The variables by which another process finds it: endpoint, region, credentials.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
-        environment(&self.endpoint).to_vec()
+        environment(self.endpoint()).to_vec()
     }
 
     /// Kills (`kill -9`) the processes of functions that have `variable` (`NAME=value`) in their environment.
@@ -116,7 +196,7 @@ impl Emulator {
             )
             .caused_by(error)
         };
-        let here = format!("AWS_ENDPOINT_URL={}", self.endpoint);
+        let here = format!("AWS_ENDPOINT_URL={}", self.endpoint());
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").map_err(broken)? {
             let path = entry.map_err(broken)?.path();
@@ -146,6 +226,14 @@ impl Emulator {
             .map_err(broken)
     }
 
+    /// Whether it still answers.
+    ///
+    /// # Errors
+    /// Those of [`Running::alive`].
+    pub async fn alive(&self) -> Result<()> {
+        self.running.alive().await
+    }
+
     /// The end of what it said so far, for those who look for a reason.
     #[must_use]
     pub fn log(&self) -> String {
@@ -166,7 +254,7 @@ fn environment(endpoint: &str) -> [(String, String); 6] {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
-async fn config(endpoint: &str) -> SdkConfig {
+pub(super) async fn config(endpoint: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(crate::config::https())
         .endpoint_url(endpoint)

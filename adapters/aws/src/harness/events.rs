@@ -17,7 +17,7 @@ use nephos_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::emulator::{ACCOUNT, Emulator, REGION};
+use super::emulator::{ACCOUNT, REGION, Service};
 use crate::events::{TableKeys, Wiring, decode};
 use crate::host::mail;
 use crate::resources::AwsDrivers;
@@ -25,7 +25,7 @@ use crate::resources::AwsDrivers;
 /// What the keys of stored mails begin with.
 const MAILS: &str = "in/";
 
-/// Makes payloads and reads them. Mails are stored as SES stores them, in a bucket of the emulator, which is made with the first.
+/// Makes payloads and reads them. Mails are stored as SES stores them, in a bucket, which is made with the first.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     mails: OnceCell<(Bucket, Arc<dyn Drivers>)>,
@@ -36,7 +36,7 @@ impl Events {
     ///
     /// # Errors
     /// If the message of an e-mail cannot be stored.
-    pub(super) async fn native(&self, emulator: &Emulator, happening: &Happening) -> Result<Vec<Native>> {
+    pub(super) async fn native(&self, service: &Service, happening: &Happening) -> Result<Vec<Native>> {
         let documents: Vec<(&'static str, Value)> = match &happening.what {
             What::Http(asked) => requests(happening, asked),
             What::Bucket(event) => documents::bucket(happening, event),
@@ -46,7 +46,7 @@ impl Events {
             What::Table(changes) => records::table(changes),
             What::Schedule(tick) => documents::schedule(happening, tick),
             What::Email(email) => {
-                self.store(emulator, &happening.id, &email.source).await?;
+                self.store(service, &happening.id, &email.source).await?;
                 vec![("SES", documents::email(happening, email))]
             }
             What::Auth(step) => vec![("Cognito", documents::auth(step)?)],
@@ -89,12 +89,12 @@ impl Events {
         Ok(delivered)
     }
 
-    async fn store(&self, emulator: &Emulator, id: &str, source: &Bytes) -> Result<()> {
+    async fn store(&self, service: &Service, id: &str, source: &Bytes) -> Result<()> {
         let (bucket, _) = self
             .mails
             .get_or_try_init(|| async {
-                let bucket = super::resources::bucket(emulator).await?;
-                let drivers: Arc<dyn Drivers> = Arc::new(AwsDrivers::new(&emulator.config()));
+                let bucket = super::resources::bucket(service).await?;
+                let drivers: Arc<dyn Drivers> = Arc::new(AwsDrivers::new(&service.config()));
                 Ok::<_, Error>((bucket, drivers))
             })
             .await?;

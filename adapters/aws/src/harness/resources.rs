@@ -24,7 +24,7 @@ use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::Signer as _;
 
-use super::emulator::{ACCOUNT, Emulator};
+use super::emulator::{ACCOUNT, Service};
 use crate::error::failed;
 use crate::resources::AwsDrivers;
 use nephos_core::wiring::PHYSICAL;
@@ -34,13 +34,9 @@ const OPERATION: &str = "harness.open";
 /// How long a table or stream may take until it can be used.
 const ACTIVE: Duration = Duration::from_secs(10);
 
-fn new_name(kind: ResourceKind) -> String {
-    format!("{kind}-{}", uuid::Uuid::new_v4().simple())
-}
-
 /// The handles of a function that may do everything with the resource.
 fn open(
-    emulator: &Emulator,
+    service: &Service,
     kind: ResourceKind,
     name: &str,
     physical: &str,
@@ -55,7 +51,7 @@ fn open(
         url: None,
         properties,
     };
-    Resources::new(Arc::new(AwsDrivers::new(&emulator.config())), [binding])
+    Resources::new(Arc::new(AwsDrivers::new(&service.config())), [binding])
 }
 
 fn unusable(message: &'static str) -> Error {
@@ -71,9 +67,9 @@ fn incomplete(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     .caused_by(error)
 }
 
-pub(super) async fn bucket(emulator: &Emulator) -> Result<Bucket> {
-    let name = new_name(ResourceKind::Bucket);
-    let bucket = open(emulator, ResourceKind::Bucket, &name, &name, BTreeMap::new()).bucket(&name)?;
+pub(super) async fn bucket(service: &Service) -> Result<Bucket> {
+    let name = service.name(ResourceKind::Bucket);
+    let bucket = open(service, ResourceKind::Bucket, &name, &name, BTreeMap::new()).bucket(&name)?;
     let store = bucket
         .driver()
         .as_any()
@@ -92,9 +88,9 @@ pub(super) async fn bucket(emulator: &Emulator) -> Result<Bucket> {
     Ok(bucket)
 }
 
-pub(super) async fn queue(emulator: &Emulator, spec: &QueueSpec) -> Result<Queue> {
-    let mut name = new_name(ResourceKind::Queue);
-    let mut request = aws_sdk_sqs::Client::new(&emulator.config())
+pub(super) async fn queue(service: &Service, spec: &QueueSpec) -> Result<Queue> {
+    let mut name = service.name(ResourceKind::Queue);
+    let mut request = aws_sdk_sqs::Client::new(&service.config())
         .create_queue()
         .attributes(
             QueueAttributeName::VisibilityTimeout,
@@ -114,30 +110,30 @@ pub(super) async fn queue(emulator: &Emulator, spec: &QueueSpec) -> Result<Queue
         .await
         .map_err(|error| failed(OPERATION, error))?;
     let url = made.queue_url().ok_or_else(|| unusable("the queue has no URL"))?;
-    open(emulator, ResourceKind::Queue, &name, url, BTreeMap::new()).queue(&name)
+    open(service, ResourceKind::Queue, &name, url, BTreeMap::new()).queue(&name)
 }
 
-pub(super) fn missing_queue(emulator: &Emulator) -> Result<Queue> {
-    let name = new_name(ResourceKind::Queue);
-    let url = format!("{}/{ACCOUNT}/{name}", emulator.endpoint());
-    open(emulator, ResourceKind::Queue, &name, &url, BTreeMap::new()).queue(&name)
+pub(super) fn missing_queue(service: &Service) -> Result<Queue> {
+    let name = service.name(ResourceKind::Queue);
+    let url = format!("{}/{ACCOUNT}/{name}", service.endpoint());
+    open(service, ResourceKind::Queue, &name, &url, BTreeMap::new()).queue(&name)
 }
 
-pub(super) async fn topic(emulator: &Emulator) -> Result<Topic> {
-    let name = new_name(ResourceKind::Topic);
-    let made = aws_sdk_sns::Client::new(&emulator.config())
+pub(super) async fn topic(service: &Service) -> Result<Topic> {
+    let name = service.name(ResourceKind::Topic);
+    let made = aws_sdk_sns::Client::new(&service.config())
         .create_topic()
         .name(&name)
         .send()
         .await
         .map_err(|error| failed(OPERATION, error))?;
     let arn = made.topic_arn().ok_or_else(|| unusable("the topic has no ARN"))?;
-    open(emulator, ResourceKind::Topic, &name, arn, BTreeMap::new()).topic(&name)
+    open(service, ResourceKind::Topic, &name, arn, BTreeMap::new()).topic(&name)
 }
 
-pub(super) async fn stream(emulator: &Emulator, spec: &StreamSpec) -> Result<Stream> {
-    let name = new_name(ResourceKind::Stream);
-    let client = aws_sdk_kinesis::Client::new(&emulator.config());
+pub(super) async fn stream(service: &Service, spec: &StreamSpec) -> Result<Stream> {
+    let name = service.name(ResourceKind::Stream);
+    let client = aws_sdk_kinesis::Client::new(&service.config());
     client
         .create_stream()
         .stream_name(&name)
@@ -159,12 +155,12 @@ pub(super) async fn stream(emulator: &Emulator, spec: &StreamSpec) -> Result<Str
         }
         patience.again().await?;
     }
-    open(emulator, ResourceKind::Stream, &name, &name, BTreeMap::new()).stream(&name)
+    open(service, ResourceKind::Stream, &name, &name, BTreeMap::new()).stream(&name)
 }
 
-pub(super) async fn table(emulator: &Emulator, schema: TableSchema) -> Result<Table> {
-    let name = new_name(ResourceKind::Table);
-    let client = aws_sdk_dynamodb::Client::new(&emulator.config());
+pub(super) async fn table(service: &Service, schema: TableSchema) -> Result<Table> {
+    let name = service.name(ResourceKind::Table);
+    let client = aws_sdk_dynamodb::Client::new(&service.config());
     let mut request = client
         .create_table()
         .table_name(&name)
@@ -219,7 +215,7 @@ pub(super) async fn table(emulator: &Emulator, schema: TableSchema) -> Result<Ta
     let mut properties = BTreeMap::from([("key".to_owned(), schema.key)]);
     properties.extend(schema.sort.map(|sort| ("sort".to_owned(), sort)));
     properties.extend(schema.ttl.map(|ttl| ("ttl".to_owned(), ttl)));
-    open(emulator, ResourceKind::Table, &name, &name, properties).table(&name)
+    open(service, ResourceKind::Table, &name, &name, properties).table(&name)
 }
 
 /// Waits until a resource can be used, as whoever makes it has to.
@@ -239,10 +235,10 @@ impl Patience {
     }
 }
 
-pub(super) async fn secret(emulator: &Emulator, value: Option<&[u8]>) -> Result<Secret> {
-    let name = new_name(ResourceKind::Secret);
+pub(super) async fn secret(service: &Service, value: Option<&[u8]>) -> Result<Secret> {
+    let name = service.name(ResourceKind::Secret);
     if let Some(value) = value {
-        let request = aws_sdk_secretsmanager::Client::new(&emulator.config())
+        let request = aws_sdk_secretsmanager::Client::new(&service.config())
             .create_secret()
             .name(&name);
         let request = match std::str::from_utf8(value) {
@@ -251,12 +247,12 @@ pub(super) async fn secret(emulator: &Emulator, value: Option<&[u8]>) -> Result<
         };
         request.send().await.map_err(|error| failed(OPERATION, error))?;
     }
-    open(emulator, ResourceKind::Secret, &name, &name, BTreeMap::new()).secret(&name)
+    open(service, ResourceKind::Secret, &name, &name, BTreeMap::new()).secret(&name)
 }
 
 /// Puts a new value, as an operator does.
-pub(super) async fn rotate(emulator: &Emulator, name: &str, value: &[u8]) -> Result<()> {
-    let request = aws_sdk_secretsmanager::Client::new(&emulator.config())
+pub(super) async fn rotate(service: &Service, name: &str, value: &[u8]) -> Result<()> {
+    let request = aws_sdk_secretsmanager::Client::new(&service.config())
         .put_secret_value()
         .secret_id(name);
     let request = match std::str::from_utf8(value) {

@@ -118,6 +118,12 @@ impl Emulators {
         &self.config
     }
 
+    /// Whether the processes still answer.
+    pub(super) async fn alive(&self) -> Result<()> {
+        self.processes.azurite.alive().await?;
+        self.processes.cosmos.alive().await
+    }
+
     /// The storage account here.
     pub(super) fn account(&self) -> &Account {
         self.processes.azurite.account()

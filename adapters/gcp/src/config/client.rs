@@ -11,17 +11,31 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// HTTPS by rustls on ring. It is made at the first request: it reads all certificates that the machine trusts, which takes longer than the rest of a function's start,
 /// and many functions ask nobody unless something fails. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Https(Arc<OnceLock<reqwest::Client>>);
+pub(crate) struct Https {
+    client: Arc<OnceLock<reqwest::Client>>,
+    /// How registries are reached, whose client has a client of HTTPS of its own.
+    #[cfg(feature = "deploy")]
+    registries: nephos_oci::Way,
+}
 
 impl Https {
-    /// This client.
+    /// This client, and the same way to registries.
     #[cfg(feature = "harness")]
-    pub(crate) fn known(client: reqwest::Client) -> Self {
-        Self(Arc::new(client.into()))
+    pub(crate) fn known(client: reqwest::Client, registries: nephos_oci::Way) -> Self {
+        Self {
+            client: Arc::new(client.into()),
+            registries,
+        }
+    }
+
+    /// How registries are reached.
+    #[cfg(feature = "deploy")]
+    pub(crate) fn registries(&self) -> &nephos_oci::Way {
+        &self.registries
     }
 
     pub(crate) fn client(&self) -> Result<&reqwest::Client> {
-        if let Some(client) = self.0.get() {
+        if let Some(client) = self.client.get() {
             return Ok(client);
         }
         super::choose_cryptography();
@@ -33,7 +47,7 @@ impl Https {
             )
             .caused_by(error)
         })?;
-        Ok(self.0.get_or_init(|| client))
+        Ok(self.client.get_or_init(|| client))
     }
 }
 

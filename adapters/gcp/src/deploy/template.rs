@@ -10,7 +10,7 @@ mod layout;
 mod limits;
 mod messaging;
 mod name;
-mod role;
+pub(crate) mod role;
 mod schedule;
 mod secret;
 mod storage;

@@ -43,6 +43,12 @@ impl Processes {
         })
     }
 
+    /// Whether they still answer.
+    pub(super) async fn alive(&self) -> Result<()> {
+        self.pubsub.alive().await?;
+        self.firestore.alive().await
+    }
+
     /// Where the emulator of Pub/Sub answers.
     pub(super) fn pubsub(&self) -> String {
         self.pubsub.endpoint()

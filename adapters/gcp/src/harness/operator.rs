@@ -12,6 +12,7 @@ use nephos_conformance::edge::Edge;
 use nephos_conformance::gcs::PRIVATE_KEY;
 use nephos_core::env::Environment;
 use nephos_core::{Error, ErrorKind, Result};
+use nephos_oci::Way;
 use serde_json::json;
 
 use super::emulators::ACCOUNT;
@@ -76,7 +77,11 @@ pub fn config(environment: &Environment, token: &str, edge: &Edge) -> Result<Con
         }),
         Some(signer()?),
     );
-    Config::with(environment, identity, Https::known(client))
+    let registries = Way {
+        proxy: Some(edge.proxy_url().to_owned()),
+        authorities: vec![edge.certificate_pem().to_owned()],
+    };
+    Config::with(environment, identity, Https::known(client, registries))
 }
 
 /// A service account with a key of its own, as its file has it.

@@ -48,6 +48,14 @@ pub struct Watched {
 }
 
 impl Watched {
+    /// Whether it still answers.
+    ///
+    /// # Errors
+    /// As [`Azurite::alive`].
+    pub async fn alive(&self) -> Result<()> {
+        self.azurite.alive().await
+    }
+
     /// Starts it, empty, with so many accounts that know nothing of each other; one at least.
     ///
     /// # Errors

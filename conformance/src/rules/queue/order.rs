@@ -28,7 +28,7 @@ fn message(group: &str, body: &str) -> Outgoing {
 
 /// The negative: no group is taken where none are kept; and where they are, but no function can receive, it is told so.
 async fn refused(harness: Subject) -> Verdict {
-    let capabilities = Capabilities::of(&*harness).await?;
+    let capabilities = Capabilities::of_groups(&*harness, &["queue"]).await?;
     if capabilities.ordered_queues {
         let queue = ordered(&*harness).await?;
         ensure_fails!(

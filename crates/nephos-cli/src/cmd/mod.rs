@@ -4,6 +4,8 @@ pub(crate) mod build;
 pub(crate) mod cat;
 pub(crate) mod check;
 pub(crate) mod completions;
+#[cfg(feature = "conformance")]
+pub(crate) mod conformance;
 pub(crate) mod deploy;
 pub(crate) mod destroy;
 pub(crate) mod dev;

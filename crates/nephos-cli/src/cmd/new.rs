@@ -1,4 +1,6 @@
-//! `nephos new`: a project from a template.
+//! `nephos new`: a project from a template, or an adapter's crate.
+
+mod adapter;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,8 +13,12 @@ use crate::output::Output;
 /// Arguments of `nephos new`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder to create; its name is the app's.
+    /// The folder to create; its name is the app's, or the adapter's.
     folder: PathBuf,
+
+    /// Make an adapter's crate instead of an app: it passes the conformance suite with secrets in memory, to go on from.
+    #[arg(long, conflicts_with_all = ["template", "nephos_path"])]
+    adapter: bool,
 
     /// What calls the first function.
     #[arg(long, short, value_enum, default_value_t = Template::Http)]
@@ -100,7 +106,8 @@ impl Template {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> miette::Result<ExitCode> {
-    let name = app_name(&args.folder)?;
+    let what = if args.adapter { "adapter" } else { "app" };
+    let name = name_of(&args.folder, what)?;
     if args.folder.exists()
         && std::fs::read_dir(&args.folder).is_ok_and(|mut entries| entries.next().is_some())
     {
@@ -111,16 +118,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> miette::Result<ExitCode> {
         .help("choose another folder; nothing was changed")
         .into());
     }
-    let parts = args.template.parts();
-    let files = [
-        (
-            "Cargo.toml",
-            cargo_toml(&name, args.nephos_path.as_deref(), &parts)?,
-        ),
-        ("nephos.toml", parts.manifest.replace("{{app}}", &name)),
-        ("src/main.rs", parts.main.replace("{{app}}", &name)),
-        (".gitignore", "/target\n.nephos/\n".to_owned()),
-    ];
+    let files = if args.adapter {
+        adapter::files(&name)
+    } else {
+        app_files(&name, args)?
+    };
     // Written beside its place and moved there whole, so that a failure leaves no half project.
     let parent = args
         .folder
@@ -140,10 +142,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> miette::Result<ExitCode> {
         return Err(Fail::from_io(&format!("{} could not be created", args.folder.display()), &error).into());
     }
     if output.json {
-        output.line(&serde_json::json!({ "created": args.folder, "app": name }));
+        output.line(&serde_json::json!({ "created": args.folder, (what): name }));
     } else {
+        let next = if args.adapter { "cargo test" } else { "nephos dev" };
         output.print(&format!(
-            "created {}\n\nnext:\n  cd {} && nephos dev",
+            "created {}\n\nnext:\n  cd {} && {next}",
             args.folder.display(),
             args.folder.display()
         ));
@@ -151,14 +154,29 @@ pub(crate) fn run(args: &Args, output: &Output) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(folder: &Path, files: &[(&str, String)]) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder.join("src"))?;
-    files
-        .iter()
-        .try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
+fn app_files(name: &str, args: &Args) -> miette::Result<Vec<(&'static str, String)>> {
+    let parts = args.template.parts();
+    Ok(vec![
+        (
+            "Cargo.toml",
+            cargo_toml(name, args.nephos_path.as_deref(), &parts)?,
+        ),
+        ("nephos.toml", parts.manifest.replace("{{app}}", name)),
+        ("src/main.rs", parts.main.replace("{{app}}", name)),
+        (".gitignore", "/target\n.nephos/\n".to_owned()),
+    ])
 }
 
-fn app_name(folder: &Path) -> miette::Result<String> {
+fn write(folder: &Path, files: &[(&str, String)]) -> std::io::Result<()> {
+    files.iter().try_for_each(|(name, text)| {
+        let file = folder.join(name);
+        std::fs::create_dir_all(file.parent().unwrap_or(folder))?;
+        std::fs::write(file, text)
+    })
+}
+
+/// The name of the app or the adapter, which is its folder's.
+fn name_of(folder: &Path, what: &str) -> miette::Result<String> {
     let name = folder
         .file_name()
         .and_then(|name| name.to_str())
@@ -172,7 +190,7 @@ fn app_name(folder: &Path) -> miette::Result<String> {
     if fits {
         return Ok(name.to_owned());
     }
-    Err(Fail::usage(format!("`{name}` cannot be an app's name"))
+    Err(Fail::usage(format!("`{name}` cannot be an {what}'s name"))
         .help("lower-case letters, digits and hyphens, beginning with a letter, at most 63")
         .into())
 }
@@ -235,8 +253,11 @@ mod tests {
     #[test]
     fn a_name_that_no_cloud_would_take_is_refused() {
         for name in ["Hello", "9lives", "a_b", "", "x-"] {
-            assert!(app_name(Path::new(name)).is_err(), "{name}");
+            assert!(name_of(Path::new(name), "app").is_err(), "{name}");
         }
-        assert_eq!(app_name(Path::new("/some/where/face-gate")).unwrap(), "face-gate");
+        assert_eq!(
+            name_of(Path::new("/some/where/face-gate"), "app").unwrap(),
+            "face-gate"
+        );
     }
 }

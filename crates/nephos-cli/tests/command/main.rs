@@ -1,7 +1,10 @@
 //! Drives the built `nephos` command as a person would: good input and bad, messages and exit codes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod adapter;
+mod capabilities;
 mod completions;
+mod conformance;
 mod denied;
 mod dev;
 mod emit;

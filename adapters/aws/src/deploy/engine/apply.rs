@@ -102,12 +102,7 @@ impl AwsDeployer {
                 if error.err().is_invalid_change_set_status_exception()
                     || error.err().is_change_set_not_found_exception() =>
             {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    OPERATION,
-                    "the stack was changed since the plan was made; nothing was done, so deploy again to see a new plan",
-                )
-                .with("stack", &stack.name));
+                return Err(overtaken(stack));
             }
             Err(error) => {
                 return Err(
@@ -167,8 +162,10 @@ impl AwsDeployer {
             .change_set_name(id)
             .send()
             .await;
-        let answer =
-            answer.map_err(|error| failed(OPERATION, "the change set's template cannot be read", error))?;
+        let answer = answer.map_err(|error| match error.as_service_error() {
+            Some(gone) if gone.is_change_set_not_found_exception() => overtaken(stack),
+            _ => failed(OPERATION, "the change set's template cannot be read", error),
+        })?;
         let template = serde_json::from_str(answer.template_body().unwrap_or_default()).unwrap_or_default();
         Ok(inspect::parts(&template))
     }
@@ -188,6 +185,16 @@ impl AwsDeployer {
         }
         Ok(())
     }
+}
+
+/// Another change was carried out first, which took the change set away.
+fn overtaken(stack: &Stack<'_>) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        OPERATION,
+        "the stack was changed since the plan was made; nothing was done, so deploy again to see a new plan",
+    )
+    .with("stack", &stack.name)
 }
 
 /// How things are after a deployment that failed, and what to do.

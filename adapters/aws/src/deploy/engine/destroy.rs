@@ -63,10 +63,10 @@ impl AwsDeployer {
             ));
         }
         let skipped = kept(&end.skipped, &parts);
-        let kept = self.sweep(clients, skipped, keep, progress).await?;
+        let swept = self.sweep(clients, skipped, keep, progress).await?;
         Ok(Destroyed {
-            removed: removed.saturating_sub(kept.len()),
-            kept,
+            removed: removed.saturating_sub(swept.kept.len()),
+            kept: swept.kept,
         })
     }
 
@@ -112,12 +112,7 @@ impl AwsDeployer {
         let parts = inspect::parts(&template);
         let end = last.wait(HashSet::new(), &parts, &Progress::silent()).await?;
         let skipped = kept(&end.skipped, &parts);
-        let found = skipped.len();
-        let kept = self.sweep(clients, skipped, keep, progress).await?;
-        Ok(Destroyed {
-            removed: found - kept.len(),
-            kept,
-        })
+        self.sweep(clients, skipped, keep, progress).await
     }
 
     /// The app's stack that was deleted last: AWS keeps what it was for 90 days.
@@ -153,40 +148,58 @@ impl AwsDeployer {
         Ok(None)
     }
 
-    /// Removes what the stack left: all of it, or only what turns out to hold nothing. What stays comes back.
+    /// Removes what the stack left: all of it, or only what turns out to hold nothing. What an earlier run removed counts no more.
     async fn sweep(
         &self,
         clients: &Clients,
         skipped: Vec<Kept>,
         keep: Keep,
         progress: &Progress,
-    ) -> Result<Vec<Kept>> {
+    ) -> Result<Destroyed> {
+        let mut swept = Destroyed::default();
         if skipped.is_empty() {
-            return Ok(skipped);
+            return Ok(swept);
         }
         let buckets = Buckets::of(clients).await?;
-        let mut left = Vec::new();
         for thing in skipped {
-            let gone = match (thing.kind.as_str(), keep) {
+            let end = match (thing.kind.as_str(), keep) {
                 ("AWS::S3::Bucket", Keep::Nothing) => {
                     progress.phase(format!("emptying the bucket {}", thing.id));
                     if buckets.exists(&thing.id).await? {
                         buckets.empty(&thing.id, progress).await?;
+                        End::of(buckets.delete_if_empty(&thing.id).await?)
+                    } else {
+                        End::WasGone
                     }
-                    buckets.delete_if_empty(&thing.id).await?
                 }
-                ("AWS::S3::Bucket", Keep::Data) => buckets.delete_if_empty(&thing.id).await?,
-                (_, Keep::Data) => false,
+                ("AWS::S3::Bucket", Keep::Data) => End::of(buckets.delete_if_empty(&thing.id).await?),
+                (_, Keep::Data) => End::Stays,
                 (kind, Keep::Nothing) => {
                     progress.phase(format!("removing {} {}", kind, thing.id));
                     delete(clients, kind, &thing.id).await?
                 }
             };
-            if !gone {
-                left.push(thing);
+            match end {
+                End::Removed => swept.removed += 1,
+                End::WasGone => {}
+                End::Stays => swept.kept.push(thing),
             }
         }
-        Ok(left)
+        Ok(swept)
+    }
+}
+
+/// What became of a thing that a stack left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Removed,
+    WasGone,
+    Stays,
+}
+
+impl End {
+    fn of(is_removed: bool) -> Self {
+        if is_removed { Self::Removed } else { Self::Stays }
     }
 }
 
@@ -205,8 +218,8 @@ fn kept(skipped: &[StackEvent], parts: &BTreeMap<String, Part>) -> Vec<Kept> {
         .collect()
 }
 
-/// Deletes a thing with all that is in it; `false` for a type that this does not know. What is gone already is no error.
-async fn delete(clients: &Clients, kind: &str, id: &str) -> Result<bool> {
+/// Deletes a thing with all that is in it; one of a type that this does not know stays. What is gone already is no error.
+async fn delete(clients: &Clients, kind: &str, id: &str) -> Result<End> {
     const MESSAGE: &str = "what holds data cannot be removed";
     let sdk = &clients.sdk;
     let result = match kind {
@@ -248,11 +261,11 @@ async fn delete(clients: &Clients, kind: &str, id: &str) -> Result<bool> {
             .await
             .map(drop)
             .map_err(|error| failed(OPERATION, MESSAGE, error)),
-        _ => return Ok(false),
+        _ => return Ok(End::Stays),
     };
     match result {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Ok(()) => Ok(End::Removed),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(End::WasGone),
         Err(error) => Err(error.with("type", kind).with("id", id)),
     }
 }

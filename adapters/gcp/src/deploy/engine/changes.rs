@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use nephos_core::deploy::archive::sha256;
 use nephos_core::plan::{Action, Data, Part, Step};
+use nephos_core::resource::ResourceKind;
 use nephos_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -12,7 +13,8 @@ use super::diff::{self, Differences, Ids};
 use super::kinds::{self, is_as_made, last};
 use super::policy::{self, PROJECTS, Policy};
 use super::state::{KEPT, State, Thing, is_marked};
-use crate::deploy::graph::{Grant, Graph, Kind, Node};
+use crate::deploy::graph::{Grant, Graph, Kind, Node, full_name};
+use crate::deploy::template::role::table_of;
 
 /// What plans call a role on something.
 pub(super) const ROLE: &str = "role";
@@ -191,7 +193,30 @@ impl Changes {
         steps.extend(grants(&self.take, Action::Delete));
         steps.extend(self.gone.iter().map(|thing| going(thing, Data::Untouched)));
         steps.extend(self.left.iter().map(|thing| going(thing, Data::Kept)));
+        steps.extend(self.unmarked(graph));
         steps
+    }
+
+    /// The databases of tables that are no more wanted. Nothing is done to them: who could use them no longer can, and they stay with their data.
+    fn unmarked(&self, graph: &Graph) -> Vec<Step> {
+        let conditions = self
+            .take
+            .values()
+            .flatten()
+            .filter_map(|grant| grant.condition.as_ref());
+        let left: BTreeMap<&str, &str> = conditions
+            .filter_map(table_of)
+            .filter(|(_, database)| !graph.nodes.contains_key(&full_name(Kind::Database, database)))
+            .map(|(table, database)| (database, table))
+            .collect();
+        let told = left.into_iter().map(|(database, table)| {
+            let part = Part::Resource {
+                kind: ResourceKind::Table,
+                name: table.to_owned(),
+            };
+            step(Kind::Database, database, part, Action::Delete, None, Data::Kept)
+        });
+        told.collect()
     }
 
     /// What tells these changes, made for what was read, from others.

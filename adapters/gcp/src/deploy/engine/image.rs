@@ -65,7 +65,12 @@ impl Place {
             user: USER.to_owned(),
             password: token,
         };
-        Ok(Registry::new(&host, &path, &credentials))
+        Ok(Registry::by(
+            &host,
+            &path,
+            &credentials,
+            self.api.config().https().registries(),
+        ))
     }
 
     /// Sends what the repository does not have of the image.

@@ -144,6 +144,16 @@ fn table(layout: &Layout<'_>, body: &mut Body, function: &str, name: &str, acces
     );
 }
 
+/// The table and the database that a condition of ours is of: a database has no mark, so of one that is no more wanted only this says that it was the app's.
+pub(crate) fn table_of(condition: &Condition) -> Option<(&str, &str)> {
+    let (table, _) = condition.title.strip_prefix("table ")?.split_once(" of ")?;
+    let database = condition
+        .expression
+        .strip_prefix("resource.name == \"")?
+        .strip_suffix('"')?;
+    Some((table, database))
+}
+
 fn receives(layout: &Layout<'_>, function: &str, queue: &str, is_ordered: bool) -> Result<()> {
     if is_ordered {
         return Err(refused(

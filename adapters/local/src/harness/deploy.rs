@@ -1,4 +1,4 @@
-//! An engine in a process of its own, so that it can be killed: the test program, started once more, is that process.
+//! A deployed app is an engine in a process of its own, so that it can be killed: the program that runs the suite, started once more, is that process.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};

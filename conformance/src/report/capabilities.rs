@@ -1,17 +1,16 @@
-//! The documentation's table of what each target can do, made of the files that the conformance suite holds to be true (`adapters/*/tests/declared.json`).
+//! The table of what each target can do: of the adapters of a report, and in the documentation of what is checked in of their reports (`adapters/*/tests/declared.json`), which
+//! the suite holds to be true.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The page.
-pub const PAGE: &str = "docs/src/capabilities.md";
-
 const HEAD: &str = "# What each target can do
 
 What a function finds on each target, as its adapter declares it. The [suite](conformance.md) holds each line to be true, on what it runs against: what is
-declared works, and what is not is refused, or is as the rule's negative says. This page is made of `adapters/*/tests/declared.json`, which the suite compares with the adapters.
+declared works, and what is not is refused, or is as the rule's negative says. `nephos conformance --format markdown` prints the same table of the run that it made; this one is of
+`adapters/*/tests/declared.json`, the part of each adapter's report that is checked in, which the suite compares with the adapter.
 ";
 
 /// What a line says, and how its value reads.
@@ -26,7 +25,7 @@ enum Reads {
 }
 
 /// All lines, by where their values are in the file. Those without words are told by another line.
-const LINES: [(&str, &str, Reads); 48] = [
+const LINES: [(&str, &str, Reads); 50] = [
     ("host/kinds", "Kinds of trigger", Reads::List),
     (
         "host/counts_tries",
@@ -199,13 +198,73 @@ const LINES: [(&str, &str, Reads); 48] = [
         Reads::Whether,
     ),
     ("binary_secrets", "Secret: bytes that are no text", Reads::Whether),
+    (
+        "deploy/drift_of_code",
+        "Deployment: a plan finds code that was brought by hand",
+        Reads::Whether,
+    ),
+    (
+        "deploy/drift_of_settings",
+        "Deployment: a plan finds a setting that was changed by hand",
+        Reads::Whether,
+    ),
 ];
 
-/// The page.
+/// The documentation's page, of what the adapters declare: objects with the fields `adapter`, `mode` and `capabilities` of an
+/// [`AdapterReport`](super::AdapterReport).
 ///
 /// # Errors
 /// A document that is none of the suite's, or declares something that has no line here.
 pub fn page(documents: &[Value]) -> Result<String, String> {
+    let table = table(documents)?;
+    let mut known = BTreeMap::new();
+    for document in documents {
+        flatten(
+            "",
+            document.get("capabilities").unwrap_or(&Value::Null),
+            &mut known,
+        );
+    }
+    // A run may be over adapters that all lack something; the page is over all that there are.
+    if let Some((gone, ..)) = LINES.iter().find(|(place, ..)| !known.contains_key(*place)) {
+        return Err(format!(
+            "the table has a line for `{gone}`, which nobody declares"
+        ));
+    }
+    Ok(format!("{HEAD}\n{table}"))
+}
+
+/// The table alone, in Markdown.
+///
+/// # Errors
+/// As [`page`].
+pub fn table(documents: &[Value]) -> Result<String, String> {
+    let Grid { columns, lines } = grid(documents)?;
+    let mut table = format!(
+        "| | {} |\n|---|{}\n",
+        columns.join(" | "),
+        "---|".repeat(columns.len())
+    );
+    for (words, values) in lines {
+        let _ = writeln!(table, "| {words} | {} |", values.join(" | "));
+    }
+    Ok(table)
+}
+
+/// What the table holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grid {
+    /// Each adapter with its mode.
+    pub columns: Vec<String>,
+    /// What each line is about, and what each adapter declares of it.
+    pub lines: Vec<(&'static str, Vec<String>)>,
+}
+
+/// What the table holds, the adapters in the order of their names.
+///
+/// # Errors
+/// As [`page`].
+pub fn grid(documents: &[Value]) -> Result<Grid, String> {
     let mut columns = BTreeMap::new();
     let mut known = BTreeSet::new();
     for document in documents {
@@ -223,24 +282,38 @@ pub fn page(documents: &[Value]) -> Result<String, String> {
     if let Some(missing) = known.difference(&told).next() {
         return Err(format!("`{missing}` is declared and has no line in the table"));
     }
-    if let Some(gone) = told.difference(&known).next() {
-        return Err(format!(
-            "the table has a line for `{gone}`, which nobody declares"
-        ));
-    }
-    let mut page = format!("{HEAD}\n| |");
-    for (adapter, (mode, _)) in &columns {
-        let _ = write!(page, " {adapter} ({mode}) |");
-    }
-    let _ = writeln!(page, "\n|---|{}", "---|".repeat(columns.len()));
-    for (place, words, reads) in LINES.iter().filter(|(_, words, _)| !words.is_empty()) {
-        let _ = write!(page, "| {words} |");
-        for (_, values) in columns.values() {
-            let _ = write!(page, " {} |", read(values.get(*place), *reads));
-        }
-        page.push('\n');
-    }
-    Ok(page)
+    let line = |(place, words, reads): &(&str, &'static str, Reads)| {
+        let values = columns
+            .values()
+            .map(|(_, values)| read(values.get(*place), *reads));
+        (*words, values.collect())
+    };
+    Ok(Grid {
+        lines: LINES
+            .iter()
+            .filter(|(_, words, _)| !words.is_empty())
+            .map(line)
+            .collect(),
+        columns: (columns.iter())
+            .map(|(adapter, (mode, _))| format!("{adapter} ({mode})"))
+            .collect(),
+    })
+}
+
+/// What the adapters of a report declare, of those that could be asked.
+pub(super) fn of(report: &super::Report) -> Option<Result<Grid, String>> {
+    let asked = report
+        .adapters
+        .iter()
+        .filter(|adapter| !adapter.capabilities.is_null());
+    let documents: Vec<Value> = asked
+        .map(|adapter| {
+            serde_json::json!({
+                "adapter": adapter.adapter, "mode": adapter.mode.name(), "capabilities": adapter.capabilities,
+            })
+        })
+        .collect();
+    (!documents.is_empty()).then(|| grid(&documents))
 }
 
 /// The values by their places. A time is one value, and so is a list.
@@ -265,9 +338,12 @@ fn flatten(place: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
 fn read(value: Option<&Value>, reads: Reads) -> String {
     let number = || value.and_then(Value::as_u64);
     let read = match reads {
-        Reads::Whether => value
-            .and_then(Value::as_bool)
-            .map(|yes| if yes { "yes" } else { "no" }.to_owned()),
+        // What an adapter does not have declares nothing.
+        Reads::Whether => Some(match value.and_then(Value::as_bool) {
+            Some(true) => "yes".to_owned(),
+            Some(false) => "no".to_owned(),
+            None => "–".to_owned(),
+        }),
         Reads::Bytes => number().map(bytes),
         Reads::Count => number().map(|count| count.to_string()),
         Reads::Time => value
@@ -311,6 +387,7 @@ mod tests {
     fn values_read_as_people_write_them() {
         let value = |text: &str| serde_json::from_str::<Value>(text).ok();
         assert_eq!(read(value("true").as_ref(), Reads::Whether), "yes");
+        assert_eq!(read(None, Reads::Whether), "–");
         assert_eq!(read(value("262144").as_ref(), Reads::Bytes), "256 KiB");
         assert_eq!(read(value("1000").as_ref(), Reads::Bytes), "1000 B");
         assert_eq!(read(value("null").as_ref(), Reads::Bytes), "no limit");
