@@ -6,10 +6,12 @@ use nephos_core::deploy::Progress;
 use nephos_core::plan::{Data, Plan};
 
 use super::ground::{
-    HELLO, WORK, function, names, on_ground, removes, shop, small, things, with_mode, without_things,
+    HELLO, THINGS, WORK, function, names, on_ground, removes, shelf, shop, small, things, with_mode,
+    without_things,
 };
+use crate::account::Inventory;
 use crate::harness::Harness;
-use crate::rule::{Rule, Verdict, rule};
+use crate::rule::{Rule, Verdict, Violation, rule};
 use crate::{ensure, ensure_eq, ensure_fails};
 
 type Subject = Arc<dyn Harness>;
@@ -172,13 +174,14 @@ fn is_kept(plan: &Plan, name: &str) -> bool {
 async fn data_that_leaves(harness: Subject) -> Verdict {
     on_ground(&harness, |ground| {
         Box::pin(async move {
-            let app = ground.has(shop());
+            let app = ground.has(shelf());
             ground.deploy(&app, 1).await?;
+            let before = ground.inventory(&app).await?;
             let less = without_things(&app);
             let plan = ground.plan(&less, 1).await?;
             let mut told = plan.steps.iter().filter(|step| removes(step, &things()));
             let Some(told) = told.next() else {
-                return Err(crate::rule::Violation::new(format!(
+                return Err(Violation::new(format!(
                     "a table left the manifest, and the plan does not say so: {plan}"
                 )));
             };
@@ -186,26 +189,36 @@ async fn data_that_leaves(harness: Subject) -> Verdict {
                 told.data != Data::Untouched,
                 "a table leaves, and the plan does not say what becomes of its data: {plan}"
             );
-            let kept = told.data == Data::Kept;
             ground.deploy(&less, 1).await?;
-            ground.is_deployed(&less, 1, "after a table left").await?;
-            let without = ground.inventory(&app).await?;
-            // It comes back: with its data, if that was told to be kept.
+            let after = ground.inventory(&app).await?;
+            let kept = if told.data == Data::Kept {
+                tables(&before)
+            } else {
+                Vec::new()
+            };
+            ensure_eq!(
+                tables(&after),
+                kept,
+                "the tables after one left, of which the plan said {:?}",
+                told.data
+            );
+            // It comes back, and is no second one.
             ground.deploy(&app, 1).await?;
             ground.is_deployed(&app, 1, "after the table came back").await?;
-            let with = ground.inventory(&app).await?;
-            let made = names(&with).difference(&names(&without)).count();
-            if kept {
-                ensure_eq!(
-                    made,
-                    0,
-                    "how many tables were made anew though theirs was said to be kept"
-                );
-            }
+            let again = ground.inventory(&app).await?;
+            ensure_eq!(tables(&again), tables(&before), "the tables after it came back");
             Ok(())
         })
     })
     .await
+}
+
+/// What there is of the table.
+fn tables(inventory: &Inventory) -> Vec<&str> {
+    names(inventory)
+        .into_iter()
+        .filter(|name| name.contains(THINGS))
+        .collect()
 }
 
 async fn restores(harness: Subject) -> Verdict {

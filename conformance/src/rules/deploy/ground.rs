@@ -55,7 +55,7 @@ pub(super) async fn on_ground(
 
 /// An app of a name of its own: a function of requests with a table, and one of a queue.
 pub(super) fn shop() -> App {
-    let mut app = small();
+    let mut app = shelf();
     app.resources
         .insert(JOBS.to_owned(), Resource::Queue(QueueSpec::default()));
     let on = Trigger::Queue {
@@ -63,6 +63,12 @@ pub(super) fn shop() -> App {
         batch: 1,
     };
     app.functions.insert(WORK.to_owned(), probe::function([on]));
+    app
+}
+
+/// An app of a name of its own: a function of requests with a table.
+pub(super) fn shelf() -> App {
+    let mut app = small();
     let schema = TableSchema {
         key: "id".to_owned(),
         sort: None,
