@@ -276,8 +276,8 @@ mod formats {
         let suites: Vec<&str> = document.split("<testsuite ").skip(1).collect();
         assert_eq!(suites.len(), 2);
         for (suite, numbers) in suites.iter().zip([
-            "tests=\"6\" disabled=\"0\" errors=\"0\" failures=\"0\"",
-            "tests=\"7\" disabled=\"2\" errors=\"2\" failures=\"2\"",
+            "tests=\"6\" skipped=\"0\" errors=\"0\" failures=\"0\"",
+            "tests=\"7\" skipped=\"2\" errors=\"2\" failures=\"2\"",
         ]) {
             let head = suite.split('>').next().unwrap();
             assert!(head.contains(numbers), "{numbers}: {head}");
