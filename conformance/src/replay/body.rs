@@ -227,7 +227,7 @@ mod tests {
     fn text_is_told_as_text_and_what_is_none_as_base64() {
         assert_eq!(
             through_a_file(&Body::of("é\n\"".as_bytes())).0,
-            "body = '''é\n\"'''\n"
+            "body = \"\"\"\né\n\"\"\"\"\n"
         );
         assert!(through_a_file(&Body::of(&[0xff])).0.contains("base64 = \"/w==\""));
         assert_eq!(through_a_file(&Body::default()).0, "body = \"\"\n");

@@ -1,3 +1,5 @@
+//! Reports in each form, with whatever a violation may say in them.
+
 use super::*;
 
 /// What a violation may quote.

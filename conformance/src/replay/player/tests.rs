@@ -1,3 +1,5 @@
+//! Recorded exchanges played to clients over real sockets.
+
 use chrono::DateTime;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Requests found again among those that were recorded.
+
 use std::sync::atomic::AtomicUsize;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Runs of made-up rules over a made-up adapter.
+
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,3 +1,5 @@
+//! Documents in protobuf: the protocol's numbers, and that an item is the same as by Firestore's JSON.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
