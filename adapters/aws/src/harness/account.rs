@@ -79,7 +79,7 @@ impl Clients {
             .find(|stack| stack.stack_name() == Some(name));
         Ok(found.map(|stack| {
             json!({
-                "state": stack.stack_status().map(|status| status.as_str()),
+                "state": stack.stack_status().map(aws_sdk_cloudformation::types::StackStatus::as_str),
                 "changed": stack.last_updated_time().map(ToString::to_string),
             })
         }))

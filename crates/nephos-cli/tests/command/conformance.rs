@@ -69,7 +69,7 @@ fn junit_is_xml_with_a_test_for_each_rule_and_each_mutant() {
                 tests.push(String::from_utf8(name.value.into_owned()).unwrap());
             }
             Event::Start(tag) | Event::Empty(tag) if matches!(tag.name().as_ref(), b"failure" | b"error") => {
-                failures += 1
+                failures += 1;
             }
             Event::Eof => break,
             _ => {}
