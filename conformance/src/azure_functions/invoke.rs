@@ -215,18 +215,17 @@ impl Invoker {
                     .unwrap_or_default();
                 Failure::Unreachable(format!("{error}{cause}"))
             };
-            let (parts, body) = self
-                .client
-                .request(request)
-                .await
-                .map_err(|error| unreachable(&error))?
-                .into_parts();
-            let body = body
-                .collect()
-                .await
-                .map_err(|error| unreachable(&error))?
-                .to_bytes();
-            Ok(http::Response::from_parts(parts, body))
+            let answered = async {
+                let answer = self.client.request(request).await;
+                let (parts, body) = answer.map_err(|error| unreachable(&error))?.into_parts();
+                let body = body.collect().await.map_err(|error| unreachable(&error))?;
+                Ok(http::Response::from_parts(parts, body.to_bytes()))
+            }
+            .await;
+            if answered.is_err() {
+                self.worker.lost(port).await;
+            }
+            answered
         };
         match self.timeout {
             None => exchange.await,

@@ -27,6 +27,8 @@ const RESTART: i32 = 200;
 const FAILURES: usize = 3;
 /// After how long without one a failed process is forgotten.
 const MEMORY: Duration = Duration::from_secs(30 * 60);
+/// How long a call that broke off waits for the process's end to be known.
+const GONE: Duration = Duration::from_secs(1);
 /// What it takes the platform to start a host anew.
 const NEW_HOST: Duration = Duration::from_millis(500);
 
@@ -99,6 +101,15 @@ impl Worker {
             Ok(State::Down) => Err(Failure::Unreachable("it does not come up".to_owned())),
             _ => Err(Failure::Unreachable("the host is stopped".to_owned())),
         }
+    }
+
+    /// A call to this port broke off. Most often the process has ended, and the host knows that before it answers, so that the next call waits for the next process.
+    pub(super) async fn lost(&self, port: u16) {
+        let mut state = self.state.clone();
+        let gone =
+            state.wait_for(|state| !matches!(state, State::Ready { port: known, .. } if *known == port));
+        // Else it lives, and only this call is lost.
+        let _ = tokio::time::timeout(GONE, gone).await;
     }
 
     /// The process's id, while it runs.
@@ -180,14 +191,12 @@ impl Supervisor {
                     self.log.line("the process asked for a restart");
                 }
                 End::Exited(status) => {
-                    self.log.line(format!("the process exited: {status}"));
-                    if self.failed().await {
+                    if self.failed(format!("the process exited: {status}")).await {
                         break;
                     }
                 }
                 End::Broken(reason) => {
-                    self.log.line(reason);
-                    if self.failed().await {
+                    if self.failed(reason).await {
                         break;
                     }
                 }
@@ -197,7 +206,10 @@ impl Supervisor {
     }
 
     /// Counts a failure. After too many the host shuts down, and the platform starts another; true if it was stopped meanwhile.
-    async fn failed(&mut self) -> bool {
+    async fn failed(&mut self, reason: String) -> bool {
+        // Whoever calls from now on waits for the next process.
+        let came_up = matches!(self.state.send_replace(State::Starting), State::Ready { .. });
+        self.log.line(reason);
         let now = Instant::now();
         if self.failures.last().is_some_and(|last| now - *last > MEMORY) {
             self.failures.clear();
@@ -207,7 +219,7 @@ impl Supervisor {
             return false;
         }
         self.failures.clear();
-        if *self.state.borrow() == State::Starting {
+        if !came_up {
             self.state.send_replace(State::Down);
         }
         self.log
